@@ -1,0 +1,76 @@
+/**
+ * Currencies as the books and the processor count them. `exponent` is ISO 4217's, `stripeExponent`
+ * is the one Stripe's amounts use, and both steps are in minor units of the ledger: a charge or a
+ * payout is a whole number of them. The table `currencies` holds the same rows for foreign keys.
+ */
+export interface Currency {
+  code: string
+  exponent: number
+  stripeExponent: number
+  chargeStep: bigint
+  payoutStep: bigint
+}
+
+const twoDecimals =
+  'AED AUD BRL CAD CHF CZK DKK EUR GBP HKD ILS INR MXN MYR NOK NZD PHP PLN RON SEK SGD THB TRY USD ZAR'
+const noDecimals = 'CLP JPY KRW PYG VND XAF XOF'
+const threeDecimals = 'BHD JOD KWD OMR TND'
+
+function currency(code: string, exponent: number, special: Partial<Currency> = {}): Currency {
+  return { code, exponent, stripeExponent: exponent, chargeStep: 1n, payoutStep: 1n, ...special }
+}
+
+export const currencies: readonly Currency[] = [
+  ...twoDecimals.split(' ').map((code) => currency(code, 2)),
+  ...noDecimals.split(' ').map((code) => currency(code, 0)),
+  ...threeDecimals
+    .split(' ')
+    .map((code) => currency(code, 3, { chargeStep: 10n, payoutStep: 10n })),
+  currency('ISK', 0, { stripeExponent: 2 }),
+  currency('UGX', 0, { stripeExponent: 2 }),
+  currency('HUF', 2, { payoutStep: 100n }),
+  currency('TWD', 2, { payoutStep: 100n }),
+].sort((a, b) => (a.code < b.code ? -1 : 1))
+
+const byCode = new Map(currencies.map((row) => [row.code, row]))
+
+export const currencyCodes = currencies.map((row) => row.code)
+
+/** @throws RangeError for a code that is not in the table. */
+export function currencyOf(code: string): Currency {
+  const found = byCode.get(code)
+  if (!found) throw new RangeError(`unknown currency ${code}`)
+  return found
+}
+
+/** Ledger minor units to the integer that Stripe expects (ISK 5 is sent as 500). */
+export function toStripeAmount(amount: bigint, code: string): number {
+  const { exponent, stripeExponent } = currencyOf(code)
+  return Number(amount * 10n ** BigInt(stripeExponent - exponent))
+}
+
+/** Stripe's integer to ledger minor units. */
+export function fromStripeAmount(amount: number, code: string): bigint {
+  const { exponent, stripeExponent } = currencyOf(code)
+  return BigInt(amount) / 10n ** BigInt(stripeExponent - exponent)
+}
+
+/** `1234567n, 'USD'` as `12,345.67 USD`; the form of mails, documents and explanations. */
+export function formatMoney(amount: bigint, code: string): string {
+  return `${formatAmount(amount, code)} ${code}`
+}
+
+/** The amount alone with its decimals and groups of three. */
+export function formatAmount(amount: bigint, code: string): string {
+  const { exponent } = currencyOf(code)
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(exponent + 1, '0')
+  const whole = digits.slice(0, digits.length - exponent)
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',')
+  const fraction = exponent > 0 ? `.${digits.slice(-exponent)}` : ''
+  return `${amount < 0n ? '-' : ''}${grouped}${fraction}`
+}
+
+/** The amount as a plain decimal number without groups; the form of CSV. */
+export function decimalAmount(amount: bigint, code: string): string {
+  return formatAmount(amount, code).replaceAll(',', '')
+}

@@ -1,0 +1,67 @@
+/** Every reason for which the product refuses something, as a stable code. */
+export type ErrorCode =
+  | 'already_decided'
+  | 'application_closed'
+  | 'conflict'
+  | 'earlier_period_open'
+  | 'forbidden'
+  | 'gone'
+  | 'idempotency_key_in_use'
+  | 'idempotency_key_reused'
+  | 'idempotency_mismatch'
+  | 'invalid_request'
+  | 'invalid_signature'
+  | 'ledger_violation'
+  | 'level_not_allowed'
+  | 'malformed_request'
+  | 'method_not_allowed'
+  | 'not_authenticated'
+  | 'not_found'
+  | 'not_payable'
+  | 'not_ready'
+  | 'not_reviewed'
+  | 'parent_not_active'
+  | 'payload_too_large'
+  | 'period_already_settled'
+  | 'period_not_over'
+  | 'run_finished'
+  | 'second_person_required'
+  | 'subdomain_taken'
+  | 'temporarily_unavailable'
+  | 'too_many_requests'
+  | 'totals_changed'
+  | 'unsupported_media_type'
+  | 'vendor_refused'
+
+/** One invalid field: where it is (RFC 6901), what is wrong and how to mend it. */
+export interface FieldProblem {
+  pointer: string
+  code: string
+  detail: string
+}
+
+export interface ErrorDetails {
+  fields?: FieldProblem[]
+  retryAfterSeconds?: number
+  [fact: string]: unknown
+}
+
+/**
+ * An expected refusal. `message` is fit for the person who asked; only `code` survives the way
+ * through Temporal, so code is what other layers branch on.
+ */
+export class DomainError extends Error {
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message)
+    this.name = 'DomainError'
+    this.code = code
+    this.details = details
+  }
+}
+
+export function isDomainError(error: unknown, code?: ErrorCode): error is DomainError {
+  return error instanceof DomainError && (code === undefined || error.code === code)
+}

@@ -1,0 +1,137 @@
+/** The way of an application, from the form to an active partner. */
+import type { ActorLevel } from './partners.ts'
+
+export const applicationStatuses = [
+  'submitted',
+  'in_review',
+  'approved',
+  'provisioning',
+  'active',
+  'rejected',
+  'withdrawn',
+  'lapsed',
+] as const
+export type ApplicationStatus = (typeof applicationStatuses)[number]
+
+export const applicationStages = [
+  'screening',
+  'agreement',
+  'verification',
+  'approval',
+  'provisioning',
+  'training',
+  'done',
+] as const
+export type ApplicationStage = (typeof applicationStages)[number]
+
+export const agreementStatuses = [
+  'draft',
+  'sent',
+  'completed',
+  'declined',
+  'voided',
+  'expired',
+] as const
+export type AgreementStatus = (typeof agreementStatuses)[number]
+
+export const verificationStatuses = [
+  'not_started',
+  'link_issued',
+  'in_progress',
+  'pending_review',
+  'needs_input',
+  'verified',
+  'restricted',
+  'rejected',
+  'expired',
+] as const
+export type VerificationStatus = (typeof verificationStatuses)[number]
+
+/** Who acts next; `system` stands for the product itself, null for nobody. */
+export type NextActor = ActorLevel | 'applicant' | 'partner' | 'system' | 'vendor' | null
+
+const decided: ReadonlySet<ApplicationStatus> = new Set([
+  'approved',
+  'provisioning',
+  'active',
+  'rejected',
+  'withdrawn',
+  'lapsed',
+])
+
+/** A decision, a withdrawal or a lapse is final: no second decision is taken. */
+export function isDecided(status: ApplicationStatus): boolean {
+  return decided.has(status)
+}
+
+const closed: ReadonlySet<ApplicationStatus> = new Set([
+  'active',
+  'rejected',
+  'withdrawn',
+  'lapsed',
+])
+
+/** Nothing more happens to a closed application. */
+export function isClosed(status: ApplicationStatus): boolean {
+  return closed.has(status)
+}
+
+export interface ChecklistFacts {
+  screening: 'clear' | 'review' | null
+  agreement: AgreementStatus | null
+  verification: VerificationStatus | null
+}
+
+export interface ChecklistItem {
+  item: 'screening' | 'agreement' | 'verification'
+  state: string
+  done: boolean
+}
+
+/** What an approver sees: each thing that must be green before a decision makes sense. */
+export function checklistOf(facts: ChecklistFacts): ChecklistItem[] {
+  return [
+    {
+      item: 'screening',
+      state: facts.screening ?? 'not_started',
+      done: facts.screening !== null,
+    },
+    {
+      item: 'agreement',
+      state: facts.agreement ?? 'not_started',
+      done: facts.agreement === 'completed',
+    },
+    {
+      item: 'verification',
+      state: facts.verification ?? 'not_started',
+      done: facts.verification === 'verified',
+    },
+  ]
+}
+
+/** Verification states in which the vendor's last word is still to come. */
+export function awaitsApplicant(status: VerificationStatus): boolean {
+  return status === 'link_issued' || status === 'in_progress' || status === 'needs_input'
+}
+
+/** Deadlines of a programme, pinned into each process at its start. All in seconds. */
+export interface OnboardingDeadlines {
+  agreementReminders: number[]
+  agreementExpiry: number
+  verificationReminders: number[]
+  verificationExpiry: number
+  approvalReminder: number
+  approvalEscalation: number
+  approvalLapse: number
+}
+
+/** The same name written differently is the same company: case, spaces and legal form go. */
+export function normalizedCompanyName(name: string): string {
+  return name
+    .normalize('NFKD')
+    .replace(/\p{Mark}/gu, '')
+    .toLowerCase()
+    .replace(/\b(inc|llc|ltd|gmbh|corp|co|sa|ag|bv|plc)\b\.?/g, '')
+    .replace(/[^\p{Letter}\p{Number}]+/gu, ' ')
+    .trim()
+}

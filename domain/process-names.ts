@@ -1,0 +1,52 @@
+/**
+ * The names by which processes are started, signalled and found. Ids are business keys: starting
+ * the same process twice is safe by construction.
+ */
+import { outwardId } from './ids.ts'
+
+export const taskQueue = 'tributary'
+
+export const workflowTypes = {
+  partnerOnboarding: 'partnerOnboarding',
+  tenantProvisioning: 'tenantProvisioning',
+  subscriptionSetup: 'subscriptionSetup',
+  webhookInbox: 'webhookInbox',
+  settlementDispatch: 'settlementDispatch',
+  monthlySettlement: 'monthlySettlement',
+  payoutBatch: 'payoutBatch',
+  tierReview: 'tierReview',
+  sweeper: 'sweeper',
+} as const
+export type WorkflowType = keyof typeof workflowTypes
+
+export const signalNames = {
+  inboxWake: 'inboxWake',
+  agreementChanged: 'agreementChanged',
+  verificationChanged: 'verificationChanged',
+  subscriptionChanged: 'subscriptionChanged',
+  balanceAvailable: 'balanceAvailable',
+} as const
+export type SignalName = keyof typeof signalNames
+
+export type Vendor = 'stripe' | 'docusign'
+
+/** What carries no number of its own is paid in one batch; large programmes have several. */
+const shardLabel = (shard: number) => `s${shard.toString().padStart(2, '0')}`
+
+export const workflowIds = {
+  onboarding: (applicationId: string) => `onboarding:${outwardId('application', applicationId)}`,
+  provisioning: (tenantId: string) => `provisioning:${outwardId('tenant', tenantId)}`,
+  subscription: (subscriptionId: string) =>
+    `subscription:${outwardId('subscription', subscriptionId)}`,
+  inbox: (vendor: Vendor) => `inbox:${vendor}`,
+  settlement: (period: string) => `settlement:${period}`,
+  settlementPreview: (period: string, number: number) => `settlement:${period}:preview:${number}`,
+  payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
+  tiers: (period: string) => `tiers:${period}`,
+  sweeper: 'sweeper',
+}
+
+export const scheduleIds = {
+  settlement: 'settlement-monthly',
+  sweeper: 'sweeper',
+}

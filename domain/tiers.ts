@@ -1,0 +1,44 @@
+/** Tiers by performance: Bronze to Platinum. */
+import { formatMoney } from './currencies.ts'
+
+export const tierNames = ['bronze', 'silver', 'gold', 'platinum'] as const
+export type TierName = (typeof tierNames)[number]
+
+export interface TierThreshold {
+  tier: TierName
+  /** Net paid revenue in the window from which the tier is reached, in minor units. */
+  threshold: bigint
+}
+
+const rank = (tier: TierName) => tierNames.indexOf(tier)
+
+/** The highest tier whose threshold the metric reaches. */
+export function tierReached(metric: bigint, thresholds: TierThreshold[]): TierName {
+  return thresholds
+    .filter(({ threshold }) => metric >= threshold)
+    .reduce<TierName>((best, { tier }) => (rank(tier) > rank(best) ? tier : best), 'bronze')
+}
+
+/** The tier to move up to, or null: a review raises at once and never lowers. */
+export function promotionFor(
+  current: TierName,
+  metric: bigint,
+  thresholds: TierThreshold[],
+): TierName | null {
+  const reached = tierReached(metric, thresholds)
+  return rank(reached) > rank(current) ? reached : null
+}
+
+/** One sentence for the partner and the books. */
+export function explainPromotion(facts: {
+  metric: bigint
+  threshold: bigint
+  currency: string
+  months: number
+  to: TierName
+}): string {
+  return (
+    `net paid revenue of ${formatMoney(facts.metric, facts.currency)} in ${facts.months} months ` +
+    `reached the ${facts.to} threshold of ${formatMoney(facts.threshold, facts.currency)}`
+  )
+}

@@ -1,0 +1,21 @@
+// Node 24 loads ES modules through require, but jest does not: the few packages that ship
+// only ES modules are compiled on the way in, everything else is taken as it is.
+const esmOnly = ['kysely', 'postal-mime', 'selfsigned']
+
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  transform: {
+    '\\.[cm]?[jt]s$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2024' },
+        module: { type: 'commonjs' },
+      },
+    ],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
+  maxWorkers: 2,
+  testTimeout: 60_000,
+}
