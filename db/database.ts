@@ -1,0 +1,67 @@
+/** The connection to PostgreSQL, and the two types under which it travels. */
+import {
+  CamelCasePlugin,
+  Kysely,
+  type KyselyPlugin,
+  PostgresDialect,
+  sql,
+  type Transaction,
+} from 'kysely'
+import pg from 'pg'
+import type { DB } from './schema.ts'
+
+/** Anything that can run a query: the pool or an open transaction. */
+export type Db = Kysely<DB>
+
+/** An open transaction; functions that lock or that write several rows demand it. */
+export type Trx = Transaction<DB>
+
+const int8 = 20
+const types = new pg.TypeOverrides()
+types.setTypeParser(int8, (text) => BigInt(text))
+
+/** Rows arrive with camel-case names; what is inside a jsonb column keeps its own. */
+export const plugins: KyselyPlugin[] = [new CamelCasePlugin({ maintainNestedObjectKeys: true })]
+
+export interface Database {
+  db: Db
+  /** Waits for open queries and closes the pool. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens a pool. A backend that dies must never take the process with it: the pool and each of its
+ * clients have an error handler, and the query in flight fails instead.
+ */
+export function openDatabase(options: {
+  url: string
+  poolSize: number
+  applicationName: string
+  onError: (error: Error) => void
+}): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 5_000,
+    types,
+    options: '-c timezone=UTC -c idle_in_transaction_session_timeout=60s',
+  })
+  pool.on('error', options.onError)
+  pool.on('connect', (client) => client.on('error', options.onError))
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }), plugins })
+  return { db, close: () => db.destroy() }
+}
+
+/** Runs one unit of work whole or not at all. */
+export function inTransaction<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
+  return db.transaction().execute(work)
+}
+
+/** The database's clock: the only "now" of books and deadlines. */
+export async function databaseNow(db: Db): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)
+  const now = rows[0]?.now
+  if (!now) throw new Error('the database did not tell the time')
+  return now
+}

@@ -1,0 +1,154 @@
+/** The durable inbox of vendor events, and the notices that went out. */
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { Vendor } from '../domain/process-names.ts'
+import type { Db, Trx } from './database.ts'
+
+export interface IncomingEvent {
+  vendor: Vendor
+  eventId: string
+  type: string
+  /** The object that changed, at the vendor. */
+  objectId: string
+  occurredAt: Date
+}
+
+/** @returns false for an event that is there already. */
+export async function recordEvent(db: Db, event: IncomingEvent): Promise<boolean> {
+  const inserted = await db
+    .insertInto('webhookEvents')
+    .values(event)
+    .onConflict((conflict) => conflict.columns(['vendor', 'eventId']).doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  return inserted !== undefined
+}
+
+export interface PendingEvent extends IncomingEvent {
+  id: bigint
+  attempts: number
+}
+
+export async function listPendingEvents(
+  db: Db,
+  vendor: Vendor,
+  limit: number,
+): Promise<PendingEvent[]> {
+  return db
+    .selectFrom('webhookEvents')
+    .select(['id', 'vendor', 'eventId', 'type', 'objectId', 'occurredAt', 'attempts'])
+    .where('vendor', '=', vendor)
+    .where('status', '=', 'pending')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+}
+
+/** Whom to tell of an event once it is booked: a running process, or one that must exist. */
+export const wakeSchema = z.union([
+  z.strictObject({ signal: z.string(), workflowId: z.string() }),
+  z.strictObject({ start: z.literal('payoutBatch'), runId: z.string(), period: z.string() }),
+])
+export type Wake = z.infer<typeof wakeSchema>
+
+/** Booked; `wake` is kept until it was delivered, so that a crash in between loses nothing. */
+export async function markEventApplied(db: Db, id: bigint, wake: Wake | null): Promise<void> {
+  await db
+    .updateTable('webhookEvents')
+    .set({
+      status: wake ? 'applied' : 'done',
+      wake: wake ? JSON.stringify(wake) : null,
+      ...(wake ? {} : { doneAt: sql<Date>`clock_timestamp()` }),
+    })
+    .where('id', '=', id)
+    .where('status', '=', 'pending')
+    .execute()
+}
+
+/** Left for a person: repeating it cannot help. */
+export async function markEventParked(db: Db, id: bigint, problem: string): Promise<void> {
+  await db
+    .updateTable('webhookEvents')
+    .set({ status: 'parked', problem, attempts: sql`attempts + 1` })
+    .where('id', '=', id)
+    .where('status', '=', 'pending')
+    .execute()
+}
+
+/** Tried without success; it stays pending. */
+export async function markEventTried(db: Db, id: bigint, problem: string): Promise<void> {
+  await db
+    .updateTable('webhookEvents')
+    .set({ problem, attempts: sql`attempts + 1` })
+    .where('id', '=', id)
+    .where('status', '=', 'pending')
+    .execute()
+}
+
+export async function listUndeliveredWakes(db: Db, vendor: Vendor, limit: number) {
+  const rows = await db
+    .selectFrom('webhookEvents')
+    .select(['id', 'wake'])
+    .where('vendor', '=', vendor)
+    .where('status', '=', 'applied')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id, wake }) => ({ eventRowId: id.toString(), wake: wakeSchema.parse(wake) }))
+}
+
+export async function markWakesDelivered(db: Db, eventRowIds: string[]): Promise<void> {
+  if (eventRowIds.length === 0) return
+  await db
+    .updateTable('webhookEvents')
+    .set({ status: 'done', doneAt: sql<Date>`clock_timestamp()` })
+    .where('id', 'in', eventRowIds.map(BigInt))
+    .where('status', '=', 'applied')
+    .execute()
+}
+
+/** Vendors whose inbox holds something; a sweeper wakes their processes. */
+export async function listWaitingVendors(db: Db): Promise<Vendor[]> {
+  const rows = await db
+    .selectFrom('webhookEvents')
+    .select('vendor')
+    .distinct()
+    .where('status', 'in', ['pending', 'applied'])
+    .execute()
+  return rows.map((row) => row.vendor)
+}
+
+export interface Notice {
+  kind: string
+  subjectId: string
+  /** Tells several mails of one kind about one subject apart, like the number of a reminder. */
+  occurrence?: string
+  recipient: string
+}
+
+/** Claims a mail; `sent` tells that it went out before. */
+export async function recordNotice(trx: Trx | Db, notice: Notice) {
+  const occurrence = notice.occurrence ?? ''
+  await trx
+    .insertInto('notices')
+    .values({ ...notice, occurrence })
+    .onConflict((conflict) => conflict.columns(['kind', 'subjectId', 'occurrence']).doNothing())
+    .execute()
+  const row = await trx
+    .selectFrom('notices')
+    .select(['id', 'recipient', 'sentAt'])
+    .where('kind', '=', notice.kind)
+    .where('subjectId', '=', notice.subjectId)
+    .where('occurrence', '=', occurrence)
+    .executeTakeFirstOrThrow()
+  return { id: row.id, recipient: row.recipient, sent: row.sentAt !== null }
+}
+
+export async function markNoticeSent(db: Db, id: string): Promise<void> {
+  await db
+    .updateTable('notices')
+    .set({ sentAt: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('sentAt', 'is', null)
+    .execute()
+}

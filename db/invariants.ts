@@ -1,0 +1,256 @@
+/**
+ * What must hold at every commit, as queries that return the rows that break it: none. Anyone may
+ * run them; `npm run ledger:check` runs them all, and a violation stops payouts.
+ */
+import { sql } from 'kysely'
+import type { Db } from './database.ts'
+
+export interface Invariant {
+  id: string
+  /** What holds, in one sentence. */
+  says: string
+  query: string
+}
+
+const ledgerInvariants: Invariant[] = [
+  {
+    id: 'I01',
+    says: 'every journal has postings',
+    query: `select j.id from ledger_journals j
+      left join ledger_postings p on p.journal_id = j.id where p.id is null`,
+  },
+  {
+    id: 'I02',
+    says: 'debits equal credits in every currency',
+    query: `select currency from (
+        select d.currency, p.amount_minor as amount from ledger_postings p
+          join ledger_accounts d on d.id = p.debit_account_id
+        union all
+        select c.currency, -p.amount_minor from ledger_postings p
+          join ledger_accounts c on c.id = p.credit_account_id) side
+      group by currency having sum(amount) <> 0`,
+  },
+  {
+    id: 'I03',
+    says: 'the balance of a partner account is the sum of its postings',
+    query: `select account_id from (
+        select account_id, sum(debit) as debit, sum(credit) as credit from (
+          select debit_account_id as account_id, amount_minor as debit, 0 as credit
+            from ledger_postings
+          union all select credit_account_id, 0, amount_minor from ledger_postings) side
+        join ledger_accounts a on a.id = account_id and a.partner_id is not null
+        group by account_id) posted
+      full join ledger_balances b using (account_id)
+      where coalesce(posted.debit, 0) <> coalesce(b.debits_minor, 0)
+        or coalesce(posted.credit, 0) <> coalesce(b.credits_minor, 0)`,
+  },
+  {
+    id: 'I04',
+    says: 'no account lies on the wrong side unless it may',
+    query: `select a.id, a.purpose, a.currency, sum(side.amount) as balance
+      from ledger_accounts a join (
+        select debit_account_id as account_id, amount_minor as amount from ledger_postings
+        union all select credit_account_id, -amount_minor from ledger_postings) side
+        on side.account_id = a.id
+      where not a.allow_contra
+      group by a.id
+      having sum(side.amount) * case a.normal_side when 'debit' then 1 else -1 end < 0`,
+  },
+  {
+    id: 'I15',
+    says: 'nothing is posted into a closed period',
+    query: `select j.id from ledger_journals j join accounting_periods p using (period)
+      where p.status = 'closed' and j.posted_at > p.closed_at`,
+  },
+  {
+    id: 'I17',
+    says: 'a posting and both its accounts have one currency',
+    query: `select p.id from ledger_postings p
+      join ledger_accounts d on d.id = p.debit_account_id
+      join ledger_accounts c on c.id = p.credit_account_id
+      where d.currency <> p.currency or c.currency <> p.currency`,
+  },
+]
+
+const commissionInvariants: Invariant[] = [
+  {
+    id: 'I05',
+    says: 'every partner with a rule has an accrual on every paid line',
+    query: `select l.id, above.depth from line_payments l
+      join partners seller on seller.id = l.partner_id
+      join payments p on p.id = l.payment_id and p.kind = 'customer'
+      join partner_ancestry above on above.partner_id = l.partner_id and above.valid @> l.paid_at
+      join commission_rules r on r.programme_id = seller.programme_id
+        and r.depth = above.depth and r.valid @> l.paid_at
+      left join accruals a on a.line_payment_id = l.id and a.depth = above.depth
+      where a.id is null`,
+  },
+  {
+    id: 'I06',
+    says: 'each share is within one unit of its exact value and all are within the base',
+    query: `select line_payment_id from accruals
+      group by line_payment_id, base_minor
+      having sum(amount_minor) > base_minor
+        or bool_or(abs(amount_minor::numeric * rate_den - base_minor::numeric * rate_num)
+          >= rate_den)`,
+  },
+  {
+    id: 'I07',
+    says: 'an accrual belongs to who stood there when the line was paid',
+    query: `select a.id from accruals a
+      join line_payments l on l.id = a.line_payment_id
+      left join partner_ancestry above on above.partner_id = l.partner_id
+        and above.depth = a.depth and above.valid @> l.paid_at
+      where above.ancestor_id is distinct from a.partner_id`,
+  },
+  {
+    id: 'I08',
+    says: 'what is taken back of an accrual is between nothing and all of it',
+    query: `select a.id from accruals a join clawbacks c on c.accrual_id = a.id
+      group by a.id having sum(c.amount_minor) < 0 or sum(c.amount_minor) > a.amount_minor`,
+  },
+  {
+    id: 'I16',
+    says: 'every paid line has a rule for its seller',
+    query: `select l.id from line_payments l
+      join partners seller on seller.id = l.partner_id
+      join payments p on p.id = l.payment_id and p.kind = 'customer'
+      where not exists (select from commission_rules r
+        where r.programme_id = seller.programme_id and r.depth = 0 and r.valid @> l.paid_at)`,
+  },
+  {
+    id: 'I23',
+    says: 'the ledger holds exactly the accruals and clawbacks of each line',
+    query: `with booked as (
+        select line_payment_id as source_id, 'accrual' as kind, sum(amount_minor) as amount
+          from accruals group by 1
+        union all
+        select line_reversal_id, 'clawback', sum(amount_minor) from clawbacks group by 1
+      ), posted as (
+        select j.source_id, j.kind, sum(case when c.purpose = 'partner_accrued'
+          then p.amount_minor else -p.amount_minor end)
+          * case j.kind when 'accrual' then 1 else -1 end as amount
+        from ledger_journals j
+        join ledger_postings p on p.journal_id = j.id
+        join ledger_accounts c on c.id = p.credit_account_id
+        where j.kind in ('accrual', 'clawback') group by j.source_id, j.kind)
+      select source_id, kind from booked full join posted using (source_id, kind)
+      where coalesce(booked.amount, 0) <> coalesce(posted.amount, 0)`,
+  },
+]
+
+const settlementInvariants: Invariant[] = [
+  {
+    id: 'I09',
+    says: 'an issued statement is the sum of its accruals and clawbacks',
+    query: `select s.id from statements s where s.issued_at is not null and (
+        s.earned_minor <> coalesce((select sum(a.amount_minor) from accruals a
+          where a.partner_id = s.partner_id and a.period = s.period
+            and a.currency = s.currency), 0)
+        or s.clawed_back_minor <> coalesce((select sum(c.amount_minor) from clawbacks c
+          where c.partner_id = s.partner_id and c.period = s.period
+            and c.currency = s.currency), 0))`,
+  },
+  {
+    id: 'I10',
+    says: 'an issued statement is what the ledger moved to payable',
+    query: `select s.id from statements s
+      left join (
+        select j.source_id, sum(case when c.purpose = 'partner_payable'
+          then p.amount_minor else -p.amount_minor end) as net
+        from ledger_journals j
+        join ledger_postings p on p.journal_id = j.id
+        join ledger_accounts c on c.id = p.credit_account_id
+        where j.kind = 'settlement' group by 1) moved on moved.source_id = s.id
+      where s.issued_at is not null and coalesce(moved.net, 0) <>
+        s.earned_minor - s.clawed_back_minor + s.adjustments_minor`,
+  },
+  {
+    id: 'I11',
+    says: 'a statement opens with what the one before carried',
+    query: `select id from (
+        select id, opening_minor, lag(carried_minor, 1, 0::bigint) over (
+          partition by partner_id, currency order by period) as carried_before
+        from statements where issued_at is not null) chain
+      where opening_minor <> carried_before`,
+  },
+  {
+    id: 'I12',
+    says: 'a payout is what its statement makes payable, in steps of its currency',
+    query: `select p.id from payouts p
+      join statements s on s.id = p.statement_id
+      join currencies c on c.code = p.currency
+      where p.amount_minor > s.payable_minor or p.amount_minor % c.payout_step <> 0
+        or p.currency <> s.currency or p.partner_id <> s.partner_id`,
+  },
+  {
+    id: 'I13',
+    says: 'what is in transit is the sum of the payouts that are on their way',
+    query: `with open as (
+        select currency, sum(amount_minor) as amount from payouts
+        where status <> 'paid' group by 1
+      ), transit as (
+        select p.currency, sum(case when c.purpose = 'payout_in_transit'
+          then p.amount_minor else -p.amount_minor end) as amount
+        from ledger_postings p
+        join ledger_accounts c on c.id = p.credit_account_id
+        join ledger_accounts d on d.id = p.debit_account_id
+        where 'payout_in_transit' in (c.purpose, d.purpose) group by 1)
+      select currency from open full join transit using (currency)
+      where coalesce(open.amount, 0) <> coalesce(transit.amount, 0)`,
+  },
+  {
+    id: 'I14',
+    says: 'a payout is paid by exactly one attempt',
+    query: `select p.id from payouts p
+      left join payout_attempts t on t.payout_id = p.id and t.status = 'succeeded'
+      group by p.id having (p.status = 'paid') <> (count(t.id) = 1)`,
+  },
+  {
+    id: 'I21',
+    says: 'nothing that is held is payable',
+    query: `select id from statements
+      where payable_minor > greatest(closing_minor - held_minor, 0)`,
+  },
+]
+
+export const invariants: Invariant[] = [
+  ...ledgerInvariants,
+  ...commissionInvariants,
+  ...settlementInvariants,
+].sort((a, b) => (a.id < b.id ? -1 : 1))
+
+export interface Violation {
+  invariant: string
+  says: string
+  rows: unknown[]
+}
+
+const shownRows = 20
+
+/**
+ * Runs every invariant in one snapshot of the books.
+ * @param onChecked is told of each invariant as it is done.
+ */
+export async function checkInvariants(
+  db: Db,
+  onChecked: (invariant: Invariant, rows: number) => void = () => {},
+): Promise<{ checked: number; violations: Violation[] }> {
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (trx) => {
+      const violations: Violation[] = []
+      for (const invariant of invariants) {
+        const { rows } = await sql
+          .raw(`select * from (${invariant.query}) broken limit ${shownRows}`)
+          .execute(trx)
+        onChecked(invariant, rows.length)
+        if (rows.length > 0) {
+          violations.push({ invariant: invariant.id, says: invariant.says, rows })
+        }
+      }
+      return { checked: invariants.length, violations }
+    })
+}

@@ -1,0 +1,212 @@
+/** The double-entry ledger: journals are posted once each and never change. */
+import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
+import { DomainError } from '../domain/errors.ts'
+import type { Db, Trx } from './database.ts'
+import type { LedgerAccountsTable, LedgerJournalsTable } from './schema.ts'
+
+export type AccountPurpose = LedgerAccountsTable['purpose']
+export type JournalKind = LedgerJournalsTable['kind']
+
+/** An account by its meaning; partner accounts name their partner. */
+export interface AccountRef {
+  purpose: AccountPurpose
+  partnerId?: string
+}
+
+export interface Posting {
+  debit: AccountRef
+  credit: AccountRef
+  currency: string
+  amount: bigint
+}
+
+export interface Journal {
+  kind: JournalKind
+  sourceType: string
+  sourceId: string
+  period: string
+  effectiveAt: Date
+  postings: Posting[]
+}
+
+const chart: Record<AccountPurpose, { normalSide: 'debit' | 'credit'; allowContra: boolean }> = {
+  stripe_clearing: { normalSide: 'debit', allowContra: true },
+  stripe_balance: { normalSide: 'debit', allowContra: true },
+  platform_revenue: { normalSide: 'credit', allowContra: false },
+  platform_fees: { normalSide: 'credit', allowContra: false },
+  tax_payable: { normalSide: 'credit', allowContra: true },
+  refunds: { normalSide: 'debit', allowContra: true },
+  commission_expense: { normalSide: 'debit', allowContra: false },
+  partner_accrued: { normalSide: 'credit', allowContra: true },
+  partner_payable: { normalSide: 'credit', allowContra: true },
+  payout_in_transit: { normalSide: 'credit', allowContra: false },
+}
+
+const keyOf = (account: AccountRef, currency: string) =>
+  `${account.purpose}/${account.partnerId ?? ''}/${currency}`
+
+const journalKey = (journal: { kind: string; sourceType: string; sourceId: string }) =>
+  `${journal.kind}/${journal.sourceType}/${journal.sourceId}`
+
+/** What a journal says, as bytes: two requests with one key must say the same. */
+function requestHash(journal: Journal): Buffer {
+  const legs = journal.postings.map(
+    ({ debit, credit, currency, amount }) =>
+      `${keyOf(debit, currency)}>${keyOf(credit, currency)}=${amount}`,
+  )
+  return createHash('sha256').update(legs.join('\n')).digest()
+}
+
+/**
+ * Posts journals, each at most once by (kind, source type, source id). Postings of nothing are
+ * left out, and a journal without postings is none.
+ * @throws DomainError `idempotency_mismatch` when a journal of the same key says something else.
+ */
+export async function recordJournals(trx: Trx, journals: Journal[]): Promise<void> {
+  const meant = journals
+    .map((journal) => ({ ...journal, postings: journal.postings.filter((leg) => leg.amount > 0n) }))
+    .filter((journal) => journal.postings.length > 0)
+  if (meant.length === 0) return
+  const hashes = new Map(meant.map((journal) => [journalKey(journal), requestHash(journal)]))
+  const inserted = await insertJournals(trx, meant, hashes)
+  if (inserted.size < meant.length) await refuseMismatches(trx, meant, hashes)
+  await insertPostings(trx, meant, inserted)
+}
+
+async function insertJournals(trx: Trx, journals: Journal[], hashes: Map<string, Buffer>) {
+  const rows = await trx
+    .insertInto('ledgerJournals')
+    .values(
+      journals.map((journal) => ({
+        kind: journal.kind,
+        sourceType: journal.sourceType,
+        sourceId: journal.sourceId,
+        period: journal.period,
+        effectiveAt: journal.effectiveAt,
+        requestHash: hashes.get(journalKey(journal)) ?? Buffer.alloc(0),
+      })),
+    )
+    .onConflict((conflict) => conflict.columns(['kind', 'sourceType', 'sourceId']).doNothing())
+    .returning(['id', 'kind', 'sourceType', 'sourceId'])
+    .execute()
+  return new Map(rows.map((row) => [journalKey(row), row.id]))
+}
+
+async function refuseMismatches(trx: Trx, journals: Journal[], hashes: Map<string, Buffer>) {
+  const stored = await trx
+    .selectFrom('ledgerJournals')
+    .select(['kind', 'sourceType', 'sourceId', 'requestHash'])
+    .where((eb) =>
+      eb.or(
+        journals.map((journal) =>
+          eb.and({
+            kind: journal.kind,
+            sourceType: journal.sourceType,
+            sourceId: journal.sourceId,
+          }),
+        ),
+      ),
+    )
+    .execute()
+  const other = stored.find((row) => !hashes.get(journalKey(row))?.equals(row.requestHash))
+  if (other) {
+    throw new DomainError(
+      'idempotency_mismatch',
+      `the ${other.kind} journal of ${other.sourceType} ${other.sourceId} says something else`,
+    )
+  }
+}
+
+async function insertPostings(trx: Trx, journals: Journal[], inserted: Map<string, bigint>) {
+  const fresh = journals.filter((journal) => inserted.has(journalKey(journal)))
+  if (fresh.length === 0) return
+  const accounts = await ensureAccounts(
+    trx,
+    fresh.flatMap((journal) => journal.postings),
+  )
+  const accountId = (account: AccountRef, currency: string) => {
+    const id = accounts.get(keyOf(account, currency))
+    if (id === undefined) throw new Error(`no account ${keyOf(account, currency)}`)
+    return id
+  }
+  const rows = fresh.flatMap((journal) =>
+    journal.postings.map(({ debit, credit, currency, amount }) => ({
+      journalId: inserted.get(journalKey(journal)) ?? 0n,
+      debitAccountId: accountId(debit, currency),
+      creditAccountId: accountId(credit, currency),
+      currency,
+      amountMinor: amount,
+    })),
+  )
+  await trx.insertInto('ledgerPostings').values(rows).execute()
+}
+
+/** Finds or opens the accounts of the postings; sorted, so that two writers never deadlock. */
+async function ensureAccounts(trx: Trx, postings: Posting[]): Promise<Map<string, bigint>> {
+  const wanted = new Map<string, { account: AccountRef; currency: string }>()
+  for (const { debit, credit, currency } of postings) {
+    for (const account of [debit, credit]) {
+      wanted.set(keyOf(account, currency), { account, currency })
+    }
+  }
+  const found = await findAccounts(trx, [...wanted.values()])
+  const missing = [...wanted.keys()].filter((key) => !found.has(key)).sort()
+  if (missing.length === 0) return found
+  const rows = missing.map((key) => {
+    const { account, currency } = wanted.get(key) as { account: AccountRef; currency: string }
+    return {
+      purpose: account.purpose,
+      partnerId: account.partnerId ?? null,
+      currency,
+      ...chart[account.purpose],
+    }
+  })
+  await trx
+    .insertInto('ledgerAccounts')
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(['purpose', 'partnerId', 'currency']).doNothing())
+    .execute()
+  return findAccounts(trx, [...wanted.values()])
+}
+
+async function findAccounts(trx: Trx, wanted: { account: AccountRef; currency: string }[]) {
+  const purposes = wanted.map(({ account }) => account.purpose)
+  const partnerIds = wanted.map(({ account }) => account.partnerId ?? null)
+  const codes = wanted.map(({ currency }) => currency)
+  const { rows } = await sql<{
+    id: bigint
+    purpose: AccountPurpose
+    partnerId: string | null
+    currency: string
+  }>`
+    select account.id, account.purpose, account.partner_id, account.currency
+    from unnest(${purposes}::text[], ${partnerIds}::uuid[], ${codes}::text[])
+      as wanted (purpose, partner_id, currency)
+    join ledger_accounts account
+      on account.purpose = wanted.purpose and account.currency = wanted.currency
+      and account.partner_id is not distinct from wanted.partner_id`.execute(trx)
+  return new Map(
+    rows.map((row) => {
+      const account: AccountRef = { purpose: row.purpose }
+      if (row.partnerId) account.partnerId = row.partnerId
+      return [keyOf(account, row.currency), row.id]
+    }),
+  )
+}
+
+/** Credits less debits of a partner's account, from the projection. */
+export async function partnerBalance(
+  db: Db,
+  account: { purpose: 'partner_accrued' | 'partner_payable'; partnerId: string; currency: string },
+): Promise<bigint> {
+  const row = await db
+    .selectFrom('ledgerBalances')
+    .innerJoin('ledgerAccounts', 'ledgerAccounts.id', 'ledgerBalances.accountId')
+    .select(['creditsMinor', 'debitsMinor'])
+    .where('purpose', '=', account.purpose)
+    .where('partnerId', '=', account.partnerId)
+    .where('currency', '=', account.currency)
+    .executeTakeFirst()
+  return row ? row.creditsMinor - row.debitsMinor : 0n
+}

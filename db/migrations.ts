@@ -1,0 +1,43 @@
+/** Brings a database to the newest schema: numbered `.sql` files, each applied once, in order. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Kysely, sql } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+
+const folder = join(import.meta.dirname, 'migrations')
+
+async function readMigrations(): Promise<Record<string, Migration>> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort()
+  const migrations = files.map(async (file) => {
+    const text = await readFile(join(folder, file), 'utf8')
+    const up = async (db: Kysely<unknown>) => {
+      await sql.raw(text).execute(db)
+    }
+    return [file.replace(/\.sql$/, ''), { up }] as const
+  })
+  return Object.fromEntries(await Promise.all(migrations))
+}
+
+function migratorOf(db: Kysely<unknown>): Migrator {
+  return new Migrator({ db, provider: { getMigrations: readMigrations } })
+}
+
+/**
+ * Applies what is missing under Kysely's lock, so that several processes may try at once.
+ * @returns the names of the migrations that were applied now.
+ * @throws the error of the first migration that failed; nothing of it remains.
+ */
+export async function migrate(db: Kysely<unknown>): Promise<string[]> {
+  const { error, results = [] } = await migratorOf(db).migrateToLatest()
+  if (error) {
+    const failed = results.find((result) => result.status === 'Error')
+    throw new Error(`migration ${failed?.migrationName ?? '(none)'} failed`, { cause: error })
+  }
+  return results.map((result) => result.migrationName)
+}
+
+/** Whether every migration of this version of the product has been applied. */
+export async function isMigrated(db: Kysely<unknown>): Promise<boolean> {
+  const migrations = await migratorOf(db).getMigrations()
+  return migrations.every((migration) => migration.executedAt !== undefined)
+}

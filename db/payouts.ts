@@ -1,0 +1,230 @@
+/** Payouts and their attempts: one live attempt for a payout, each written before it is sent. */
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { HoldReason, PayoutStatus } from '../domain/payouts.ts'
+import type { Db, Trx } from './database.ts'
+import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { type Viewer, visibleTo } from './partners.ts'
+
+export interface NewPayout {
+  statementId: string
+  runId: string
+  partnerId: string
+  currency: string
+  amountMinor: bigint
+  holdReason: HoldReason | null
+  vendorAccountId: string | null
+}
+
+/** One payout for a statement; repeating a page is harmless. */
+export async function recordPayouts(trx: Trx, payouts: NewPayout[]) {
+  if (payouts.length === 0) return []
+  return trx
+    .insertInto('payouts')
+    .values(
+      payouts.map((payout) => ({
+        ...payout,
+        status: payout.holdReason ? ('held' as const) : ('approved' as const),
+      })),
+    )
+    .onConflict((conflict) => conflict.column('statementId').doNothing())
+    .returning(['id', 'partnerId', 'currency', 'amountMinor'])
+    .execute()
+}
+
+/** Accounts of these partners, by partner. */
+export async function listPayoutAccountsOf(db: Db, partnerIds: string[]) {
+  if (partnerIds.length === 0)
+    return new Map<string, { vendorAccountId: string | null; status: string }>()
+  const rows = await db
+    .selectFrom('payoutAccounts')
+    .select(['partnerId', 'vendorAccountId', 'status'])
+    .where('partnerId', 'in', partnerIds)
+    .execute()
+  return new Map(rows.map(({ partnerId, ...account }) => [partnerId ?? '', account]))
+}
+
+/** Payouts of a run that are neither paid nor held, in the order of their ids. */
+export async function listPayablePage(
+  db: Db,
+  page: { runId: string; after: string | null; size: number },
+): Promise<string[]> {
+  let query = db
+    .selectFrom('payouts')
+    .select('id')
+    .where('runId', '=', page.runId)
+    .where('status', 'in', ['approved', 'in_flight', 'unknown'])
+    .orderBy('id')
+    .limit(page.size)
+  if (page.after) query = query.where('id', '>', page.after)
+  const rows = await query.execute()
+  return rows.map((row) => row.id)
+}
+
+/** Lets held payouts of a run go where the partner's account is verified by now. */
+export async function releaseHeldPayouts(trx: Trx, runId: string): Promise<number> {
+  const { rows } = await sql`
+    update payouts set status = 'approved', hold_reason = null,
+      vendor_account_id = account.vendor_account_id
+    from payout_accounts account
+    where payouts.run_id = ${runId} and payouts.status = 'held'
+      and account.partner_id = payouts.partner_id and account.status = 'verified'
+      and account.vendor_account_id is not null
+    returning payouts.id`.execute(trx)
+  return rows.length
+}
+
+/** Runs with a held payout of this partner; they are paid once its account is verified. */
+export async function listRunsWithHeldPayouts(db: Db, partnerId: string) {
+  return db
+    .selectFrom('payouts')
+    .innerJoin('settlementRuns', 'settlementRuns.id', 'payouts.runId')
+    .select(['settlementRuns.id as runId', 'settlementRuns.period'])
+    .distinct()
+    .where('payouts.partnerId', '=', partnerId)
+    .where('payouts.status', '=', 'held')
+    .execute()
+}
+
+export async function lockPayout(trx: Trx, id: string) {
+  return trx
+    .selectFrom('payouts')
+    .innerJoin('settlementRuns', 'settlementRuns.id', 'payouts.runId')
+    .selectAll('payouts')
+    .select('settlementRuns.period as runPeriod')
+    .where('payouts.id', '=', id)
+    .forUpdate('payouts')
+    .executeTakeFirstOrThrow()
+}
+
+export async function markPayout(trx: Trx, id: string, status: PayoutStatus): Promise<void> {
+  await trx
+    .updateTable('payouts')
+    .set({ status, ...(status === 'paid' ? { paidAt: sql<Date>`clock_timestamp()` } : {}) })
+    .where('id', '=', id)
+    .where('status', 'not in', ['paid', 'held'])
+    .execute()
+}
+
+/** The exact body of a transfer, as it is stored before the first send. */
+export const transferRequestSchema = z.strictObject({
+  amount: z.int().positive(),
+  currency: z.string(),
+  destination: z.string(),
+  transferGroup: z.string(),
+  metadata: z.record(z.string(), z.string()),
+})
+export type TransferRequest = z.infer<typeof transferRequestSchema>
+
+/** The newest attempt of a payout, whatever became of it. */
+export async function findLastAttempt(trx: Trx, payoutId: string) {
+  const row = await trx
+    .selectFrom('payoutAttempts')
+    .selectAll()
+    .where('payoutId', '=', payoutId)
+    .orderBy('attemptNo', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row && { ...row, request: transferRequestSchema.parse(row.request) }
+}
+
+export async function insertAttempt(
+  trx: Trx,
+  attempt: {
+    payoutId: string
+    attemptNo: number
+    idempotencyKey: string
+    request: TransferRequest
+  },
+): Promise<string> {
+  const { id } = await trx
+    .insertInto('payoutAttempts')
+    .values({ ...attempt, request: JSON.stringify(attempt.request) })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+/** Noted before the call leaves, so that a crash during the call is known as one. */
+export async function markAttemptSent(trx: Trx, id: string): Promise<void> {
+  await trx
+    .updateTable('payoutAttempts')
+    .set({ status: 'sent', firstSentAt: sql<Date>`coalesce(first_sent_at, clock_timestamp())` })
+    .where('id', '=', id)
+    .where('status', 'in', ['prepared', 'sent', 'unknown'])
+    .execute()
+}
+
+export type AttemptEnd =
+  | { status: 'succeeded'; transferId: string }
+  | { status: 'rejected' | 'unknown'; problem: string }
+
+export async function markAttempt(trx: Trx, id: string, end: AttemptEnd): Promise<void> {
+  await trx
+    .updateTable('payoutAttempts')
+    .set({
+      status: end.status,
+      vendorTransferId: end.status === 'succeeded' ? end.transferId : null,
+      problem: end.status === 'succeeded' ? null : end.problem,
+      finishedAt: end.status === 'unknown' ? null : sql<Date>`clock_timestamp()`,
+    })
+    .where('id', '=', id)
+    .where('status', 'not in', ['succeeded', 'rejected'])
+    .execute()
+}
+
+/** Transfers of a run, page by page, for the comparison with the processor. */
+export async function listSentTransfers(
+  db: Db,
+  page: { runId: string; after: string | null; size: number },
+) {
+  let query = db
+    .selectFrom('payouts')
+    .innerJoin('payoutAttempts', 'payoutAttempts.payoutId', 'payouts.id')
+    .select([
+      'payouts.id',
+      'payoutAttempts.vendorTransferId as transferId',
+      'payoutAttempts.request',
+    ])
+    .where('payouts.runId', '=', page.runId)
+    .where('payoutAttempts.status', '=', 'succeeded')
+    .orderBy('payouts.id')
+    .limit(page.size)
+  if (page.after) query = query.where('payouts.id', '>', page.after)
+  const rows = await query.execute()
+  return rows.map((row) => ({ ...row, request: transferRequestSchema.parse(row.request) }))
+}
+
+function payoutQuery(db: Db, viewer: Viewer) {
+  return db
+    .selectFrom('payouts')
+    .leftJoin('payoutAttempts', (join) =>
+      join
+        .onRef('payoutAttempts.payoutId', '=', 'payouts.id')
+        .on('payoutAttempts.status', '=', 'succeeded'),
+    )
+    .innerJoin('statements', 'statements.id', 'payouts.statementId')
+    .selectAll('payouts')
+    .select(['payoutAttempts.vendorTransferId as transferId', 'statements.period'])
+    .where(visibleTo(viewer, 'payouts.partnerId'))
+}
+
+export type PayoutRow = NonNullable<Awaited<ReturnType<typeof findVisiblePayout>>>
+
+export async function findVisiblePayout(db: Db, viewer: Viewer, id: string) {
+  return payoutQuery(db, viewer).where('payouts.id', '=', id).executeTakeFirst()
+}
+
+export async function listPayouts(
+  db: Db,
+  viewer: Viewer,
+  filter: PageRequest & { partnerId?: string | undefined; period?: string | undefined },
+): Promise<Page<PayoutRow>> {
+  let query = payoutQuery(db, viewer)
+    .orderBy('payouts.id', 'desc')
+    .limit(filter.limit + 1)
+  if (filter.after) query = query.where('payouts.id', '<', filter.after)
+  if (filter.partnerId) query = query.where('payouts.partnerId', '=', filter.partnerId)
+  if (filter.period) query = query.where('statements.period', '=', filter.period)
+  return pageOf(await query.execute(), filter.limit)
+}

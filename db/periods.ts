@@ -1,0 +1,110 @@
+/** Accounting periods: which one a fact is booked in, and how one is closed. */
+import { sql } from 'kysely'
+import { DomainError } from '../domain/errors.ts'
+import { nextPeriod, periodEnd, periodOf, periodStart } from '../domain/period.ts'
+import type { Db, Trx } from './database.ts'
+
+async function ensurePeriod(trx: Trx, period: string): Promise<void> {
+  await trx
+    .insertInto('accountingPeriods')
+    .values({ period, startsAt: periodStart(period), endsAt: periodEnd(period) })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+/**
+ * The period that a fact of this instant is booked in: its own month while that is open, else the
+ * first open one after it. The row stays share-locked, so that it cannot close before the booking
+ * commits; months are made when they are first needed.
+ */
+export async function bookingPeriod(trx: Trx, at: Date): Promise<string> {
+  const { rows } = await sql<{ lastShut: string | null }>`
+    select max(period) as last_shut from accounting_periods where status <> 'open'`.execute(trx)
+  const lastShut = rows[0]?.lastShut
+  const own = periodOf(at)
+  let period = lastShut && own <= lastShut ? nextPeriod(lastShut) : own
+  for (;;) {
+    await ensurePeriod(trx, period)
+    const found = await trx
+      .selectFrom('accountingPeriods')
+      .select('status')
+      .where('period', '=', period)
+      .forShare()
+      .executeTakeFirst()
+    if (found?.status === 'open') return period
+    period = nextPeriod(period)
+  }
+}
+
+/**
+ * Stops new bookings: from here on they go to the next period. Waits for writers that hold the
+ * period already; repeating it is harmless.
+ * @throws DomainError `earlier_period_open` while an older period with journals is still open,
+ *   `period_already_settled` when the period is closed.
+ */
+export async function startClosing(trx: Trx, period: string): Promise<void> {
+  await ensurePeriod(trx, period)
+  const earlier = await trx
+    .selectFrom('accountingPeriods')
+    .select('period')
+    .where('period', '<', period)
+    .where('status', '<>', 'closed')
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('ledgerJournals')
+          .select('id')
+          .whereRef('ledgerJournals.period', '=', 'accountingPeriods.period'),
+      ),
+    )
+    .orderBy('period')
+    .executeTakeFirst()
+  if (earlier) {
+    throw new DomainError(
+      'earlier_period_open',
+      `${earlier.period} has to be settled before ${period}`,
+    )
+  }
+  const { status } = await lockPeriod(trx, period)
+  if (status === 'closed') {
+    throw new DomainError('period_already_settled', `${period} is closed`)
+  }
+  await trx
+    .updateTable('accountingPeriods')
+    .set({ status: 'closing' })
+    .where('period', '=', period)
+    .execute()
+}
+
+/** Shuts the period for good. The time is taken after the lock, never at the transaction's start. */
+export async function markPeriodClosed(trx: Trx, period: string): Promise<void> {
+  await lockPeriod(trx, period)
+  await trx
+    .updateTable('accountingPeriods')
+    .set({ status: 'closed', closedAt: sql<Date>`clock_timestamp()` })
+    .where('period', '=', period)
+    .where('status', '=', 'closing')
+    .execute()
+}
+
+async function lockPeriod(trx: Trx, period: string) {
+  return trx
+    .selectFrom('accountingPeriods')
+    .selectAll()
+    .where('period', '=', period)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+}
+
+export async function findPeriod(db: Db, period: string) {
+  return db
+    .selectFrom('accountingPeriods')
+    .selectAll()
+    .where('period', '=', period)
+    .executeTakeFirst()
+}
+
+/** Makes the row of a period that a run refers to. */
+export async function recordPeriod(trx: Trx, period: string): Promise<void> {
+  await ensurePeriod(trx, period)
+}

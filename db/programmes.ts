@@ -1,0 +1,85 @@
+/** The programme: what the platform owner set as policy. */
+import { z } from 'zod'
+import { DomainError } from '../domain/errors.ts'
+import type { TierThreshold } from '../domain/tiers.ts'
+import type { Db, Trx } from './database.ts'
+
+const seconds = z.int().min(0)
+
+/** All in seconds. Pinned into a process when it starts. */
+export const deadlinesSchema = z.strictObject({
+  agreementReminders: z.array(seconds),
+  agreementExpiry: seconds,
+  verificationReminders: z.array(seconds),
+  verificationExpiry: seconds,
+  approvalReminder: seconds,
+  approvalEscalation: seconds,
+  approvalLapse: seconds,
+  firstPaymentExpiry: seconds,
+  releaseReminder: seconds,
+})
+export type Deadlines = z.infer<typeof deadlinesSchema>
+
+export type Programme = Awaited<ReturnType<typeof getProgramme>>
+
+/** The one programme of this installation. @throws DomainError `not_ready` before it is set up. */
+export async function getProgramme(db: Db) {
+  const row = await db
+    .selectFrom('programmes')
+    .selectAll()
+    .orderBy('createdAt')
+    .limit(1)
+    .executeTakeFirst()
+  if (!row) throw new DomainError('not_ready', 'no programme has been set up yet')
+  return { ...row, deadlines: deadlinesSchema.parse(row.deadlines) }
+}
+
+export async function listTierThresholds(db: Db, programmeId: string): Promise<TierThreshold[]> {
+  const rows = await db
+    .selectFrom('tiers')
+    .select(['tier', 'thresholdMinor'])
+    .where('programmeId', '=', programmeId)
+    .orderBy('thresholdMinor')
+    .execute()
+  return rows.map(({ tier, thresholdMinor }) => ({ tier, threshold: thresholdMinor }))
+}
+
+export interface NewProgramme {
+  code: string
+  name: string
+  currency: string
+  holdDays: number
+  minimumPayoutMinor: bigint
+  platformFeeMinor: bigint
+  tierWindowMonths: number
+  deadlines: Deadlines
+  tiers: TierThreshold[]
+  /** One percentage for each depth, valid from the beginning of time. */
+  rules: { depth: number; rateNum: bigint; rateDen: bigint }[]
+}
+
+/** Sets a programme up; the same code is the same programme and stays as it is. */
+export async function recordProgramme(trx: Trx, programme: NewProgramme): Promise<void> {
+  const { tiers, rules, deadlines, ...columns } = programme
+  const inserted = await trx
+    .insertInto('programmes')
+    .values({ ...columns, deadlines: JSON.stringify(deadlinesSchema.parse(deadlines)) })
+    .onConflict((conflict) => conflict.column('code').doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!inserted) return
+  await trx
+    .insertInto('tiers')
+    .values(
+      tiers.map(({ tier, threshold }) => ({
+        programmeId: inserted.id,
+        tier,
+        thresholdMinor: threshold,
+      })),
+    )
+    .execute()
+  await trx
+    .insertInto('commissionRules')
+    .values(rules.map((rule) => ({ programmeId: inserted.id, version: 1, valid: '(,)', ...rule })))
+    .execute()
+}

@@ -1,0 +1,142 @@
+/** What the books say of each partner before the rules of a statement are applied. */
+import { sql } from 'kysely'
+import type { Trx } from '../database.ts'
+
+export interface StatementFigures {
+  partnerId: string
+  currency: string
+  opening: bigint
+  earned: bigint
+  clawedBack: bigint
+  held: bigint
+}
+
+/** A run of partners in the order of their ids: those after one, up to and including another. */
+export interface PartnerRange {
+  after: string | null
+  last: string
+}
+
+/**
+ * The end of the next page of partners that the period concerns: something earned, something
+ * taken back, or a balance carried into it. Null when there are no more.
+ */
+export async function findPageEnd(
+  trx: Trx,
+  page: { period: string; after: string | null; size: number },
+): Promise<string | null> {
+  const { rows } = await sql<{ last: string | null }>`
+    with concerned as (
+      select partner_id from accruals where period = ${page.period}
+      union select partner_id from clawbacks where period = ${page.period}
+      union select partner_id from statements where issued_at is not null and carried_minor <> 0
+    ), page as (
+      select partner_id from concerned
+      where ${page.after}::uuid is null or partner_id > ${page.after}::uuid
+      order by partner_id limit ${page.size}
+    )
+    select partner_id as last from page order by partner_id desc limit 1`.execute(trx)
+  return rows[0]?.last ?? null
+}
+
+/**
+ * Opening, earned, clawed back and held of the partners in the range. Held is what has not matured
+ * at the cut-off, and what an open dispute keeps back of money that no statement has paid yet:
+ * money that was part of an earlier payable is never held again.
+ */
+export async function listStatementFigures(
+  trx: Trx,
+  { period, cutoffAt, range }: { period: string; cutoffAt: Date; range: PartnerRange },
+): Promise<StatementFigures[]> {
+  const inRange = sql`(${range.after}::uuid is null or partner_id > ${range.after}::uuid)
+    and partner_id <= ${range.last}::uuid`
+  const { rows } = await sql<StatementFigures>`
+    with previous as (
+      select distinct on (partner_id, currency) partner_id, currency, carried_minor
+      from statements
+      where issued_at is not null and period < ${period} and ${inRange}
+      order by partner_id, currency, period desc
+    ), earned as (
+      select partner_id, currency, sum(amount_minor) as amount from accruals
+      where period = ${period} and ${inRange} group by 1, 2
+    ), clawed as (
+      select partner_id, currency, sum(amount_minor) as amount from clawbacks
+      where period = ${period} and ${inRange} group by 1, 2
+    ), unpaid as (
+      select id, line_payment_id, partner_id, currency, period, matures_at, base_minor,
+        amount_minor, amount_minor - coalesce((
+          select sum(back.amount_minor) from clawbacks back
+          where back.accrual_id = accruals.id and back.period <= ${period}), 0) as remaining
+      from accruals
+      where ${inRange} and period <= ${period}
+        and (matures_at > ${cutoffAt} or exists (
+          select from line_payments line
+          join disputes on disputes.payment_id = line.payment_id and disputes.status = 'open'
+          where line.id = accruals.line_payment_id))
+    ), disputed as (
+      select unpaid.id, sum(disputes.amount_minor) as amount
+      from unpaid
+      join line_payments line on line.id = unpaid.line_payment_id
+      join disputes on disputes.payment_id = line.payment_id and disputes.status = 'open'
+      where not exists (
+        select from statements paid
+        join settlement_runs run on run.id = paid.run_id
+        where paid.partner_id = unpaid.partner_id and paid.currency = unpaid.currency
+          and paid.issued_at is not null and paid.payable_minor > 0
+          and paid.period >= unpaid.period and run.cutoff_at >= unpaid.matures_at
+          and run.cutoff_at < disputes.opened_at)
+      group by unpaid.id
+    ), held as (
+      select partner_id, currency, sum(
+        case
+          when matures_at > ${cutoffAt} then remaining
+          when disputed.amount is null or base_minor = 0 then 0
+          else least(remaining,
+            div(amount_minor * least(disputed.amount, base_minor), base_minor::numeric))
+        end) as amount
+      from unpaid left join disputed using (id)
+      group by 1, 2
+    ), concerned as (
+      select partner_id, currency from previous where carried_minor <> 0
+      union select partner_id, currency from earned
+      union select partner_id, currency from clawed
+    )
+    select partner_id, currency,
+      coalesce(previous.carried_minor, 0)::bigint as opening,
+      coalesce(earned.amount, 0)::bigint as earned,
+      coalesce(clawed.amount, 0)::bigint as clawed_back,
+      greatest(coalesce(held.amount, 0), 0)::bigint as held
+    from concerned
+    left join previous using (partner_id, currency)
+    left join earned using (partner_id, currency)
+    left join clawed using (partner_id, currency)
+    left join held using (partner_id, currency)
+    order by partner_id, currency`.execute(trx)
+  return rows
+}
+
+/**
+ * Currencies in which the statements of a run and the ledger disagree about what the period
+ * earned and took back. Empty when the books are right.
+ */
+export async function listControlDifferences(trx: Trx, run: { id: string; period: string }) {
+  const { rows } = await sql<{ currency: string; statements: bigint; ledger: bigint }>`
+    with statement_side as (
+      select currency, sum(earned_minor - clawed_back_minor) as net
+      from statements where run_id = ${run.id} group by 1
+    ), ledger_side as (
+      select posting.currency, sum(
+        case when credited.purpose = 'partner_accrued' then posting.amount_minor
+          else -posting.amount_minor end) as net
+      from ledger_journals journal
+      join ledger_postings posting on posting.journal_id = journal.id
+      join ledger_accounts credited on credited.id = posting.credit_account_id
+      where journal.period = ${run.period} and journal.kind in ('accrual', 'clawback')
+      group by 1
+    )
+    select currency, coalesce(statement_side.net, 0)::bigint as statements,
+      coalesce(ledger_side.net, 0)::bigint as ledger
+    from statement_side full join ledger_side using (currency)
+    where coalesce(statement_side.net, 0) <> coalesce(ledger_side.net, 0)`.execute(trx)
+  return rows
+}

@@ -1,0 +1,217 @@
+/** Settlement runs: one live run for a period, any number of previews. */
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { DomainError } from '../../domain/errors.ts'
+import { closesAt } from '../../domain/period.ts'
+import type { RunMode, RunStage } from '../../domain/settlement.ts'
+import type { Db, Trx } from '../database.ts'
+import { type Page, type PageRequest, pageOf } from '../paging.ts'
+import { recordPeriod } from '../periods.ts'
+
+const amount = z
+  .string()
+  .regex(/^-?\d+$/)
+  .transform(BigInt)
+
+/** Control totals of a run, one entry for each currency. */
+export const runTotalsSchema = z.array(
+  z.strictObject({
+    currency: z.string(),
+    statements: z.int(),
+    opening: amount,
+    earned: amount,
+    clawedBack: amount,
+    adjustments: amount,
+    closing: amount,
+    held: amount,
+    payable: amount,
+    carried: amount,
+  }),
+)
+export type RunTotals = z.infer<typeof runTotalsSchema>
+
+function parsed<T extends { totals: unknown }>(row: T) {
+  return { ...row, totals: row.totals === null ? null : runTotalsSchema.parse(row.totals) }
+}
+
+export type RunRow = Awaited<ReturnType<typeof getRun>>
+
+/** @throws DomainError `not_found` */
+export async function getRun(db: Db, id: string) {
+  const row = await db
+    .selectFrom('settlementRuns')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (!row) throw new DomainError('not_found', 'there is no such settlement run')
+  return parsed(row)
+}
+
+export async function lockRun(trx: Trx, id: string) {
+  const row = await trx
+    .selectFrom('settlementRuns')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+  return parsed(row)
+}
+
+export async function findLiveRun(db: Db, programmeId: string, period: string) {
+  const row = await db
+    .selectFrom('settlementRuns')
+    .selectAll()
+    .where('programmeId', '=', programmeId)
+    .where('period', '=', period)
+    .where('mode', '=', 'live')
+    .executeTakeFirst()
+  return row && parsed(row)
+}
+
+export async function listRuns(
+  db: Db,
+  filter: PageRequest & { period?: string | undefined },
+): Promise<Page<RunRow>> {
+  let query = db
+    .selectFrom('settlementRuns')
+    .selectAll()
+    .orderBy('id', 'desc')
+    .limit(filter.limit + 1)
+  if (filter.after) query = query.where('id', '<', filter.after)
+  if (filter.period) query = query.where('period', '=', filter.period)
+  const page = pageOf(await query.execute(), filter.limit)
+  return { rows: page.rows.map(parsed), next: page.next }
+}
+
+export interface NewRun {
+  id: string
+  programmeId: string
+  period: string
+  mode: RunMode
+  requestedBy: string | null
+}
+
+/**
+ * Inserts a run. A live run of a period exists once: a second request gets the first one back.
+ * Previews are numbered.
+ */
+export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
+  const { id, programmeId, period, mode, requestedBy } = run
+  await recordPeriod(trx, period)
+  const again = await trx.selectFrom('settlementRuns').select('id').where('id', '=', id).execute()
+  if (again.length === 0) {
+    await sql`select pg_advisory_xact_lock(hashtext(${`settlement_runs:${period}`}))`.execute(trx)
+    const live = mode === 'live' ? await findLiveRun(trx, programmeId, period) : undefined
+    if (live) return live
+    const { number } = await trx
+      .selectFrom('settlementRuns')
+      .select(sql<number>`count(*)::int + 1`.as('number'))
+      .where('programmeId', '=', programmeId)
+      .where('period', '=', period)
+      .where('mode', '=', mode)
+      .executeTakeFirstOrThrow()
+    const cutoffAt = closesAt(period)
+    await trx
+      .insertInto('settlementRuns')
+      .values({ id, programmeId, period, mode, number, cutoffAt, requestedBy })
+      .execute()
+  }
+  return getRun(trx, id)
+}
+
+export async function markRunStage(db: Db, id: string, stage: RunStage): Promise<void> {
+  await db
+    .updateTable('settlementRuns')
+    .set({
+      stage,
+      problem: null,
+      ...(stage === 'closed' ? { closedAt: sql<Date>`clock_timestamp()` } : {}),
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function markRunProblem(db: Db, id: string, problem: string): Promise<void> {
+  await db.updateTable('settlementRuns').set({ problem }).where('id', '=', id).execute()
+}
+
+/** Sums the run's statements into its control totals and the hash that a reviewer signs. */
+export async function markRunTotals(trx: Trx, id: string): Promise<string> {
+  const { rows } = await sql<{ totals: string; totalsHash: string }>`
+    with lines as (
+      select * from statements where run_id = ${id}
+    ), totals as (
+      select currency, count(*)::int as statements,
+        sum(opening_minor) as opening, sum(earned_minor) as earned,
+        sum(clawed_back_minor) as clawed_back, sum(adjustments_minor) as adjustments,
+        sum(closing_minor) as closing, sum(held_minor) as held,
+        sum(payable_minor) as payable, sum(carried_minor) as carried
+      from lines group by currency
+    )
+    select
+      coalesce((select jsonb_agg(jsonb_build_object(
+        'currency', currency, 'statements', statements, 'opening', opening::text,
+        'earned', earned::text, 'clawedBack', clawed_back::text,
+        'adjustments', adjustments::text, 'closing', closing::text, 'held', held::text,
+        'payable', payable::text, 'carried', carried::text) order by currency) from totals),
+        '[]'::jsonb)::text as totals,
+      encode(sha256(convert_to(coalesce((select string_agg(concat_ws('|', partner_id, currency,
+        opening_minor, earned_minor, clawed_back_minor, adjustments_minor, held_minor,
+        payable_minor), E'\n' order by partner_id, currency) from lines), ''), 'UTF8')), 'hex')
+        as totals_hash`.execute(trx)
+  const totals = rows[0]
+  if (!totals) throw new Error('the totals query answered nothing')
+  await trx
+    .updateTable('settlementRuns')
+    .set({ totals: totals.totals, totalsHash: totals.totalsHash })
+    .where('id', '=', id)
+    .execute()
+  return totals.totalsHash
+}
+
+export async function markRunReviewed(
+  trx: Trx,
+  id: string,
+  review: { memberId: string },
+): Promise<void> {
+  await trx
+    .updateTable('settlementRuns')
+    .set({ reviewedBy: review.memberId, reviewedAt: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('releasedBy', 'is', null)
+    .execute()
+}
+
+export async function markRunReleased(
+  trx: Trx,
+  id: string,
+  release: { memberId: string },
+): Promise<void> {
+  await trx
+    .updateTable('settlementRuns')
+    .set({ releasedBy: release.memberId, releasedAt: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('releasedBy', 'is', null)
+    .execute()
+}
+
+/** Runs that are neither finished nor previews under review; a sweeper starts what is not running. */
+export async function listOpenRuns(db: Db, olderThanSeconds: number) {
+  return db
+    .selectFrom('settlementRuns')
+    .select(['id', 'period', 'mode', 'number'])
+    .where((eb) =>
+      eb.or([
+        eb.and([eb('mode', '=', 'live'), eb('stage', '<>', 'closed')]),
+        eb.and([eb('mode', '=', 'preview'), eb('stage', 'in', ['freeze', 'calculate'])]),
+      ]),
+    )
+    .where(
+      'createdAt',
+      '<',
+      sql<Date>`clock_timestamp() - make_interval(secs => ${olderThanSeconds})`,
+    )
+    .orderBy('createdAt')
+    .limit(100)
+    .execute()
+}

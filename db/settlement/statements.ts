@@ -1,0 +1,153 @@
+/** Statements: what one partner gets for one period, frozen when issued. */
+import { sql } from 'kysely'
+import type { StatementTotals } from '../../domain/settlement.ts'
+import type { EarningsFilter } from '../commission/accruals.ts'
+import type { Db, Trx } from '../database.ts'
+import { type Page, pageOf } from '../paging.ts'
+import { type Viewer, visibleTo } from '../partners.ts'
+
+export interface DraftStatement {
+  runId: string
+  partnerId: string
+  period: string
+  currency: string
+  totals: StatementTotals
+}
+
+/** Inserts drafts; a page that is repeated after a crash finds its own. */
+export async function recordDraftStatements(trx: Trx, drafts: DraftStatement[]): Promise<void> {
+  if (drafts.length === 0) return
+  await trx
+    .insertInto('statements')
+    .values(
+      drafts.map(({ totals, ...key }) => ({
+        ...key,
+        openingMinor: totals.opening,
+        earnedMinor: totals.earned,
+        clawedBackMinor: totals.clawedBack,
+        adjustmentsMinor: totals.adjustments,
+        closingMinor: totals.closing,
+        heldMinor: totals.held,
+        payableMinor: totals.payable,
+        carriedMinor: totals.carried,
+        carryReason: totals.reason,
+      })),
+    )
+    .onConflict((conflict) => conflict.columns(['runId', 'partnerId', 'currency']).doNothing())
+    .execute()
+}
+
+/** Removes the drafts of a run that was never released, so that it can be calculated again. */
+export async function removeDraftStatements(trx: Trx, runId: string): Promise<void> {
+  await trx
+    .deleteFrom('statements')
+    .where('runId', '=', runId)
+    .where('issuedAt', 'is', null)
+    .execute()
+}
+
+/** The next drafts of a run to issue, locked. */
+export async function lockDraftPage(trx: Trx, page: { runId: string; size: number }) {
+  return trx
+    .selectFrom('statements')
+    .selectAll()
+    .where('runId', '=', page.runId)
+    .where('issuedAt', 'is', null)
+    .orderBy('partnerId')
+    .orderBy('currency')
+    .limit(page.size)
+    .forUpdate()
+    .execute()
+}
+
+/** Issues statements: each gets a number in the period's own series, and never changes again. */
+export async function markStatementsIssued(
+  trx: Trx,
+  issue: { period: string; ids: string[] },
+): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('statements.document_number'))`.execute(trx)
+  await sql`
+    with used as (
+      select count(*) as n from statements
+      where period = ${issue.period} and document_number is not null
+    ), numbered as (
+      select id, row_number() over (order by partner_id, currency) as n
+      from statements where id = any(${issue.ids}) and issued_at is null
+    )
+    update statements set
+      issued_at = clock_timestamp(),
+      document_number = ${issue.period} || '-' || lpad((used.n + numbered.n)::text, 6, '0')
+    from numbered, used
+    where statements.id = numbered.id`.execute(trx)
+}
+
+function issuedStatements(db: Db, viewer: Viewer) {
+  return db
+    .selectFrom('statements')
+    .innerJoin('partners', 'partners.id', 'statements.partnerId')
+    .selectAll('statements')
+    .select('partners.name as partnerName')
+    .where('statements.issuedAt', 'is not', null)
+    .where(visibleTo(viewer, 'statements.partnerId'))
+}
+
+export type StatementRow = NonNullable<Awaited<ReturnType<typeof findVisibleStatement>>>
+
+export async function findVisibleStatement(db: Db, viewer: Viewer, id: string) {
+  return issuedStatements(db, viewer).where('statements.id', '=', id).executeTakeFirst()
+}
+
+export async function listStatements(
+  db: Db,
+  viewer: Viewer,
+  filter: EarningsFilter,
+): Promise<Page<StatementRow>> {
+  let query = issuedStatements(db, viewer)
+    .orderBy('statements.id', 'desc')
+    .limit(filter.limit + 1)
+  if (filter.after) query = query.where('statements.id', '<', filter.after)
+  if (filter.partnerId) query = query.where('statements.partnerId', '=', filter.partnerId)
+  if (filter.period) query = query.where('statements.period', '=', filter.period)
+  return pageOf(await query.execute(), filter.limit)
+}
+
+/** The lines behind earned and clawed back, in the order of payment; their sums are the totals. */
+export async function listStatementLines(
+  db: Db,
+  statement: { partnerId: string; period: string; currency: string },
+) {
+  const { partnerId, period, currency } = statement
+  const { rows } = await sql<{
+    kind: 'accrual' | 'clawback'
+    id: string
+    at: Date
+    customer: string | null
+    invoice: string
+    depth: number
+    base: bigint
+    amount: bigint
+    note: string | null
+  }>`
+    select 'accrual' as kind, accrual.id, line.paid_at as at, customer.name as customer,
+      payment.vendor_invoice_id as invoice, accrual.depth, accrual.base_minor as base,
+      accrual.amount_minor as amount, null as note
+    from accruals accrual
+    join line_payments line on line.id = accrual.line_payment_id
+    join payments payment on payment.id = line.payment_id
+    left join customers customer on customer.id = payment.customer_id
+    where accrual.partner_id = ${partnerId} and accrual.period = ${period}
+      and accrual.currency = ${currency}
+    union all
+    select 'clawback', back.id, reversal.happened_at, customer.name, payment.vendor_invoice_id,
+      accrual.depth, reversal.base_minor, -back.amount_minor, reversal.cause
+    from clawbacks back
+    join accruals accrual on accrual.id = back.accrual_id
+    join line_reversals reversal on reversal.id = back.line_reversal_id
+    join line_payments line on line.id = accrual.line_payment_id
+    join payments payment on payment.id = line.payment_id
+    left join customers customer on customer.id = payment.customer_id
+    where back.partner_id = ${partnerId} and back.period = ${period}
+      and back.currency = ${currency}
+    order by at, id`.execute(db)
+  return rows
+}

@@ -1,0 +1,193 @@
+/** Customers of partners and their subscriptions. */
+import { sql } from 'kysely'
+import { DomainError } from '../domain/errors.ts'
+import type { SubscriptionStatus } from '../domain/subscriptions.ts'
+import type { Db, Trx } from './database.ts'
+import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { type Viewer, visibleTo } from './partners.ts'
+
+export type CustomerRow = NonNullable<Awaited<ReturnType<typeof findVisibleCustomer>>>
+
+export async function findVisibleCustomer(db: Db, viewer: Viewer, id: string) {
+  return db
+    .selectFrom('customers')
+    .selectAll()
+    .where('id', '=', id)
+    .where(visibleTo(viewer, 'customers.partnerId'))
+    .executeTakeFirst()
+}
+
+export async function listCustomers(
+  db: Db,
+  viewer: Viewer,
+  page: PageRequest,
+): Promise<Page<CustomerRow>> {
+  let query = db
+    .selectFrom('customers')
+    .selectAll()
+    .where(visibleTo(viewer, 'customers.partnerId'))
+    .orderBy('id', 'desc')
+    .limit(page.limit + 1)
+  if (page.after) query = query.where('id', '<', page.after)
+  return pageOf(await query.execute(), page.limit)
+}
+
+export async function recordCustomer(
+  trx: Trx,
+  customer: { id: string; partnerId: string; name: string; email: string },
+): Promise<CustomerRow> {
+  await trx
+    .insertInto('customers')
+    .values(customer)
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute()
+  return trx
+    .selectFrom('customers')
+    .selectAll()
+    .where('id', '=', customer.id)
+    .executeTakeFirstOrThrow()
+}
+
+export async function markCustomerAtVendor(db: Db, id: string, vendorCustomerId: string) {
+  await db
+    .updateTable('customers')
+    .set({ vendorCustomerId })
+    .where('id', '=', id)
+    .where('vendorCustomerId', 'is', null)
+    .execute()
+}
+
+export type SubscriptionRow = NonNullable<Awaited<ReturnType<typeof findVisibleSubscription>>>
+
+export async function findVisibleSubscription(db: Db, viewer: Viewer, id: string) {
+  return db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('id', '=', id)
+    .where(visibleTo(viewer, 'subscriptions.partnerId'))
+    .executeTakeFirst()
+}
+
+export async function listSubscriptions(
+  db: Db,
+  viewer: Viewer,
+  page: PageRequest,
+): Promise<Page<SubscriptionRow>> {
+  let query = db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where(visibleTo(viewer, 'subscriptions.partnerId'))
+    .orderBy('id', 'desc')
+    .limit(page.limit + 1)
+  if (page.after) query = query.where('id', '<', page.after)
+  return pageOf(await query.execute(), page.limit)
+}
+
+/** A subscription with what its set-up needs of customer and package. */
+export async function getSubscriptionOrder(db: Db, id: string) {
+  const row = await db
+    .selectFrom('subscriptions')
+    .innerJoin('customers', 'customers.id', 'subscriptions.customerId')
+    .innerJoin('featurePackages', 'featurePackages.id', 'subscriptions.featurePackageId')
+    .selectAll('subscriptions')
+    .select([
+      'customers.name as customerName',
+      'customers.email as customerEmail',
+      'customers.vendorCustomerId',
+      'featurePackages.name as packageName',
+      'featurePackages.amountMinor',
+      'featurePackages.currency',
+      'featurePackages.interval',
+      'featurePackages.vendorProductId',
+      'featurePackages.vendorPriceId',
+    ])
+    .where('subscriptions.id', '=', id)
+    .executeTakeFirst()
+  if (!row) throw new DomainError('not_found', 'there is no such subscription')
+  return row
+}
+
+export async function recordSubscription(
+  trx: Trx,
+  order: { id: string; customerId: string; partnerId: string; featurePackageId: string },
+): Promise<SubscriptionRow> {
+  await trx
+    .insertInto('subscriptions')
+    .values(order)
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute()
+  return trx
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('id', '=', order.id)
+    .executeTakeFirstOrThrow()
+}
+
+export async function markSubscriptionOpened(
+  db: Db,
+  id: string,
+  vendor: { subscriptionId: string; invoiceId: string | null },
+): Promise<void> {
+  await db
+    .updateTable('subscriptions')
+    .set({
+      vendorSubscriptionId: vendor.subscriptionId,
+      vendorInvoiceId: vendor.invoiceId,
+      // The payment may have been booked before the answer of the creation reached us.
+      status: sql`case when status = 'pending' then 'awaiting_payment' else status end`,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Follows the vendor's state; a canceled subscription never comes back. */
+export async function markSubscription(
+  db: Db,
+  id: string,
+  status: SubscriptionStatus,
+): Promise<void> {
+  await db
+    .updateTable('subscriptions')
+    .set({
+      status,
+      ...(status === 'active'
+        ? { activatedAt: sql<Date>`coalesce(activated_at, clock_timestamp())` }
+        : {}),
+      ...(status === 'canceled' ? { canceledAt: sql<Date>`clock_timestamp()` } : {}),
+    })
+    .where('id', '=', id)
+    .where('status', 'not in', ['canceled', status])
+    .execute()
+}
+
+export async function markSubscriptionProblem(db: Db, id: string, problem: string): Promise<void> {
+  await db.updateTable('subscriptions').set({ problem }).where('id', '=', id).execute()
+}
+
+export async function findSubscriptionByVendorId(db: Db, vendorSubscriptionId: string) {
+  return db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('vendorSubscriptionId', '=', vendorSubscriptionId)
+    .executeTakeFirst()
+}
+
+/** Orders whose set-up is not finished; a sweeper starts what is not running. */
+export async function listPendingSubscriptions(
+  db: Db,
+  olderThanSeconds: number,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom('subscriptions')
+    .select('id')
+    .where('status', '=', 'pending')
+    .where(
+      'createdAt',
+      '<',
+      sql<Date>`clock_timestamp() - make_interval(secs => ${olderThanSeconds})`,
+    )
+    .orderBy('createdAt')
+    .limit(500)
+    .execute()
+  return rows.map((row) => row.id)
+}
