@@ -1,5 +1,5 @@
 /** The figures of a statement, and the stages of the run that makes it. */
-import { downToStep, larger } from './money.ts'
+import { downToStep, larger, sum } from './money.ts'
 
 export const runStages = [
   'freeze',
@@ -56,6 +56,54 @@ function carryReason(
   if (closing === payable) return null
   if (input.held > 0n) return 'held'
   return payable === 0n ? 'below_minimum' : 'payout_step'
+}
+
+/** One accrual or clawback on a statement; the amount is negative where money was taken back. */
+export interface StatementLine {
+  kind: 'accrual' | 'clawback'
+  id: string
+  at: Date
+  customer: string | null
+  invoice: string
+  depth: number
+  base: bigint
+  amount: bigint
+  note: string | null
+}
+
+/** An issued statement as every form of it shows it: JSON, PDF and CSV have this one source. */
+export interface StatementDocument {
+  number: string
+  partner: string
+  period: string
+  currency: string
+  issuedAt: Date
+  totals: StatementTotals
+  lines: StatementLine[]
+}
+
+/** The figures of a statement in reading order, with the words under which they are shown. */
+export function statementFigures(totals: StatementTotals): { label: string; amount: bigint }[] {
+  return [
+    { label: 'Opening balance', amount: totals.opening },
+    { label: 'Earned', amount: totals.earned },
+    { label: 'Clawed back', amount: totals.clawedBack },
+    { label: 'Adjustments', amount: totals.adjustments },
+    { label: 'Closing balance', amount: totals.closing },
+    { label: 'Held', amount: totals.held },
+    { label: 'Payable', amount: totals.payable },
+    { label: 'Carried forward', amount: totals.carried },
+  ]
+}
+
+/** @throws RangeError when the lines do not add up to the totals: such a document is not shown. */
+export function assertLinesMatch(statement: StatementDocument): void {
+  const lines = (kind: StatementLine['kind']) =>
+    sum(statement.lines.filter((line) => line.kind === kind).map((line) => line.amount))
+  const { earned, clawedBack } = statement.totals
+  if (lines('accrual') !== earned || lines('clawback') !== -clawedBack) {
+    throw new RangeError(`the lines of statement ${statement.number} do not add up to its totals`)
+  }
 }
 
 /**

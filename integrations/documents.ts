@@ -1,0 +1,150 @@
+/** Paper: statements as PDF and CSV, agreements as PDF. The same input makes the same bytes. */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { stringify } from 'csv-stringify/sync'
+import PDFDocument from 'pdfkit'
+import { decimalAmount, formatAmount } from '../domain/currencies.ts'
+import { type StatementDocument, statementFigures } from '../domain/settlement.ts'
+
+const resolve = createRequire(import.meta.url).resolve
+
+/** The standard fonts of PDF know no letters beyond Western Europe: names would be garbled. */
+function font(file: string): Buffer {
+  return readFileSync(resolve(`dejavu-fonts-ttf/ttf/${file}`))
+}
+
+let fonts: { regular: Buffer; bold: Buffer } | undefined
+
+function newDocument(info: { title: string; date: Date }): PDFKit.PDFDocument {
+  fonts ??= { regular: font('DejaVuSans.ttf'), bold: font('DejaVuSans-Bold.ttf') }
+  const document = new PDFDocument({
+    size: 'A4',
+    margin: 56,
+    info: { Title: info.title, CreationDate: info.date, ModDate: info.date },
+  })
+  document.registerFont('regular', fonts.regular)
+  document.registerFont('bold', fonts.bold)
+  return document
+}
+
+function finished(document: PDFKit.PDFDocument): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  return new Promise((resolvePdf, reject) => {
+    document.on('data', (chunk: Buffer) => chunks.push(chunk))
+    document.on('end', () => resolvePdf(Buffer.concat(chunks)))
+    document.on('error', reject)
+    document.end()
+  })
+}
+
+const day = (instant: Date) => instant.toISOString().slice(0, 10)
+
+/** A statement to print: its figures, then every line that made them. */
+export async function statementPdf(statement: StatementDocument): Promise<Buffer> {
+  const { currency } = statement
+  const document = newDocument({
+    title: `Statement ${statement.number}`,
+    date: statement.issuedAt,
+  })
+  document.font('bold').fontSize(20).text(`Statement ${statement.number}`)
+  document.font('regular').fontSize(10).moveDown(0.5)
+  document.text(`${statement.partner} · period ${statement.period} · ${currency}`)
+  document.text(`Issued ${day(statement.issuedAt)}`).moveDown()
+  document.table({
+    columnStyles: ['*', 120],
+    defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 4 },
+    data: statementFigures(statement.totals).map(({ label, amount }) => [
+      label,
+      { text: formatAmount(amount, currency), align: { x: 'right' as const } },
+    ]),
+  })
+  document.moveDown().font('bold').fontSize(12).text('Lines').moveDown(0.5)
+  document.font('regular').fontSize(8)
+  document.table({
+    columnStyles: [62, '*', 130, 40, 70, 70],
+    defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 3 },
+    data: [
+      ['Date', 'Customer', 'Invoice', 'Depth', 'Base', 'Amount'],
+      ...statement.lines.map((line) => [
+        day(line.at),
+        line.note ? `${line.customer ?? ''} (${line.note})` : (line.customer ?? ''),
+        line.invoice,
+        String(line.depth),
+        { text: formatAmount(line.base, currency), align: { x: 'right' as const } },
+        { text: formatAmount(line.amount, currency), align: { x: 'right' as const } },
+      ]),
+    ],
+  })
+  return finished(document)
+}
+
+/**
+ * A statement as a table: a row for each line, then a row for each figure. Only text columns are
+ * guarded against being read as formulas; a guarded number would no longer be a number.
+ */
+export function statementCsv(statement: StatementDocument): string {
+  const { currency } = statement
+  const columns = ['record', 'date', 'customer', 'invoice', 'depth', 'base', 'amount', 'currency']
+  const lines = statement.lines.map((line) => [
+    line.kind,
+    day(line.at),
+    formulaSafe(line.customer ?? ''),
+    formulaSafe(line.invoice),
+    String(line.depth),
+    decimalAmount(line.base, currency),
+    decimalAmount(line.amount, currency),
+    currency,
+  ])
+  const totals = statementFigures(statement.totals).map(({ label, amount }) => [
+    label.toLowerCase().replaceAll(' ', '_'),
+    statement.period,
+    '',
+    '',
+    '',
+    '',
+    decimalAmount(amount, currency),
+    currency,
+  ])
+  return stringify([columns, ...lines, ...totals], { bom: true, record_delimiter: 'windows' })
+}
+
+function formulaSafe(text: string): string {
+  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+}
+
+export interface AgreementTerms {
+  version: string
+  company: string
+  country: string
+  level: string
+  programme: string
+  commission: { depth: number; rate: string }[]
+  date: Date
+}
+
+/** The partner agreement with the commission terms of this partner, ready to be signed. */
+export async function agreementPdf(terms: AgreementTerms): Promise<Buffer> {
+  const document = newDocument({ title: 'Partner agreement', date: terms.date })
+  document.font('bold').fontSize(20).text('Partner agreement').moveDown(0.5)
+  document.font('regular').fontSize(10)
+  document.text(`Terms version ${terms.version} · ${day(terms.date)}`).moveDown()
+  document.text(
+    `Between the owner of the platform (programme ${terms.programme}) and ${terms.company}, ` +
+      `${terms.country}, in the following the partner, which joins as ${terms.level}.`,
+  )
+  document.moveDown().font('bold').text('1. Commission').font('regular')
+  for (const { depth, rate } of terms.commission) {
+    const sale = depth === 0 ? "the partner's own sales" : `sales ${depth} level(s) below it`
+    document.text(`The partner earns ${rate} of what customers paid, without tax, on ${sale}.`)
+  }
+  document.moveDown().font('bold').text('2. Settlement').font('regular')
+  document.text(
+    'Commission is settled each calendar month in UTC. Money that goes back to a customer takes ' +
+      'the commission on it back at the rate at which it was earned. A negative balance is ' +
+      'carried forward.',
+  )
+  document.moveDown().font('bold').text('3. Identity').font('regular')
+  document.text('The partner proves its identity to Stripe, through which it is paid.')
+  document.moveDown(4).text('Signed for the partner')
+  return finished(document)
+}

@@ -1,0 +1,53 @@
+/** Mail over SMTP. The caller claims a mail before it is sent, so that a step can be repeated. */
+import { createTransport } from 'nodemailer'
+import type { MailContent } from './email-templates.ts'
+import { renderHtml, renderText } from './email-templates.ts'
+import { VendorError } from './vendor-error.ts'
+
+export interface Mail {
+  /** The notice's id: the same mail keeps its Message-ID, so that receivers see it once. */
+  id: string
+  kind: string
+  to: string
+  content: MailContent
+}
+
+export type Mailer = ReturnType<typeof createMailer>
+
+export function createMailer(settings: { smtpUrl: string; from: string }) {
+  const transport = createTransport(settings.smtpUrl, {
+    from: settings.from,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  })
+  const domain = settings.from.replace(/^.*@/, '').replace(/>$/, '')
+  return {
+    /** @throws VendorError; `rejected` only where the server refused the recipient for good. */
+    async send(mail: Mail): Promise<void> {
+      try {
+        await transport.sendMail({
+          to: mail.to,
+          subject: mail.content.subject,
+          text: renderText(mail.content),
+          html: renderHtml(mail.content),
+          messageId: `<${mail.id}@${domain}>`,
+          headers: { 'X-Notice-Kind': mail.kind },
+        })
+      } catch (error) {
+        throw asVendorError(error)
+      }
+    },
+    close: () => transport.close(),
+  }
+}
+
+function asVendorError(error: unknown): VendorError {
+  const { responseCode, code } = error as { responseCode?: number; code?: string }
+  const refused = responseCode !== undefined && responseCode >= 500
+  return new VendorError({
+    vendor: 'mail',
+    failure: refused ? 'rejected' : 'unknown',
+    code: code ?? `smtp_${responseCode ?? 'none'}`,
+    message: 'the mail was not accepted',
+  })
+}

@@ -1,0 +1,174 @@
+/** Payout accounts and transfers at Stripe, in our words. */
+import type Stripe from 'stripe'
+import type { VerificationStatus } from '../domain/onboarding.ts'
+import type { SendOutcome } from '../domain/payouts.ts'
+import type { Metadata } from './stripe-billing.ts'
+import { callStripe } from './stripe-client.ts'
+import { VendorError } from './vendor-error.ts'
+
+export interface TransferOrder {
+  amount: number
+  currency: string
+  destination: string
+  transferGroup: string
+  metadata: Metadata
+}
+
+export interface SentTransfer {
+  transferId: string
+  amount: number
+  currency: string
+  destination: string | null
+  reversed: boolean
+  metadata: Metadata
+}
+
+export interface Verification {
+  status: VerificationStatus
+  /** The vendor's reason in a word or two, or null. */
+  detail: string | null
+}
+
+export type StripeConnect = ReturnType<typeof stripeConnect>
+
+export function stripeConnect(stripe: Stripe) {
+  return {
+    /** Opens an account that can receive transfers; the same key gives the same account. */
+    async openPayoutAccount(
+      owner: { name: string; email: string; country: string; metadata: Metadata },
+      idempotencyKey: string,
+    ): Promise<string> {
+      const account = await callStripe(
+        stripe.v2.core.accounts.create(
+          {
+            display_name: owner.name,
+            contact_email: owner.email,
+            dashboard: 'express',
+            identity: { country: owner.country.toLowerCase(), entity_type: 'company' },
+            configuration: {
+              recipient: {
+                capabilities: { stripe_balance: { stripe_transfers: { requested: true } } },
+              },
+            },
+            defaults: {
+              responsibilities: { fees_collector: 'application', losses_collector: 'application' },
+            },
+            metadata: owner.metadata,
+            include: ['configuration.recipient', 'requirements'],
+          },
+          { idempotencyKey },
+        ),
+      )
+      return account.id
+    },
+
+    /** A link of few minutes and one use, on which the partner proves who it is. */
+    async issueVerificationLink(
+      accountId: string,
+      pages: { refreshUrl: string; returnUrl: string },
+    ): Promise<{ url: string; expiresAt: Date }> {
+      const link = await callStripe(
+        stripe.v2.core.accountLinks.create({
+          account: accountId,
+          use_case: {
+            type: 'account_onboarding',
+            account_onboarding: {
+              refresh_url: pages.refreshUrl,
+              return_url: pages.returnUrl,
+            },
+          },
+        }),
+      )
+      return { url: link.url, expiresAt: new Date(link.expires_at) }
+    },
+
+    /** What Stripe says now: the authority for paying a partner, whatever an event said. */
+    async readVerification(accountId: string): Promise<Verification> {
+      const account = await callStripe(
+        stripe.v2.core.accounts.retrieve(accountId, {
+          include: ['configuration.recipient', 'requirements'],
+        }),
+      )
+      return verificationOf(account)
+    },
+
+    /** Sends money once: the key and the body were stored before this call. */
+    async sendTransfer(order: TransferOrder, idempotencyKey: string): Promise<SendOutcome> {
+      const { transferGroup, ...body } = order
+      try {
+        const transfer = await callStripe(
+          stripe.transfers.create({ ...body, transfer_group: transferGroup }, { idempotencyKey }),
+        )
+        return { kind: 'succeeded', transferId: transfer.id }
+      } catch (error) {
+        if (error instanceof VendorError) return outcomeOf(error)
+        throw error
+      }
+    },
+
+    /** Looks for a transfer whose answer was lost. */
+    async findTransfers(order: { transferGroup: string; destination: string }) {
+      const found = await callStripe(
+        stripe.transfers.list({
+          transfer_group: order.transferGroup,
+          destination: order.destination,
+          limit: 100,
+        }),
+      )
+      return found.data.map(sentTransfer)
+    },
+
+    async readTransfer(transferId: string): Promise<SentTransfer> {
+      return sentTransfer(await callStripe(stripe.transfers.retrieve(transferId)))
+    },
+  }
+}
+
+/**
+ * A refusal for lack of balance burns its key like any other, because Stripe repeats the stored
+ * answer; what was throttled or got no answer may be sent again with the same key.
+ */
+function outcomeOf(error: VendorError): SendOutcome {
+  if (error.code === 'balance_insufficient') return { kind: 'insufficient_balance' }
+  if (error.failure === 'rejected') return { kind: 'rejected', reason: error.code }
+  return { kind: 'unknown', reason: error.code }
+}
+
+function sentTransfer(transfer: Stripe.Transfer): SentTransfer {
+  const { destination } = transfer
+  return {
+    transferId: transfer.id,
+    amount: transfer.amount,
+    currency: transfer.currency,
+    destination: typeof destination === 'string' ? destination : (destination?.id ?? null),
+    reversed: transfer.reversed || transfer.amount_reversed > 0,
+    metadata: transfer.metadata,
+  }
+}
+
+function verificationOf(account: Stripe.V2.Core.Account): Verification {
+  const capability =
+    account.configuration?.recipient?.capabilities?.stripe_balance?.stripe_transfers
+  const reason = capability?.status_details?.[0]?.code ?? null
+  const entries = account.requirements?.entries ?? []
+  const fromUser = entries.filter((entry) => entry.awaiting_action_from === 'user')
+  const pastDue = fromUser.some((entry) => entry.minimum_deadline.status === 'past_due')
+  if (reason?.startsWith('rejected')) return { status: 'rejected', detail: reason }
+  switch (capability?.status) {
+    case 'active':
+      return { status: 'verified', detail: null }
+    case 'unsupported':
+      return { status: 'rejected', detail: reason ?? 'unsupported' }
+    case 'restricted':
+    case 'pending':
+      if (fromUser.some((entry) => (entry.errors ?? []).length > 0)) {
+        return { status: 'needs_input', detail: fromUser[0]?.description ?? reason }
+      }
+      if (pastDue) return { status: 'restricted', detail: reason }
+      return fromUser.length > 0
+        ? { status: 'link_issued', detail: null }
+        : { status: 'pending_review', detail: reason }
+    default:
+      return { status: 'not_started', detail: null }
+  }
+}
