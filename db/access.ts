@@ -80,6 +80,16 @@ export async function recordMember(trx: Trx, member: NewMember): Promise<string>
   return id
 }
 
+/** The people of the platform owner. */
+export async function listPlatformMembers(db: Db) {
+  return db
+    .selectFrom('members')
+    .select(['id', 'name', 'email'])
+    .where('partnerId', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
 export interface NewApiKey {
   id: string
   memberId: string

@@ -118,6 +118,17 @@ export async function listWaitingVendors(db: Db): Promise<Vendor[]> {
   return rows.map((row) => row.vendor)
 }
 
+/** Events that are not booked yet; those that are parked wait for a person. */
+export async function countOpenEvents(db: Db, vendor: Vendor): Promise<number> {
+  const { count } = await db
+    .selectFrom('webhookEvents')
+    .select(sql<number>`count(*)::int`.as('count'))
+    .where('vendor', '=', vendor)
+    .where('status', '=', 'pending')
+    .executeTakeFirstOrThrow()
+  return count
+}
+
 export interface Notice {
   kind: string
   subjectId: string

@@ -97,10 +97,17 @@ export async function lockPayout(trx: Trx, id: string) {
     .executeTakeFirstOrThrow()
 }
 
-export async function markPayout(trx: Trx, id: string, status: PayoutStatus): Promise<void> {
+export async function markPayout(
+  trx: Trx,
+  id: string,
+  change: { status: Exclude<PayoutStatus, 'held'> } | { status: 'held'; holdReason: HoldReason },
+): Promise<void> {
   await trx
     .updateTable('payouts')
-    .set({ status, ...(status === 'paid' ? { paidAt: sql<Date>`clock_timestamp()` } : {}) })
+    .set({
+      ...change,
+      ...(change.status === 'paid' ? { paidAt: sql<Date>`clock_timestamp()` } : {}),
+    })
     .where('id', '=', id)
     .where('status', 'not in', ['paid', 'held'])
     .execute()
@@ -155,6 +162,19 @@ export async function markAttemptSent(trx: Trx, id: string): Promise<void> {
     .execute()
 }
 
+/** Notes that the processor does not show this attempt; the first such time counts. */
+export async function markAttemptMissed(trx: Trx, id: string): Promise<void> {
+  await trx
+    .updateTable('payoutAttempts')
+    .set({
+      status: 'unknown',
+      firstMissedAt: sql<Date>`coalesce(first_missed_at, clock_timestamp())`,
+    })
+    .where('id', '=', id)
+    .where('status', 'not in', ['succeeded', 'rejected'])
+    .execute()
+}
+
 export type AttemptEnd =
   | { status: 'succeeded'; transferId: string }
   | { status: 'rejected' | 'unknown'; problem: string }
@@ -170,6 +190,40 @@ export async function markAttempt(trx: Trx, id: string, end: AttemptEnd): Promis
     })
     .where('id', '=', id)
     .where('status', 'not in', ['succeeded', 'rejected'])
+    .execute()
+}
+
+/** Paid payouts of a run whose partner was not told yet. */
+export async function listUnannouncedPayouts(db: Db, page: { runId: string; size: number }) {
+  return db
+    .selectFrom('payouts')
+    .innerJoin('statements', 'statements.id', 'payouts.statementId')
+    .innerJoin('partners', 'partners.id', 'payouts.partnerId')
+    .select([
+      'payouts.id',
+      'payouts.amountMinor',
+      'payouts.currency',
+      'statements.period',
+      'statements.documentNumber',
+      'partners.contactName',
+      'partners.contactEmail',
+    ])
+    .where('payouts.runId', '=', page.runId)
+    .where('payouts.status', '=', 'paid')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('notices')
+            .select('notices.id')
+            .where('notices.kind', '=', 'payout_sent')
+            .whereRef('notices.subjectId', '=', 'payouts.id')
+            .where('notices.sentAt', 'is not', null),
+        ),
+      ),
+    )
+    .orderBy('payouts.id')
+    .limit(page.size)
     .execute()
 }
 

@@ -44,6 +44,20 @@ export async function listTierThresholds(db: Db, programmeId: string): Promise<T
   return rows.map(({ tier, thresholdMinor }) => ({ tier, threshold: thresholdMinor }))
 }
 
+/** Remembers the price at the vendor under which the platform's monthly fee is sold. */
+export async function markFeePriced(
+  db: Db,
+  programmeId: string,
+  vendor: { productId: string; priceId: string },
+): Promise<void> {
+  await db
+    .updateTable('programmes')
+    .set({ vendorFeeProductId: vendor.productId, vendorFeePriceId: vendor.priceId })
+    .where('id', '=', programmeId)
+    .where('vendorFeePriceId', 'is', null)
+    .execute()
+}
+
 export interface NewProgramme {
   code: string
   name: string

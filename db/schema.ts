@@ -349,6 +349,7 @@ export interface PayoutAttemptsTable {
   attemptNo: number
   createdAt: Defaulted<Timestamp>
   finishedAt: Timestamp | null
+  firstMissedAt: Timestamp | null
   firstSentAt: Timestamp | null
   id: Defaulted<string>
   idempotencyKey: string
@@ -363,7 +364,7 @@ export interface PayoutsTable {
   amountMinor: bigint
   createdAt: Defaulted<Timestamp>
   currency: string
-  holdReason: 'no_payout_account' | 'account_not_verified' | null
+  holdReason: 'no_payout_account' | 'account_not_verified' | 'transfer_rejected' | null
   id: Defaulted<string>
   paidAt: Timestamp | null
   partnerId: string
@@ -384,6 +385,8 @@ export interface ProgrammesTable {
   name: string
   platformFeeMinor: bigint
   tierWindowMonths: number
+  vendorFeePriceId: string | null
+  vendorFeeProductId: string | null
 }
 
 export interface RateLimitsTable {

@@ -78,6 +78,15 @@ export async function recordTierChange(
   return true
 }
 
+export async function findTierChangeOf(db: Db, partnerId: string, reviewPeriod: string) {
+  return db
+    .selectFrom('partnerTiers')
+    .select(['id', 'tier', 'reason'])
+    .where('partnerId', '=', partnerId)
+    .where('reviewPeriod', '=', reviewPeriod)
+    .executeTakeFirst()
+}
+
 function changeQuery(db: Db, viewer: Viewer) {
   return db
     .selectFrom('partnerTiers')

@@ -15,8 +15,27 @@ export function transferGroup(payoutId: string): string {
   return `po_${payoutId}`
 }
 
-/** How long the processor is sure to remember a key; afterwards a resend is a look-up first. */
-export const keyLifeHours = 20
+const hourMs = 3_600_000
+
+/** How long the processor is sure to remember a key. */
+const keyLifeMs = 20 * hourMs
+
+/** Two look-ups that find nothing must lie this far apart before an attempt counts as not made. */
+const missGapMs = hourMs
+
+/**
+ * What to do with an attempt whose outcome is not known: send it again under its key while the
+ * processor remembers the key, afterwards look it up, and give it up only after two look-ups.
+ */
+export function nextMove(
+  attempt: { firstSentAt: Date | null; firstMissedAt: Date | null },
+  now: Date,
+): 'send' | 'look_up' | 'look_up_last' {
+  const age = attempt.firstSentAt ? now.getTime() - attempt.firstSentAt.getTime() : 0
+  if (age <= keyLifeMs) return 'send'
+  if (!attempt.firstMissedAt) return 'look_up'
+  return now.getTime() - attempt.firstMissedAt.getTime() >= missGapMs ? 'look_up_last' : 'look_up'
+}
 
 /** What the processor said to one attempt, in our words. */
 export type SendOutcome =
@@ -24,9 +43,10 @@ export type SendOutcome =
   | { kind: 'rejected'; reason: string }
   | { kind: 'insufficient_balance' }
   | { kind: 'unknown'; reason: string }
+  | { kind: 'missed' }
 
 /** Why a payout waits although its amount is due. */
-export type HoldReason = 'no_payout_account' | 'account_not_verified'
+export type HoldReason = 'no_payout_account' | 'account_not_verified' | 'transfer_rejected'
 
 /** The reason for which this partner cannot be paid now, or null. */
 export function holdReasonOf(

@@ -46,12 +46,9 @@ export function collectedLines(
   payments: InvoicePayment[],
   total: bigint,
 ): CollectedLine[] {
-  const inOrder = [...payments].sort(
-    (a, b) => a.paidAt.getTime() - b.paidAt.getTime() || (a.paymentId < b.paymentId ? -1 : 1),
-  )
   const collected: CollectedLine[] = []
   let before = 0n
-  for (const payment of inOrder) {
+  for (const payment of inOrderOfPayment(payments)) {
     const after = smaller(before + payment.amount, total)
     for (const line of lines) {
       const base = partOf(line.net, { before, after, total })
@@ -62,6 +59,13 @@ export function collectedLines(
     before = after
   }
   return collected
+}
+
+/** Payments as they were made; what one collects depends on what was collected before it. */
+export function inOrderOfPayment<T extends InvoicePayment>(payments: T[]): T[] {
+  return [...payments].sort(
+    (a, b) => a.paidAt.getTime() - b.paidAt.getTime() || (a.paymentId < b.paymentId ? -1 : 1),
+  )
 }
 
 function partOf(amount: bigint, paid: { before: bigint; after: bigint; total: bigint }): bigint {

@@ -62,6 +62,8 @@ create table programmes (
   hold_days integer not null check (hold_days between 0 and 180),
   minimum_payout_minor bigint not null check (minimum_payout_minor >= 0),
   platform_fee_minor bigint not null check (platform_fee_minor >= 0),
+  vendor_fee_product_id text unique,
+  vendor_fee_price_id text unique,
   tier_window_months integer not null check (tier_window_months between 1 and 36),
   -- Seconds; pinned into each process when it starts, so a change never moves a running deadline.
   deadlines jsonb not null,

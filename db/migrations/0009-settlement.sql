@@ -76,7 +76,8 @@ create table payouts (
   currency text not null references currencies,
   amount_minor bigint not null check (amount_minor > 0),
   status text not null check (status in ('approved', 'held', 'in_flight', 'unknown', 'paid')),
-  hold_reason text check (hold_reason in ('no_payout_account', 'account_not_verified')),
+  hold_reason text check (hold_reason in (
+    'no_payout_account', 'account_not_verified', 'transfer_rejected')),
   vendor_account_id text,
   created_at timestamptz not null default clock_timestamp(),
   paid_at timestamptz,
@@ -100,6 +101,8 @@ create table payout_attempts (
   problem text,
   created_at timestamptz not null default clock_timestamp(),
   first_sent_at timestamptz,
+  -- When a look-up at the processor first did not find an attempt whose answer was lost.
+  first_missed_at timestamptz,
   finished_at timestamptz,
   unique (payout_id, attempt_no),
   check ((status = 'succeeded') = (vendor_transfer_id is not null))

@@ -183,6 +183,16 @@ export async function getDecisionNote(db: Db, id: string) {
     .executeTakeFirstOrThrow()
 }
 
+/** The note that became the decision. */
+export async function findTakenNote(db: Db, applicationId: string) {
+  return db
+    .selectFrom('decisionNotes')
+    .select(['decision', 'reason', 'memberId', 'takenAt'])
+    .where('applicationId', '=', applicationId)
+    .where('takenAt', 'is not', null)
+    .executeTakeFirst()
+}
+
 /** Makes this note the decision; the database refuses a second one for the application. */
 export async function markDecisionTaken(trx: Trx, id: string): Promise<void> {
   await trx

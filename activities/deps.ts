@@ -1,0 +1,33 @@
+/** What activities are made with; nothing here is global, so that tests pass their own. */
+import type { Db } from '../db/database.ts'
+import type { SignalName, WorkflowType } from '../domain/process-names.ts'
+import type { Docusign } from '../integrations/docusign.ts'
+import type { Mailer } from '../integrations/email.ts'
+import type { Links } from '../integrations/links.ts'
+import type { StripeBilling } from '../integrations/stripe-billing.ts'
+import type { StripeConnect } from '../integrations/stripe-connect.ts'
+import type { StripeEvents } from '../integrations/stripe-events.ts'
+
+/** Starts and wakes processes by name; activities never import workflow code. */
+export interface ProcessStarter {
+  /** Starts a process unless one of this id is running. */
+  ensureRunning(process: { type: WorkflowType; workflowId: string; input: object }): Promise<void>
+  /** Wakes a process and starts it where it is not running. */
+  wake(process: {
+    type: WorkflowType
+    workflowId: string
+    input: object
+    signal: SignalName
+  }): Promise<void>
+}
+
+export interface ActivityDeps {
+  db: Db
+  billing: StripeBilling
+  connect: StripeConnect
+  events: StripeEvents
+  docusign: Docusign
+  mailer: Mailer
+  links: Links
+  processes: ProcessStarter
+}

@@ -1,0 +1,159 @@
+/** Steps of the webhook inbox: book what came in, then tell the processes that wait for it. */
+import { log } from '@temporalio/activity'
+import { inTransaction } from '../db/database.ts'
+import {
+  listPendingEvents,
+  listUndeliveredWakes,
+  markEventApplied,
+  markEventParked,
+  markEventTried,
+  markWakesDelivered,
+  type PendingEvent,
+  type Wake,
+} from '../db/inbox.ts'
+import { findAgreementByEnvelope } from '../db/onboarding/agreements.ts'
+import {
+  findPayoutAccountByVendorId,
+  recordVerification,
+} from '../db/onboarding/payout-accounts.ts'
+import { listRunsWithHeldPayouts } from '../db/payouts.ts'
+import { findSubscriptionByVendorId, markSubscription } from '../db/subscriptions.ts'
+import { isDomainError } from '../domain/errors.ts'
+import { uuidOf } from '../domain/ids.ts'
+import { signalNames, type Vendor, workflowIds } from '../domain/process-names.ts'
+import { VendorError } from '../integrations/vendor-error.ts'
+import { bookInvoice } from './commission/payments.ts'
+import { bookDispute, bookRefund } from './commission/reversals.ts'
+import type { ActivityDeps } from './deps.ts'
+
+const batchSize = 100
+
+export interface DrainedInbox {
+  /** Processes to tell; each stays listed until its delivery is confirmed. */
+  wakes: { eventRowId: string; wake: Wake }[]
+  /** True where more events wait than one batch takes. */
+  more: boolean
+}
+
+export function inboxActivities(deps: ActivityDeps) {
+  const { db } = deps
+  return {
+    /** Books the next batch. Every event is tried; one that cannot ever succeed is parked. */
+    async drainInbox({ vendor }: { vendor: Vendor }): Promise<DrainedInbox> {
+      const events = await listPendingEvents(db, vendor, batchSize)
+      const failures: unknown[] = []
+      for (const event of events) {
+        const failure = await bookEvent(deps, event)
+        if (failure) failures.push(failure)
+      }
+      const wakes = await listUndeliveredWakes(db, vendor, batchSize)
+      // Whatever could be booked is booked; the rest is tried again with the step.
+      if (failures.length > 0 && wakes.length === 0) throw failures[0]
+      return { wakes, more: events.length === batchSize || failures.length > 0 }
+    },
+
+    async confirmWakes({ eventRowIds }: { eventRowIds: string[] }): Promise<void> {
+      await markWakesDelivered(db, eventRowIds)
+    },
+  }
+}
+
+/** @returns the error of an event that has to be tried again. */
+async function bookEvent(deps: ActivityDeps, event: PendingEvent): Promise<unknown> {
+  try {
+    await markEventApplied(deps.db, event.id, await applyEvent(deps, event))
+    return undefined
+  } catch (error) {
+    const problem = problemOf(error)
+    const hopeless =
+      isDomainError(error) || (error instanceof VendorError && error.failure === 'rejected')
+    log.warn('an event could not be booked', { event: event.eventId, type: event.type, problem })
+    if (!hopeless) {
+      await markEventTried(deps.db, event.id, problem)
+      return error
+    }
+    await markEventParked(deps.db, event.id, problem)
+    return undefined
+  }
+}
+
+function problemOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+/** Books one event by what its object is now. @returns whom to tell, or null. */
+async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake | null> {
+  const { type, objectId } = event
+  if (event.vendor === 'docusign') return wakeForEnvelope(deps, event)
+  if (type.startsWith('v2.core.account')) return wakeForAccount(deps, objectId)
+  switch (type) {
+    case 'invoice.paid':
+      return wakeForInvoice(deps, objectId)
+    case 'refund.created':
+    case 'refund.updated':
+    case 'refund.failed':
+      await bookRefund(deps, objectId)
+      return null
+    case 'charge.dispute.created':
+    case 'charge.dispute.closed':
+      await bookDispute(deps, objectId)
+      return null
+    case 'customer.subscription.updated':
+    case 'customer.subscription.deleted':
+      return wakeForSubscription(deps, objectId)
+    default:
+      return null
+  }
+}
+
+async function wakeForInvoice(deps: ActivityDeps, invoiceId: string): Promise<Wake | null> {
+  const sale = await bookInvoice(deps, await deps.billing.readInvoice(invoiceId))
+  if (!sale?.subscriptionId) return null
+  return {
+    workflowId: workflowIds.subscription(sale.subscriptionId),
+    signal: signalNames.subscriptionChanged,
+  }
+}
+
+async function wakeForSubscription(deps: ActivityDeps, vendorId: string): Promise<Wake | null> {
+  const { status, metadata } = await deps.billing.readSubscription(vendorId)
+  const known = await findSubscriptionByVendorId(deps.db, vendorId)
+  const id = known?.id ?? uuidOf('subscription', metadata.subscription ?? '')
+  if (!id) return null
+  await markSubscription(deps.db, id, status)
+  return {
+    workflowId: workflowIds.subscription(id),
+    signal: signalNames.subscriptionChanged,
+  }
+}
+
+async function wakeForEnvelope(
+  deps: ActivityDeps,
+  { type, objectId }: PendingEvent,
+): Promise<Wake | null> {
+  if (!/^envelope-(completed|declined|voided)$/.test(type)) return null
+  const agreement = await findAgreementByEnvelope(deps.db, objectId)
+  if (!agreement) return null
+  return {
+    workflowId: workflowIds.onboarding(agreement.applicationId),
+    signal: signalNames.agreementChanged,
+  }
+}
+
+/** Verification is never over: an account of an active partner is read again as well. */
+async function wakeForAccount(deps: ActivityDeps, vendorAccountId: string): Promise<Wake | null> {
+  const account = await findPayoutAccountByVendorId(deps.db, vendorAccountId)
+  if (!account) return null
+  const { partnerId } = account
+  if (!partnerId) {
+    return {
+      workflowId: workflowIds.onboarding(account.applicationId),
+      signal: signalNames.verificationChanged,
+    }
+  }
+  const seen = await deps.connect.readVerification(vendorAccountId)
+  await inTransaction(deps.db, (trx) => recordVerification(trx, account.id, seen))
+  if (seen.status !== 'verified') return null
+  const [waiting] = await listRunsWithHeldPayouts(deps.db, partnerId)
+  return waiting ? { start: 'payoutBatch', ...waiting } : null
+}

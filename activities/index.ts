@@ -1,0 +1,26 @@
+/** All activities, made with their dependencies. */
+import type { ActivityDeps } from './deps.ts'
+import { translateFailures } from './failures.ts'
+import { inboxActivities } from './inbox.ts'
+import { onboardingActivities } from './onboarding/index.ts'
+import { payoutActivities } from './payouts.ts'
+import { provisioningActivities } from './provisioning.ts'
+import { relayActivities } from './relay.ts'
+import { settlementActivities } from './settlement/index.ts'
+import { subscriptionActivities } from './subscriptions.ts'
+import { tierActivities } from './tiers.ts'
+
+export type Activities = ReturnType<typeof createActivities>
+
+export function createActivities(deps: ActivityDeps) {
+  return translateFailures({
+    ...onboardingActivities(deps),
+    ...provisioningActivities(deps),
+    ...subscriptionActivities(deps),
+    ...inboxActivities(deps),
+    ...settlementActivities(deps),
+    ...payoutActivities(deps),
+    ...tierActivities(deps),
+    ...relayActivities(deps),
+  })
+}

@@ -1,0 +1,85 @@
+/** The last part of the way: prepared, active, or closed. */
+import { inTransaction } from '../../db/database.ts'
+import { markApplication, recordTimeline } from '../../db/onboarding/applications.ts'
+import { markPartner } from '../../db/partners.ts'
+import type { ActivityDeps } from '../deps.ts'
+
+export function activationActivities({ db }: ActivityDeps) {
+  return {
+    async markProvisioningStarted({ applicationId }: { applicationId: string }): Promise<void> {
+      await inTransaction(db, async (trx) => {
+        await markApplication(trx, applicationId, {
+          stage: 'provisioning',
+          status: 'provisioning',
+          nextActor: 'system',
+        })
+        await recordTimeline(trx, applicationId, {
+          key: 'provisioning_started',
+          stage: 'provisioning',
+          actor: 'system',
+          what: 'environment is being prepared',
+        })
+      })
+    },
+
+    /** Everything was undone; a person of the platform has to look and try again. */
+    async markProvisioningFailed(input: { applicationId: string; attempt: number }): Promise<void> {
+      await inTransaction(db, async (trx) => {
+        await markApplication(trx, input.applicationId, {
+          stage: 'provisioning',
+          nextActor: 'super_admin',
+        })
+        await recordTimeline(trx, input.applicationId, {
+          key: `provisioning_failed_${input.attempt}`,
+          stage: 'provisioning',
+          actor: 'system',
+          what: 'environment could not be prepared; all steps were undone',
+        })
+      })
+    },
+
+    async activatePartner({ applicationId }: { applicationId: string }): Promise<void> {
+      await inTransaction(db, async (trx) => {
+        await markPartner(trx, applicationId, { from: ['approved'], to: 'active' })
+        await recordTimeline(trx, applicationId, {
+          key: 'training_passed',
+          stage: 'training',
+          actor: 'system',
+          what: 'no certification is required for activation',
+        })
+        await recordTimeline(trx, applicationId, {
+          key: 'active',
+          stage: 'done',
+          actor: 'system',
+          what: 'partner is active',
+        })
+        await markApplication(trx, applicationId, {
+          stage: 'done',
+          status: 'active',
+          nextActor: null,
+        })
+      })
+    },
+
+    /** Ends an application that nobody will carry further. */
+    async closeApplication(input: {
+      applicationId: string
+      status: 'lapsed' | 'rejected'
+      what: string
+    }): Promise<void> {
+      await inTransaction(db, async (trx) => {
+        await recordTimeline(trx, input.applicationId, {
+          key: 'closed',
+          stage: 'done',
+          actor: 'system',
+          what: input.what,
+        })
+        await markApplication(trx, input.applicationId, {
+          stage: 'done',
+          status: input.status,
+          nextActor: null,
+        })
+      })
+    },
+  }
+}

@@ -1,0 +1,19 @@
+/** Steps of onboarding. */
+import type { ActivityDeps } from '../deps.ts'
+import { activationActivities } from './activation.ts'
+import { agreementActivities } from './agreement.ts'
+import { approvalActivities } from './approval.ts'
+import { mailActivities } from './mails.ts'
+import { screeningActivities } from './screening.ts'
+import { verificationActivities } from './verification.ts'
+
+export function onboardingActivities(deps: ActivityDeps) {
+  return {
+    ...screeningActivities(deps),
+    ...agreementActivities(deps),
+    ...verificationActivities(deps),
+    ...approvalActivities(deps),
+    ...activationActivities(deps),
+    ...mailActivities(deps),
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Starts what is committed but not running. The API writes a row first and starts its process
+ * second; between the two a crash or a lost server leaves a row that nobody works on.
+ */
+import { listWaitingVendors } from '../db/inbox.ts'
+import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
+import { getProgramme } from '../db/programmes.ts'
+import { listOpenRuns } from '../db/settlement/runs.ts'
+import { listPendingSubscriptions } from '../db/subscriptions.ts'
+import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
+import type { ActivityDeps } from './deps.ts'
+
+/** Younger rows are about to be started by the request that wrote them. */
+const graceSeconds = 30
+
+export function relayActivities({ db, processes }: ActivityDeps) {
+  async function startOnboardings(): Promise<void> {
+    const { deadlines } = await getProgramme(db)
+    for (const id of await listOpenApplications(db, graceSeconds)) {
+      const { parentId } = await getApplication(db, id)
+      await processes.ensureRunning({
+        type: workflowTypes.partnerOnboarding,
+        workflowId: workflowIds.onboarding(id),
+        input: { applicationId: id, parentId, deadlines },
+      })
+    }
+  }
+
+  async function startSubscriptions(): Promise<void> {
+    const { deadlines } = await getProgramme(db)
+    for (const id of await listPendingSubscriptions(db, graceSeconds)) {
+      await processes.ensureRunning({
+        type: workflowTypes.subscriptionSetup,
+        workflowId: workflowIds.subscription(id),
+        input: { subscriptionId: id, firstPaymentExpiry: deadlines.firstPaymentExpiry },
+      })
+    }
+  }
+
+  async function startSettlements(): Promise<void> {
+    const { deadlines } = await getProgramme(db)
+    for (const { id, period, mode, number } of await listOpenRuns(db, graceSeconds)) {
+      const workflowId =
+        mode === 'live'
+          ? workflowIds.settlement(period)
+          : workflowIds.settlementPreview(period, number)
+      await processes.ensureRunning({
+        type: workflowTypes.monthlySettlement,
+        workflowId,
+        input: { runId: id, period, mode, releaseReminder: deadlines.releaseReminder },
+      })
+    }
+  }
+
+  async function wakeInboxes(): Promise<void> {
+    for (const vendor of await listWaitingVendors(db)) {
+      await processes.wake({
+        type: workflowTypes.webhookInbox,
+        workflowId: workflowIds.inbox(vendor),
+        input: { vendor },
+        signal: signalNames.inboxWake,
+      })
+    }
+  }
+
+  return {
+    /** One round over everything that may have been left behind. */
+    async sweep(): Promise<void> {
+      await wakeInboxes()
+      await startOnboardings()
+      await startSubscriptions()
+      await startSettlements()
+    },
+  }
+}

@@ -1,0 +1,146 @@
+/** Review, release, and what a release sets in motion. */
+import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
+import { type Journal, recordJournals } from '../../db/ledger.ts'
+import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
+import { bookingPeriod } from '../../db/periods.ts'
+import {
+  getRun,
+  lockRun,
+  markRunProblem,
+  markRunReleased,
+  markRunReviewed,
+} from '../../db/settlement/runs.ts'
+import { lockDraftPage, markStatementsIssued } from '../../db/settlement/statements.ts'
+import { DomainError } from '../../domain/errors.ts'
+import { holdReasonOf } from '../../domain/payouts.ts'
+import { periodEnd } from '../../domain/period.ts'
+import { releaseRefusal } from '../../domain/settlement.ts'
+import type { ActivityDeps } from '../deps.ts'
+
+interface Signature {
+  runId: string
+  memberId: string
+  totalsHash: string
+}
+
+type Draft = Awaited<ReturnType<typeof lockDraftPage>>[number]
+
+const statementsPerPage = 500
+
+export function releaseActivities({ db }: ActivityDeps) {
+  return {
+    /** @throws DomainError `totals_changed` when other totals were seen than those of the run. */
+    async recordReview({ runId, memberId, totalsHash }: Signature): Promise<void> {
+      await inTransaction(db, async (trx) => {
+        const run = await lockRun(trx, runId)
+        if (run.totalsHash !== totalsHash) {
+          throw new DomainError('totals_changed', 'the totals of this run have changed')
+        }
+        await markRunReviewed(trx, runId, { memberId })
+      })
+    },
+
+    /** @throws DomainError `not_reviewed`, `totals_changed`, `second_person_required` */
+    async recordRelease({ runId, memberId, totalsHash }: Signature): Promise<void> {
+      await inTransaction(db, async (trx) => {
+        const run = await lockRun(trx, runId)
+        if (run.releasedBy === memberId) return
+        const refusal = releaseRefusal(run, { memberId, totalsHash })
+        if (refusal) throw new DomainError(refusal, 'this run may not be released like this')
+        await markRunReleased(trx, runId, { memberId })
+      })
+    },
+
+    /**
+     * Issues the next statements of a released run: number, settlement journal, payout and its
+     * reserve, all in one transaction.
+     * @returns how many were issued; 0 when all are.
+     */
+    async issueStatements({ runId }: { runId: string }): Promise<number> {
+      const issued = await inTransaction(db, async (trx) => {
+        const run = await getRun(trx, runId)
+        if (!run.releasedBy) throw new DomainError('not_reviewed', 'the run is not released')
+        const drafts = await lockDraftPage(trx, { runId, size: statementsPerPage })
+        if (drafts.length === 0) return 0
+        await markStatementsIssued(trx, {
+          period: run.period,
+          ids: drafts.map((draft) => draft.id),
+        })
+        await recordJournals(trx, drafts.map(settlementJournal))
+        await reservePayouts(trx, drafts)
+        return drafts.length
+      })
+      return issued
+    },
+
+    /** Shows on the run what a person has to know. */
+    async reportProblem({ runId, problem }: { runId: string; problem: string }): Promise<void> {
+      await markRunProblem(db, runId, problem)
+    },
+  }
+}
+
+/** Moves what the period earned from accrued to payable; a loss moves the other way. */
+function settlementJournal(draft: Draft): Journal {
+  const net = draft.earnedMinor - draft.clawedBackMinor + draft.adjustmentsMinor
+  const accrued = { purpose: 'partner_accrued', partnerId: draft.partnerId } as const
+  const payable = { purpose: 'partner_payable', partnerId: draft.partnerId } as const
+  const { currency, period } = draft
+  return {
+    kind: 'settlement',
+    sourceType: 'statement',
+    sourceId: draft.id,
+    period,
+    effectiveAt: periodEnd(period),
+    postings: [
+      net >= 0n
+        ? { debit: accrued, credit: payable, currency, amount: net }
+        : { debit: payable, credit: accrued, currency, amount: -net },
+    ],
+  }
+}
+
+/** Takes what will be paid out of the partner's balance before anything is sent. */
+async function reservePayouts(trx: Trx, drafts: Draft[]): Promise<void> {
+  const due = drafts.filter((draft) => draft.payableMinor > 0n)
+  const accounts = await listPayoutAccountsOf(
+    trx,
+    due.map((draft) => draft.partnerId),
+  )
+  const payouts = await recordPayouts(
+    trx,
+    due.map((draft) => {
+      const account = accounts.get(draft.partnerId)
+      return {
+        statementId: draft.id,
+        runId: draft.runId,
+        partnerId: draft.partnerId,
+        currency: draft.currency,
+        amountMinor: draft.payableMinor,
+        holdReason: holdReasonOf(account),
+        vendorAccountId: account?.vendorAccountId ?? null,
+      }
+    }),
+  )
+  if (payouts.length === 0) return
+  const now = await databaseNow(trx)
+  const period = await bookingPeriod(trx, now)
+  await recordJournals(
+    trx,
+    payouts.map((payout) => ({
+      kind: 'payout_reserve',
+      sourceType: 'payout',
+      sourceId: payout.id,
+      period,
+      effectiveAt: now,
+      postings: [
+        {
+          debit: { purpose: 'partner_payable', partnerId: payout.partnerId },
+          credit: { purpose: 'payout_in_transit' },
+          currency: payout.currency,
+          amount: payout.amountMinor,
+        },
+      ],
+    })),
+  )
+}

@@ -1,0 +1,71 @@
+/** Steps of the tier review. */
+import { inTransaction } from '../db/database.ts'
+import { getPartner } from '../db/partners.ts'
+import { getProgramme, listTierThresholds } from '../db/programmes.ts'
+import { findTierChangeOf, listTierMetrics, recordTierChange } from '../db/tiers.ts'
+import { periodEnd, windowStart } from '../domain/period.ts'
+import { explainPromotion, promotionFor } from '../domain/tiers.ts'
+import { mails } from '../integrations/email-templates.ts'
+import type { ActivityDeps } from './deps.ts'
+import { notify } from './notices.ts'
+
+const partnersPerPage = 1_000
+
+export interface ReviewedPage {
+  last: string | null
+  /** Partners that were moved up now. */
+  promoted: string[]
+}
+
+export function tierActivities(deps: ActivityDeps) {
+  const { db } = deps
+  return {
+    /** Moves the next partners up where their revenue reached a threshold; never down. */
+    async reviewTierPage(input: { period: string; after: string | null }): Promise<ReviewedPage> {
+      const programme = await getProgramme(db)
+      const thresholds = await listTierThresholds(db, programme.id)
+      const page = await inTransaction(db, async (trx): Promise<ReviewedPage> => {
+        const metrics = await listTierMetrics(trx, {
+          programmeId: programme.id,
+          currency: programme.currency,
+          from: windowStart(input.period, programme.tierWindowMonths),
+          until: periodEnd(input.period),
+          after: input.after,
+          size: partnersPerPage,
+        })
+        const promoted: string[] = []
+        for (const { partnerId, tier, metric } of metrics) {
+          const to = promotionFor(tier, metric, thresholds)
+          const threshold = thresholds.find((candidate) => candidate.tier === to)?.threshold
+          if (!to || threshold === undefined) continue
+          const reason = explainPromotion({
+            metric,
+            threshold,
+            currency: programme.currency,
+            months: programme.tierWindowMonths,
+            to,
+          })
+          const change = { partnerId, from: tier, to, reason, reviewPeriod: input.period }
+          if (await recordTierChange(trx, change)) promoted.push(partnerId)
+        }
+        return { last: metrics.at(-1)?.partnerId ?? null, promoted }
+      })
+      return page
+    },
+
+    async mailTierChange(input: { partnerId: string; period: string }): Promise<void> {
+      const change = await findTierChangeOf(db, input.partnerId, input.period)
+      if (!change) return
+      const partner = await getPartner(db, input.partnerId)
+      await notify(
+        deps,
+        { kind: 'tier_raised', subjectId: change.id, recipient: partner.contactEmail },
+        mails.tierRaised({
+          contact: partner.contactName,
+          tier: change.tier,
+          reason: change.reason,
+        }),
+      )
+    },
+  }
+}

@@ -1,0 +1,47 @@
+/** Links in mails: each proves by its signature that we made it, so that no session is needed. */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { outwardId } from '../domain/ids.ts'
+
+export type Links = ReturnType<typeof createLinks>
+
+export function createLinks(settings: {
+  publicUrl: string
+  tenantDomain: string
+  linkSecret: string
+}) {
+  const { publicUrl, tenantDomain } = settings
+  const sign = (purpose: string, id: string) =>
+    createHmac('sha256', settings.linkSecret).update(`${purpose}:${id}`).digest('base64url')
+
+  const applicationUrl = (applicationId: string) =>
+    `${publicUrl}/v1/applications/${outwardId('application', applicationId)}`
+
+  return {
+    /** Where an applicant sees how its application stands. */
+    statusUrl: (applicationId: string) =>
+      `${applicationUrl(applicationId)}?token=${sign('application', applicationId)}`,
+
+    /** Leads to a fresh page of the payment provider; its own links live for minutes only. */
+    verificationUrl: (applicationId: string) =>
+      `${applicationUrl(applicationId)}/verification?token=${sign('application', applicationId)}`,
+
+    /** What an approver opens, with a key. */
+    applicationUrl,
+
+    isApplicationToken(applicationId: string, token: string): boolean {
+      const expected = Buffer.from(sign('application', applicationId))
+      const given = Buffer.from(token)
+      return expected.length === given.length && timingSafeEqual(expected, given)
+    },
+
+    /** The secret of an invitation; made again for a repeated mail, stored only as a hash. */
+    invitationToken: (invitationId: string) => sign('invitation', invitationId),
+
+    inviteUrl: (token: string) => `${publicUrl}/invite?token=${token}`,
+
+    tenantUrl: (subdomain: string) => `https://${subdomain}.${tenantDomain}`,
+
+    docsUrl: () => `${publicUrl}/docs`,
+    docusignWebhookUrl: () => `${publicUrl}/v1/webhooks/docusign`,
+  }
+}

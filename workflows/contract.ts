@@ -1,0 +1,99 @@
+/**
+ * What others may know of the processes: their inputs, and the updates, signals and queries they
+ * understand. Ids and type names are in `domain/process-names.ts`.
+ *
+ * Inputs and messages carry ids, counts and codes only. People's names, addresses and words stay
+ * in the database, because histories cannot be corrected.
+ */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
+import type { ApplicationStage } from '../domain/onboarding.ts'
+import { signalNames, type Vendor } from '../domain/process-names.ts'
+import type { RunMode, RunStage } from '../domain/settlement.ts'
+
+/** Seconds, pinned when the process starts. */
+export interface OnboardingInput {
+  applicationId: string
+  parentId: string | null
+  deadlines: {
+    agreementReminders: number[]
+    agreementExpiry: number
+    verificationReminders: number[]
+    verificationExpiry: number
+    approvalReminder: number
+    approvalEscalation: number
+    approvalLapse: number
+  }
+}
+
+export interface Decision {
+  noteId: string
+  decision: 'approve' | 'reject'
+  memberId: string
+  /** Null for the platform owner, else the partner that the member belongs to. */
+  memberPartnerId: string | null
+}
+
+export interface OnboardingState {
+  stage: ApplicationStage
+  decided: boolean
+}
+
+/** Approve or reject; refused before the approval stage and after a decision. */
+export const decideApplication = defineUpdate<{ status: string }, [Decision]>('decideApplication')
+/** Mints a fresh link to the identity page, which the database then holds. */
+export const refreshVerificationLink = defineUpdate<void, []>('refreshVerificationLink')
+/** Tries a failed provisioning again. */
+export const retryProvisioning = defineUpdate<void, []>('retryProvisioning')
+export const agreementChanged = defineSignal<[]>(signalNames.agreementChanged)
+export const verificationChanged = defineSignal<[]>(signalNames.verificationChanged)
+export const onboardingState = defineQuery<OnboardingState>('onboardingState')
+
+export interface ProvisioningInput {
+  tenantId: string
+}
+
+export interface SubscriptionInput {
+  subscriptionId: string
+  /** Seconds in which the first invoice has to be paid. */
+  firstPaymentExpiry: number
+}
+export const subscriptionChanged = defineSignal<[]>(signalNames.subscriptionChanged)
+
+export interface InboxInput {
+  vendor: Vendor
+}
+export const inboxWake = defineSignal<[]>(signalNames.inboxWake)
+
+export interface SettlementInput {
+  runId: string
+  period: string
+  mode: RunMode
+  /** Seconds between reminders while a run waits for its two persons. */
+  releaseReminder: number
+}
+
+/** What a person saw and signs. */
+export interface TotalsSignature {
+  memberId: string
+  totalsHash: string
+}
+
+export interface SettlementState {
+  stage: RunStage
+  totalsHash: string | null
+}
+
+/** The first person's yes to these totals. */
+export const reviewRun = defineUpdate<void, [TotalsSignature]>('reviewRun')
+/** The second person's yes; money moves after it. */
+export const releaseRun = defineUpdate<void, [TotalsSignature]>('releaseRun')
+export const settlementState = defineQuery<SettlementState>('settlementState')
+
+export interface PayoutBatchInput {
+  runId: string
+}
+export const balanceAvailable = defineSignal<[]>(signalNames.balanceAvailable)
+
+export interface TierReviewInput {
+  period: string
+}
