@@ -38,6 +38,7 @@ const temporalSettings = {
 }
 
 const apiSettings = {
+  API_HOST: z.string().min(1).default('127.0.0.1'),
   API_PORT: z.coerce.number().int().min(0).max(65535).default(4400),
   API_PUBLIC_URL: z.url(),
   TENANT_DOMAIN: z.string().min(3),
@@ -125,6 +126,7 @@ function structured(env: z.output<typeof environment>) {
       tls: env.TEMPORAL_TLS,
     },
     api: {
+      host: env.API_HOST,
       port: env.API_PORT,
       publicUrl: env.API_PUBLIC_URL.replace(/\/$/, ''),
       tenantDomain: env.TENANT_DOMAIN,

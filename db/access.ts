@@ -101,8 +101,14 @@ export interface NewApiKey {
   expiresAt: Date
 }
 
-export async function insertApiKey(trx: Trx, key: NewApiKey): Promise<void> {
-  await trx.insertInto('apiKeys').values(key).execute()
+/** Inserts a key. A repeated request gets a new secret, because its first one was never seen. */
+export async function recordApiKey(trx: Trx, key: NewApiKey): Promise<void> {
+  const { prefix, lastFour, secretHash } = key
+  await trx
+    .insertInto('apiKeys')
+    .values(key)
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ prefix, lastFour, secretHash }))
+    .execute()
 }
 
 const keyColumns = [
@@ -185,7 +191,10 @@ export async function findInvitationOf(db: Db, partnerId: string) {
  * Uses up an invitation.
  * @throws DomainError `not_found` for an unknown token, `gone` for a used, revoked or old one.
  */
-export async function takeInvitation(trx: Trx, tokenHash: Buffer) {
+export async function takeInvitation(
+  trx: Trx,
+  { tokenHash, operationId }: { tokenHash: Buffer; operationId: string },
+) {
   const invitation = await trx
     .selectFrom('invitations')
     .selectAll()
@@ -195,9 +204,11 @@ export async function takeInvitation(trx: Trx, tokenHash: Buffer) {
   if (!invitation) throw new DomainError('not_found', 'this invitation does not exist')
   const taken = await trx
     .updateTable('invitations')
-    .set({ acceptedAt: sql<Date>`clock_timestamp()` })
+    .set({ acceptedAt: sql<Date>`clock_timestamp()`, acceptedOperationId: operationId })
     .where('id', '=', invitation.id)
-    .where('acceptedAt', 'is', null)
+    .where((eb) =>
+      eb.or([eb('acceptedAt', 'is', null), eb('acceptedOperationId', '=', operationId)]),
+    )
     .where('revokedAt', 'is', null)
     .where('expiresAt', '>', sql<Date>`clock_timestamp()`)
     .returning('id')

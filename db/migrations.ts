@@ -18,8 +18,11 @@ async function readMigrations(): Promise<Record<string, Migration>> {
   return Object.fromEntries(await Promise.all(migrations))
 }
 
-function migratorOf(db: Kysely<unknown>): Migrator {
-  return new Migrator({ db, provider: { getMigrations: readMigrations } })
+function migratorOf<T>(db: Kysely<T>): Migrator {
+  return new Migrator({
+    db: db as unknown as Kysely<unknown>,
+    provider: { getMigrations: readMigrations },
+  })
 }
 
 /**
@@ -27,7 +30,7 @@ function migratorOf(db: Kysely<unknown>): Migrator {
  * @returns the names of the migrations that were applied now.
  * @throws the error of the first migration that failed; nothing of it remains.
  */
-export async function migrate(db: Kysely<unknown>): Promise<string[]> {
+export async function migrate<T>(db: Kysely<T>): Promise<string[]> {
   const { error, results = [] } = await migratorOf(db).migrateToLatest()
   if (error) {
     const failed = results.find((result) => result.status === 'Error')
@@ -37,7 +40,7 @@ export async function migrate(db: Kysely<unknown>): Promise<string[]> {
 }
 
 /** Whether every migration of this version of the product has been applied. */
-export async function isMigrated(db: Kysely<unknown>): Promise<boolean> {
+export async function isMigrated<T>(db: Kysely<T>): Promise<boolean> {
   const migrations = await migratorOf(db).getMigrations()
   return migrations.every((migration) => migration.executedAt !== undefined)
 }

@@ -23,6 +23,22 @@ export function visibleTo(viewer: Viewer, partnerColumn: string): Expression<Sql
     where ancestor_id = ${viewer.partnerId} and upper_inf(valid))`
 }
 
+/** Which of these partners the viewer may see. */
+export async function listVisiblePartnerIds(
+  db: Db,
+  viewer: Viewer,
+  ids: string[],
+): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await db
+    .selectFrom('partners')
+    .select('id')
+    .where('id', 'in', ids)
+    .where(visibleTo(viewer, 'partners.id'))
+    .execute()
+  return rows.map((row) => row.id)
+}
+
 const partnerColumns = [
   'partners.id',
   'partners.programmeId',

@@ -36,15 +36,9 @@ export async function bookingPeriod(trx: Trx, at: Date): Promise<string> {
   }
 }
 
-/**
- * Stops new bookings: from here on they go to the next period. Waits for writers that hold the
- * period already; repeating it is harmless.
- * @throws DomainError `earlier_period_open` while an older period with journals is still open,
- *   `period_already_settled` when the period is closed.
- */
-export async function startClosing(trx: Trx, period: string): Promise<void> {
-  await ensurePeriod(trx, period)
-  const earlier = await trx
+/** The oldest period before this one that has journals and is not closed. */
+export async function findUnsettledBefore(db: Db, period: string): Promise<string | undefined> {
+  const row = await db
     .selectFrom('accountingPeriods')
     .select('period')
     .where('period', '<', period)
@@ -58,12 +52,22 @@ export async function startClosing(trx: Trx, period: string): Promise<void> {
       ),
     )
     .orderBy('period')
+    .limit(1)
     .executeTakeFirst()
+  return row?.period
+}
+
+/**
+ * Stops new bookings: from here on they go to the next period. Waits for writers that hold the
+ * period already; repeating it is harmless.
+ * @throws DomainError `earlier_period_open` while an older period with journals is still open,
+ *   `period_already_settled` when the period is closed.
+ */
+export async function startClosing(trx: Trx, period: string): Promise<void> {
+  await ensurePeriod(trx, period)
+  const earlier = await findUnsettledBefore(trx, period)
   if (earlier) {
-    throw new DomainError(
-      'earlier_period_open',
-      `${earlier.period} has to be settled before ${period}`,
-    )
+    throw new DomainError('earlier_period_open', `${earlier} has to be settled before ${period}`)
   }
   const { status } = await lockPeriod(trx, period)
   if (status === 'closed') {

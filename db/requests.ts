@@ -81,6 +81,19 @@ export async function recordAnswer(
     .execute()
 }
 
+/** Lets the next request with this key go on at once, with the same operation. */
+export async function releaseRequestKey(db: Db, key: RequestKey): Promise<void> {
+  await db
+    .updateTable('idempotencyKeys')
+    .set({ claimedAt: sql<Date>`'-infinity'::timestamptz` })
+    .where('principal', '=', key.principal)
+    .where('method', '=', key.method)
+    .where('route', '=', key.route)
+    .where('key', '=', key.key)
+    .where('answerStatus', 'is', null)
+    .execute()
+}
+
 /** Forgets a claim whose request was refused before it did anything. */
 export async function removeRequestKey(db: Db, key: RequestKey): Promise<void> {
   await db

@@ -194,6 +194,7 @@ export interface IdempotencyKeysTable {
 
 export interface InvitationsTable {
   acceptedAt: Timestamp | null
+  acceptedOperationId: string | null
   createdAt: Defaulted<Timestamp>
   email: string
   expiresAt: Timestamp

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'not_ready'
   | 'not_reviewed'
   | 'parent_not_active'
+  | 'partner_not_active'
   | 'payload_too_large'
   | 'period_already_settled'
   | 'period_not_over'

@@ -116,6 +116,12 @@ export const mails = {
     ],
   }),
 
+  releaseReminder: (to: { member: string; period: string; missing: string }): MailContent => ({
+    subject: `The settlement of ${to.period} waits for you`,
+    greeting: hello(to.member),
+    paragraphs: [`the settlement of ${to.period} still needs ${to.missing}.`],
+  }),
+
   tierRaised: (to: { contact: string; tier: string; reason: string }): MailContent => ({
     subject: `You are ${to.tier} now`,
     greeting: hello(to.contact),

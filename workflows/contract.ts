@@ -50,6 +50,8 @@ export const onboardingState = defineQuery<OnboardingState>('onboardingState')
 
 export interface ProvisioningInput {
   tenantId: string
+  /** Counts from 1; a further try after everything was undone opens new objects at vendors. */
+  attempt: number
 }
 
 export interface SubscriptionInput {

@@ -64,7 +64,7 @@ export function activationActivities({ db }: ActivityDeps) {
     /** Ends an application that nobody will carry further. */
     async closeApplication(input: {
       applicationId: string
-      status: 'lapsed' | 'rejected'
+      status: 'lapsed' | 'rejected' | 'withdrawn'
       what: string
     }): Promise<void> {
       await inTransaction(db, async (trx) => {

@@ -1,4 +1,5 @@
 /** Review, release, and what a release sets in motion. */
+import { listPlatformMembers } from '../../db/access.ts'
 import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
 import { type Journal, recordJournals } from '../../db/ledger.ts'
 import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
@@ -15,7 +16,9 @@ import { DomainError } from '../../domain/errors.ts'
 import { holdReasonOf } from '../../domain/payouts.ts'
 import { periodEnd } from '../../domain/period.ts'
 import { releaseRefusal } from '../../domain/settlement.ts'
+import { mails } from '../../integrations/email-templates.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { notify } from '../notices.ts'
 
 interface Signature {
   runId: string
@@ -27,8 +30,37 @@ type Draft = Awaited<ReturnType<typeof lockDraftPage>>[number]
 
 const statementsPerPage = 500
 
-export function releaseActivities({ db }: ActivityDeps) {
+export function releaseActivities(deps: ActivityDeps) {
+  const { db } = deps
   return {
+    /** Where the run stands in the books, for a process that is started again. */
+    async readRun({ runId }: { runId: string }) {
+      const { stage, totalsHash, reviewedBy, releasedBy } = await getRun(db, runId)
+      return { stage, totalsHash, reviewed: reviewedBy !== null, released: releasedBy !== null }
+    },
+
+    /** Reminds the people of the platform owner of a run that waits for them. */
+    async mailReleasers({ runId, occurrence }: { runId: string; occurrence: string }) {
+      const { period, reviewedBy } = await getRun(db, runId)
+      for (const member of await listPlatformMembers(db)) {
+        if (member.id === reviewedBy) continue
+        await notify(
+          deps,
+          {
+            kind: 'release_reminder',
+            subjectId: runId,
+            recipient: member.email,
+            occurrence: `${occurrence}:${member.id}`,
+          },
+          mails.releaseReminder({
+            member: member.name,
+            period,
+            missing: reviewedBy === null ? 'a review' : 'the release by a second person',
+          }),
+        )
+      }
+    },
+
     /** @throws DomainError `totals_changed` when other totals were seen than those of the run. */
     async recordReview({ runId, memberId, totalsHash }: Signature): Promise<void> {
       await inTransaction(db, async (trx) => {

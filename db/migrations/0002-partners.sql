@@ -79,6 +79,8 @@ create table invitations (
   token_hash bytea not null unique,
   expires_at timestamptz not null,
   accepted_at timestamptz,
+  -- The request that took it up; repeated after a lost answer, it succeeds again.
+  accepted_operation_id uuid,
   revoked_at timestamptz,
   created_at timestamptz not null default clock_timestamp()
 );

@@ -187,7 +187,7 @@ export async function getDecisionNote(db: Db, id: string) {
 export async function findTakenNote(db: Db, applicationId: string) {
   return db
     .selectFrom('decisionNotes')
-    .select(['decision', 'reason', 'memberId', 'takenAt'])
+    .select(['id', 'decision', 'reason', 'memberId', 'takenAt'])
     .where('applicationId', '=', applicationId)
     .where('takenAt', 'is not', null)
     .executeTakeFirst()

@@ -1,0 +1,101 @@
+/** Packages that partners sell. */
+import { z } from 'zod'
+import {
+  type FeaturePackageRow,
+  getFeaturePackage,
+  listFeaturePackages,
+  recordFeaturePackage,
+} from '../db/catalog.ts'
+import { inTransaction } from '../db/database.ts'
+import { getProgramme } from '../db/programmes.ts'
+import { currencyCodes } from '../domain/currencies.ts'
+import { outwardId } from '../domain/ids.ts'
+import { wireAmount } from '../domain/money.ts'
+import type { ApiDeps } from './deps.ts'
+import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
+import { type Route, route } from './route.ts'
+import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId, text } from './validate.ts'
+
+const packageForm = z.strictObject({
+  name: text(),
+  amount: minorAmount.positive(),
+  currency: z.enum(currencyCodes),
+  interval: z.enum(['month']),
+})
+
+const packageAnswer = z.object({
+  id: idAnswer('featurePackage'),
+  name: z.string(),
+  amount: minorAmount,
+  currency: currencyAnswer,
+  interval: z.enum(['month']),
+  created_at: instantAnswer,
+})
+
+export function catalogRoutes({ db }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/packages',
+      tag: 'Catalog',
+      summary: 'Create a package',
+      access: 'packages.write',
+      body: packageForm,
+      answers: { 201: { description: 'Created', schema: packageAnswer } },
+      refusals: ['invalid_request'],
+      handle: async ({ body, operationId }) => {
+        const { amount, ...form } = body
+        const row = await inTransaction(db, async (trx) => {
+          const programme = await getProgramme(trx)
+          return recordFeaturePackage(trx, {
+            ...form,
+            id: operationId,
+            programmeId: programme.id,
+            amountMinor: BigInt(amount),
+          })
+        })
+        const created = presentPackage(row)
+        const headers = { Location: `/v1/packages/${created.id}` }
+        return { status: 201, body: created, headers }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/packages',
+      tag: 'Catalog',
+      summary: 'List packages',
+      access: 'packages.read',
+      query: z.strictObject(pageQuery),
+      answers: { 200: { description: 'Newest first', schema: listAnswer(packageAnswer) } },
+      refusals: [],
+      handle: async ({ query }) => {
+        const page = await listFeaturePackages(db, pageRequest(query))
+        return { status: 200, body: presentPage(page, presentPackage) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/packages/:id',
+      tag: 'Catalog',
+      summary: 'Read a package',
+      access: 'packages.read',
+      answers: { 200: { description: 'The package', schema: packageAnswer } },
+      refusals: ['not_found'],
+      handle: async ({ params }) => {
+        const id = pathId('featurePackage', params.id, 'there is no such package')
+        return { status: 200, body: presentPackage(await getFeaturePackage(db, id)) }
+      },
+    }),
+  ]
+}
+
+function presentPackage(row: FeaturePackageRow) {
+  return {
+    id: outwardId('featurePackage', row.id),
+    name: row.name,
+    amount: wireAmount(row.amountMinor),
+    currency: row.currency,
+    interval: 'month' as const,
+    created_at: row.createdAt.toISOString(),
+  }
+}

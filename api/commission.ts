@@ -1,0 +1,217 @@
+/** What partners earned, what was taken back, and why. */
+import { z } from 'zod'
+import {
+  type AccrualRow,
+  findVisibleAccrual,
+  getAccrualReasons,
+  listAccruals,
+  listClawbacksOf,
+  listSharesOfLine,
+} from '../db/commission/accruals.ts'
+import { type ClawbackRow, listClawbacks } from '../db/commission/reversals.ts'
+import type { Db } from '../db/database.ts'
+import { listVisiblePartnerIds, type Viewer } from '../db/partners.ts'
+import { explainAccrual } from '../domain/commission.ts'
+import { outwardId } from '../domain/ids.ts'
+import { sum, wireAmount } from '../domain/money.ts'
+import { periodPattern } from '../domain/period.ts'
+import type { ApiDeps } from './deps.ts'
+import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
+import { type Route, route } from './route.ts'
+import {
+  currencyAnswer,
+  found,
+  idAnswer,
+  idField,
+  instantAnswer,
+  minorAmount,
+  pathId,
+} from './validate.ts'
+
+export const periodField = z.string().regex(periodPattern, 'expected a period like 2026-10')
+
+export const earningsQuery = z.strictObject({
+  ...pageQuery,
+  partner: idField('partner').optional(),
+  period: periodField.optional(),
+})
+
+export function earningsFilter(query: z.output<typeof earningsQuery>) {
+  return { ...pageRequest(query), partnerId: query.partner, period: query.period }
+}
+
+const accrualAnswer = z.object({
+  id: idAnswer('accrual'),
+  partner: idAnswer('partner'),
+  customer: idAnswer('customer').nullable(),
+  depth: z.int(),
+  amount: minorAmount,
+  currency: currencyAnswer,
+  period: z.string(),
+  payment: idAnswer('payment'),
+  paid_at: instantAnswer,
+  matures_at: instantAnswer,
+})
+
+const clawbackAnswer = z.object({
+  id: idAnswer('clawback'),
+  accrual: idAnswer('accrual'),
+  partner: idAnswer('partner'),
+  amount: minorAmount,
+  currency: currencyAnswer,
+  period: z.string(),
+  payment: idAnswer('payment'),
+  cause: z.string(),
+  source: z.string(),
+  happened_at: instantAnswer,
+})
+
+const whyAnswer = z.object({ sentence: z.string(), data: z.record(z.string(), z.unknown()) })
+
+const notFound = 'there is no such accrual'
+
+export function commissionRoutes({ db }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/accruals',
+      tag: 'Commission',
+      summary: 'List accruals',
+      access: 'accruals.read',
+      query: earningsQuery,
+      answers: { 200: { description: 'Newest first', schema: listAnswer(accrualAnswer) } },
+      refusals: [],
+      handle: async ({ principal, query }) => {
+        const page = await listAccruals(db, principal, earningsFilter(query))
+        return { status: 200, body: presentPage(page, presentAccrual) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/accruals/:id/why',
+      tag: 'Commission',
+      summary: 'Explain an accrual',
+      description: 'Which payment, base, rule, rate and rounding made it, and what came back.',
+      access: 'accruals.read',
+      answers: { 200: { description: 'A sentence and its data', schema: whyAnswer } },
+      refusals: ['not_found'],
+      handle: async ({ principal, params }) => {
+        const id = pathId('accrual', params.id, notFound)
+        found(await findVisibleAccrual(db, principal, id), notFound)
+        return { status: 200, body: await explain(db, principal, id) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/clawbacks',
+      tag: 'Commission',
+      summary: 'List clawbacks',
+      description: 'Positive amounts were taken back, negative ones given again.',
+      access: 'accruals.read',
+      query: earningsQuery,
+      answers: { 200: { description: 'Newest first', schema: listAnswer(clawbackAnswer) } },
+      refusals: [],
+      handle: async ({ principal, query }) => {
+        const page = await listClawbacks(db, principal, earningsFilter(query))
+        return { status: 200, body: presentPage(page, presentClawback) }
+      },
+    }),
+  ]
+}
+
+/** Shares of others are shown to those who may see these partners; the rest to the owner only. */
+async function explain(db: Db, viewer: Viewer, accrualId: string) {
+  const reasons = await getAccrualReasons(db, accrualId)
+  const shares = await listSharesOfLine(db, reasons.linePaymentId)
+  const visible = new Set(
+    await listVisiblePartnerIds(
+      db,
+      viewer,
+      shares.map((share) => share.partnerId),
+    ),
+  )
+  const clawbacks = await listClawbacksOf(db, accrualId)
+  const kept = reasons.baseMinor - sum(shares.map((share) => share.amountMinor))
+  const sentence = explainAccrual({
+    partner: reasons.partnerName,
+    depth: reasons.depth,
+    amount: reasons.amountMinor,
+    base: reasons.baseMinor,
+    currency: reasons.currency,
+    rate: { num: reasons.rateNum, den: reasons.rateDen },
+    rounding: reasons.rounding,
+    customer: reasons.customerName ?? 'a customer',
+    paidOn: reasons.paidAt.toISOString().slice(0, 10),
+    invoice: reasons.vendorInvoiceId,
+  })
+  return {
+    sentence,
+    data: {
+      accrual: outwardId('accrual', accrualId),
+      amount: wireAmount(reasons.amountMinor),
+      base: wireAmount(reasons.baseMinor),
+      currency: reasons.currency,
+      event: {
+        payment: outwardId('payment', reasons.paymentId),
+        invoice: reasons.vendorInvoiceId,
+        line: reasons.vendorLineId,
+        vendor_payment: reasons.vendorPaymentId,
+        paid_at: reasons.paidAt.toISOString(),
+      },
+      rule: {
+        version: reasons.ruleVersion,
+        depth: reasons.depth,
+        kind: 'percentage',
+        rate_num: wireAmount(reasons.rateNum),
+        rate_den: wireAmount(reasons.rateDen),
+      },
+      rounding: reasons.rounding,
+      matures_at: reasons.maturesAt.toISOString(),
+      shares: shares
+        .filter((share) => visible.has(share.partnerId))
+        .map((share) => ({
+          partner: outwardId('partner', share.partnerId),
+          depth: share.depth,
+          amount: wireAmount(share.amountMinor),
+        })),
+      ...(viewer.partnerId === null ? { platform: wireAmount(kept) } : {}),
+      clawbacks: clawbacks.map((clawback) => ({
+        cause: clawback.cause,
+        source: clawback.vendorSourceId,
+        amount: wireAmount(clawback.amountMinor),
+        period: clawback.period,
+        happened_at: clawback.happenedAt.toISOString(),
+      })),
+    },
+  }
+}
+
+function presentAccrual(row: AccrualRow) {
+  return {
+    id: outwardId('accrual', row.id),
+    partner: outwardId('partner', row.partnerId),
+    customer: row.customerId && outwardId('customer', row.customerId),
+    depth: row.depth,
+    amount: wireAmount(row.amountMinor),
+    currency: row.currency,
+    period: row.period,
+    payment: outwardId('payment', row.paymentId),
+    paid_at: row.paidAt.toISOString(),
+    matures_at: row.maturesAt.toISOString(),
+  }
+}
+
+function presentClawback(row: ClawbackRow) {
+  return {
+    id: outwardId('clawback', row.id),
+    accrual: outwardId('accrual', row.accrualId),
+    partner: outwardId('partner', row.partnerId),
+    amount: wireAmount(row.amountMinor),
+    currency: row.currency,
+    period: row.period,
+    payment: outwardId('payment', row.paymentId),
+    cause: row.cause,
+    source: row.vendorSourceId,
+    happened_at: row.happenedAt.toISOString(),
+  }
+}

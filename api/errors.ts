@@ -1,0 +1,99 @@
+/** Every refusal as a problem document (RFC 9457): one place maps codes to HTTP. */
+import { DomainError, type ErrorCode, type FieldProblem } from '../domain/errors.ts'
+
+interface Meaning {
+  status: number
+  title: string
+}
+
+export const meanings: Record<ErrorCode, Meaning> = {
+  already_decided: { status: 409, title: 'The application is decided' },
+  application_closed: { status: 409, title: 'The application is closed' },
+  conflict: { status: 409, title: 'The request conflicts with the present state' },
+  earlier_period_open: { status: 409, title: 'An earlier period is not settled' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  gone: { status: 410, title: 'No longer available' },
+  idempotency_key_in_use: { status: 409, title: 'The first request is still running' },
+  idempotency_key_reused: { status: 422, title: 'The key was used for another request' },
+  idempotency_mismatch: { status: 409, title: 'The same fact was booked differently' },
+  invalid_request: { status: 422, title: 'Fields are missing, malformed or unknown' },
+  invalid_signature: { status: 400, title: 'The signature is not valid' },
+  ledger_violation: { status: 409, title: 'The books disagree' },
+  level_not_allowed: { status: 403, title: 'Your level may not do this' },
+  malformed_request: { status: 400, title: 'The request cannot be read' },
+  method_not_allowed: { status: 405, title: 'This path does not take the method' },
+  not_authenticated: { status: 401, title: 'A valid API key is needed' },
+  not_found: { status: 404, title: 'Not found' },
+  not_payable: { status: 409, title: 'This cannot be paid' },
+  not_ready: { status: 409, title: 'It is too early for this' },
+  not_reviewed: { status: 409, title: 'The run has not been reviewed' },
+  parent_not_active: { status: 409, title: 'The parent cannot take in partners' },
+  partner_not_active: { status: 409, title: 'The partner is not active' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  period_already_settled: { status: 409, title: 'The period is settled' },
+  period_not_over: { status: 409, title: 'The period is not over' },
+  run_finished: { status: 409, title: 'The run is released or finished' },
+  second_person_required: { status: 403, title: 'A second person has to do this' },
+  subdomain_taken: { status: 409, title: 'No free subdomain' },
+  temporarily_unavailable: { status: 503, title: 'A needed part does not answer' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  totals_changed: { status: 409, title: 'The totals have changed' },
+  unsupported_media_type: { status: 415, title: 'Send JSON' },
+  vendor_refused: { status: 409, title: 'The provider refused' },
+}
+
+export interface ProblemDocument {
+  type: string
+  title: string
+  status: number
+  detail: string
+  code: ErrorCode | 'internal'
+  request_id: string
+  errors?: FieldProblem[]
+}
+
+export interface Problem {
+  status: number
+  headers: Record<string, string>
+  document: ProblemDocument
+}
+
+/**
+ * The problem document of an error. Only expected refusals say what happened; anything else is
+ * told as an internal error, and its details stay in our own log.
+ */
+export function problemOf(error: unknown, requestId: string, docsUrl: string): Problem {
+  if (!(error instanceof DomainError)) {
+    return {
+      status: 500,
+      headers: {},
+      document: {
+        type: `${docsUrl}#internal`,
+        title: 'Something went wrong on our side',
+        status: 500,
+        detail: 'Nothing of the request was kept. Try again, and name the request id to support.',
+        code: 'internal',
+        request_id: requestId,
+      },
+    }
+  }
+  const { status, title } = meanings[error.code]
+  const { fields, retryAfterSeconds } = error.details
+  return {
+    status,
+    headers: {
+      ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) }),
+      ...(status === 401 ? { 'WWW-Authenticate': 'Bearer error="invalid_token"' } : {}),
+      ...(typeof error.details.allow === 'string' ? { Allow: error.details.allow } : {}),
+    },
+    document: {
+      type: `${docsUrl}#${error.code}`,
+      title,
+      status,
+      detail: error.message,
+      code: error.code,
+      request_id: requestId,
+      ...(fields ? { errors: fields } : {}),
+    },
+  }
+}

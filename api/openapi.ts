@@ -1,0 +1,151 @@
+/** The API description, made from the same declarations that serve and check requests. */
+import { z } from 'zod'
+import { meanings } from './errors.ts'
+import { policies } from './policies.ts'
+import type { Route } from './route.ts'
+
+type JsonSchema = Record<string, unknown>
+
+/** Descriptions show what is sent and received; the way in is the wire form of ids. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  return rest
+}
+
+const problemSchema: JsonSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
+  properties: {
+    type: { type: 'string', format: 'uri' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { type: 'string', enum: [...Object.keys(meanings), 'internal'] },
+    request_id: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['pointer', 'code', 'detail'],
+        properties: {
+          pointer: { type: 'string' },
+          code: { type: 'string' },
+          detail: { type: 'string' },
+        },
+      },
+    },
+  },
+}
+
+function parameters(route: Route): JsonSchema[] {
+  const inPath = [...route.path.matchAll(/:(\w+)/g)].map((match) => ({
+    name: match[1],
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }))
+  const query = route.query ? jsonSchema(route.query, 'input') : {}
+  const properties = (query.properties ?? {}) as Record<string, JsonSchema>
+  const needed = (query.required ?? []) as string[]
+  const inQuery = Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: needed.includes(name),
+    schema,
+  }))
+  const idempotency =
+    route.method === 'POST' && !route.rawBody
+      ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string' } }]
+      : []
+  return [...inPath, ...inQuery, ...idempotency]
+}
+
+function answers(route: Route): JsonSchema {
+  const described = Object.entries(route.answers).map(([status, answer]) => {
+    const content = answer.schema
+      ? { 'application/json': { schema: jsonSchema(answer.schema, 'output') } }
+      : answer.mediaType
+        ? { [answer.mediaType]: { schema: { type: 'string' } } }
+        : undefined
+    return [status, { description: answer.description, ...(content ? { content } : {}) }]
+  })
+  return { ...Object.fromEntries(described), ...problems(route) }
+}
+
+/** The refusals of the route and of its guards, by status. */
+function problems(route: Route): JsonSchema {
+  const guarded = route.access !== 'public' && route.access !== 'optional'
+  const codes = [
+    ...route.refusals,
+    ...(guarded ? (['not_authenticated', 'level_not_allowed', 'forbidden'] as const) : []),
+    ...(route.body ? (['malformed_request', 'unsupported_media_type'] as const) : []),
+    ...(route.body || route.query ? (['invalid_request'] as const) : []),
+  ]
+  const byStatus = Map.groupBy(new Set(codes), (code) => meanings[code].status)
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      {
+        description: group.join(', '),
+        content: {
+          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+        },
+      },
+    ]),
+  )
+}
+
+function operation(route: Route): JsonSchema {
+  const guarded = route.access !== 'public' && route.access !== 'optional'
+  const policy = guarded ? policies[route.access as keyof typeof policies] : undefined
+  return {
+    tags: [route.tag],
+    summary: route.summary,
+    ...(route.description ? { description: route.description } : {}),
+    operationId: operationId(route),
+    parameters: parameters(route),
+    ...(route.body
+      ? {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: jsonSchema(route.body, 'input') } },
+          },
+        }
+      : {}),
+    responses: answers(route),
+    security: guarded ? [{ key: [] }] : route.access === 'optional' ? [{ key: [] }, {}] : [],
+    ...(policy ? { 'x-levels': policy.levels, 'x-scope': policy.scope } : {}),
+  }
+}
+
+/** `POST /v1/settlement-runs/:id/review` is `postSettlementRunsIdReview`. */
+function operationId(route: Route): string {
+  const words = route.path.replace(/^\/(v1\/)?/, '').split(/[^a-z]+/i)
+  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+  return route.method.toLowerCase() + name
+}
+
+/** @returns the OpenAPI 3.1 document of these routes. */
+export function describeApi(routes: Route[], publicUrl: string): JsonSchema {
+  const paths: Record<string, JsonSchema> = {}
+  for (const route of routes) {
+    const path = route.path.replace(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Tributary',
+      version: '1',
+      description:
+        'Billing of a reseller platform. Money is a whole number of minor units beside its ' +
+        'currency, times are ISO 8601 in UTC, ids are opaque, unknown fields are refused.',
+    },
+    servers: [{ url: publicUrl }],
+    paths,
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      schemas: { Problem: problemSchema },
+    },
+  }
+}

@@ -1,0 +1,78 @@
+/** Talks to running processes and turns what comes back into our own refusals. */
+import {
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client'
+import {
+  ApplicationFailure,
+  type UpdateDefinition,
+  WorkflowNotFoundError,
+} from '@temporalio/common'
+import { DomainError, type ErrorCode } from '../domain/errors.ts'
+import { isTemporalAway } from '../integrations/temporal.ts'
+import type { ApiDeps } from './deps.ts'
+import { meanings } from './errors.ts'
+
+const retryAfterSeconds = 5
+
+function away(): DomainError {
+  return new DomainError('temporarily_unavailable', 'the process engine does not answer', {
+    retryAfterSeconds,
+  })
+}
+
+function isErrorCode(code: string | null | undefined): code is ErrorCode {
+  return code !== null && code !== undefined && code in meanings
+}
+
+/**
+ * Sends an update to a process and waits for its answer.
+ * `ended` is the refusal when the process has ended or does not exist.
+ * @throws DomainError the code by which the process refused, or `temporarily_unavailable`.
+ */
+export async function updateProcess<Ret, Args extends unknown[]>(
+  { temporal }: Pick<ApiDeps, 'temporal'>,
+  update: {
+    workflowId: string
+    definition: UpdateDefinition<Ret, Args>
+    args: Args
+    updateId: string
+    ended: DomainError
+  },
+): Promise<Ret> {
+  try {
+    // The client's types tell updates without arguments apart; at run time there is one call.
+    const definition = update.definition as unknown as UpdateDefinition<Ret, [unknown]>
+    return await temporal.workflow.getHandle(update.workflowId).executeUpdate(definition, {
+      args: update.args as unknown as [unknown],
+      updateId: update.updateId,
+    })
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw update.ended
+    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+      const { type } = error.cause
+      if (isErrorCode(type)) throw new DomainError(type, meanings[type].title.toLowerCase())
+      throw update.ended
+    }
+    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isTemporalAway(error)) {
+      throw away()
+    }
+    throw error
+  }
+}
+
+/**
+ * Starts or wakes a process for a row that is committed. When the engine is away the row stays,
+ * and the sweeper starts what is not running; the caller has nothing to repeat.
+ */
+export async function startCommitted(
+  { log }: Pick<ApiDeps, 'log'>,
+  start: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await start()
+  } catch (error) {
+    if (!isTemporalAway(error)) throw error
+    log.warn({ error }, 'the process will be started by the sweeper')
+  }
+}

@@ -1,0 +1,100 @@
+/** Tenants of partners. */
+import { z } from 'zod'
+import { findVisibleTenant, listTenants, type TenantRow } from '../db/provisioning.ts'
+import { DomainError } from '../domain/errors.ts'
+import { outwardId } from '../domain/ids.ts'
+import { workflowIds } from '../domain/process-names.ts'
+import { tenantStatuses } from '../domain/provisioning.ts'
+import { retryProvisioning } from '../workflows/contract.ts'
+import type { ApiDeps } from './deps.ts'
+import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
+import { updateProcess } from './processes.ts'
+import { type Route, route } from './route.ts'
+import { found, idAnswer, instantAnswer, pathId } from './validate.ts'
+
+const tenantAnswer = z.object({
+  id: idAnswer('tenant'),
+  partner: idAnswer('partner'),
+  name: z.string(),
+  subdomain: z.string().nullable(),
+  url: z.url().nullable(),
+  status: z.enum(tenantStatuses),
+  problem: z.string().nullable(),
+  created_at: instantAnswer,
+  activated_at: instantAnswer.nullable(),
+})
+
+const notFound = 'there is no such tenant'
+
+export function provisioningRoutes(deps: ApiDeps): Route[] {
+  const { db, links } = deps
+
+  function presentTenant(row: TenantRow) {
+    return {
+      id: outwardId('tenant', row.id),
+      partner: outwardId('partner', row.partnerId),
+      name: row.name,
+      subdomain: row.subdomain,
+      url: row.subdomain && links.tenantUrl(row.subdomain),
+      status: row.status,
+      problem: row.problem,
+      created_at: row.createdAt.toISOString(),
+      activated_at: row.activatedAt?.toISOString() ?? null,
+    }
+  }
+
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/tenants',
+      tag: 'Tenants',
+      summary: 'List tenants',
+      access: 'tenants.read',
+      query: z.strictObject(pageQuery),
+      answers: { 200: { description: 'Newest first', schema: listAnswer(tenantAnswer) } },
+      refusals: [],
+      handle: async ({ principal, query }) => {
+        const page = await listTenants(db, principal, pageRequest(query))
+        return { status: 200, body: presentPage(page, presentTenant) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/tenants/:id',
+      tag: 'Tenants',
+      summary: 'Read a tenant',
+      access: 'tenants.read',
+      answers: { 200: { description: 'The tenant', schema: tenantAnswer } },
+      refusals: ['not_found'],
+      handle: async ({ principal, params }) => {
+        const id = pathId('tenant', params.id, notFound)
+        const row = found(await findVisibleTenant(db, principal, id), notFound)
+        return { status: 200, body: presentTenant(row) }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/tenants/:id/retry',
+      tag: 'Tenants',
+      summary: 'Try a failed provisioning again',
+      access: 'tenants.retry',
+      answers: { 202: { description: 'It is tried again', schema: tenantAnswer } },
+      refusals: ['not_found', 'not_ready', 'temporarily_unavailable'],
+      handle: async ({ principal, params, operationId }) => {
+        const id = pathId('tenant', params.id, notFound)
+        const row = found(await findVisibleTenant(db, principal, id), notFound)
+        const refusal = new DomainError('not_ready', `the tenant is ${row.status}`)
+        if (row.status !== 'failed') throw refusal
+        await updateProcess(deps, {
+          // The application has the partner's id.
+          workflowId: workflowIds.onboarding(row.partnerId),
+          definition: retryProvisioning,
+          args: [],
+          updateId: operationId,
+          ended: refusal,
+        })
+        return { status: 202, body: presentTenant(row) }
+      },
+    }),
+  ]
+}

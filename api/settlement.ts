@@ -1,0 +1,236 @@
+/** Settlement runs: started, read, reviewed by one person, released by another. */
+import { z } from 'zod'
+import { inTransaction } from '../db/database.ts'
+import { findUnsettledBefore } from '../db/periods.ts'
+import { getProgramme } from '../db/programmes.ts'
+import { findLiveRun, getRun, listRuns, type RunRow, recordRun } from '../db/settlement/runs.ts'
+import { DomainError } from '../domain/errors.ts'
+import { outwardId } from '../domain/ids.ts'
+import { wireAmount } from '../domain/money.ts'
+import { periodEnd, periodStart } from '../domain/period.ts'
+import { workflowIds, workflowTypes } from '../domain/process-names.ts'
+import { runStages } from '../domain/settlement.ts'
+import { releaseRun, reviewRun, type SettlementInput } from '../workflows/contract.ts'
+import { periodField } from './commission.ts'
+import type { ApiDeps } from './deps.ts'
+import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
+import { startCommitted, updateProcess } from './processes.ts'
+import { type Call, type Route, route } from './route.ts'
+import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
+
+const runForm = z.strictObject({ period: periodField, mode: z.enum(['preview', 'live']) })
+const signatureForm = z.strictObject({
+  totals_hash: z.string().regex(/^[0-9a-f]{64}$/, 'expected the totals_hash of the run'),
+})
+
+const totalsAnswer = z.object({
+  currency: currencyAnswer,
+  statements: z.int(),
+  opening: minorAmount,
+  earned: minorAmount,
+  clawed_back: minorAmount,
+  adjustments: minorAmount,
+  closing: minorAmount,
+  held: minorAmount,
+  payable: minorAmount,
+  carried: minorAmount,
+})
+
+const runAnswer = z.object({
+  id: idAnswer('settlementRun'),
+  period: z.string(),
+  mode: z.enum(['preview', 'live']),
+  stage: z.enum(runStages),
+  totals: z.array(totalsAnswer).nullable(),
+  totals_hash: z.string().nullable(),
+  cutoff_at: instantAnswer,
+  reviewed_by: idAnswer('member').nullable(),
+  reviewed_at: instantAnswer.nullable(),
+  released_by: idAnswer('member').nullable(),
+  released_at: instantAnswer.nullable(),
+  problem: z.string().nullable(),
+  created_at: instantAnswer,
+  closed_at: instantAnswer.nullable(),
+})
+
+const notFound = 'there is no such settlement run'
+
+export function settlementRoutes(deps: ApiDeps): Route[] {
+  const { db } = deps
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/settlement-runs',
+      tag: 'Settlement',
+      summary: 'Start a settlement run',
+      description:
+        'A preview ends with its totals and moves nothing. A live run of a period exists once; ' +
+        'asking again while it runs gives the same one.',
+      access: 'settlement.start',
+      body: runForm,
+      answers: { 202: { description: 'It is running', schema: runAnswer } },
+      refusals: [
+        'invalid_request',
+        'period_not_over',
+        'period_already_settled',
+        'earlier_period_open',
+      ],
+      handle: (call) => startRun(deps, call),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/settlement-runs',
+      tag: 'Settlement',
+      summary: 'List settlement runs',
+      access: 'settlement.read',
+      query: z.strictObject({ ...pageQuery, period: periodField.optional() }),
+      answers: { 200: { description: 'Newest first', schema: listAnswer(runAnswer) } },
+      refusals: [],
+      handle: async ({ query }) => {
+        const page = await listRuns(db, { ...pageRequest(query), period: query.period })
+        return { status: 200, body: presentPage(page, presentRun) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/settlement-runs/:id',
+      tag: 'Settlement',
+      summary: 'Read a settlement run',
+      access: 'settlement.read',
+      answers: { 200: { description: 'The run', schema: runAnswer } },
+      refusals: ['not_found'],
+      handle: async ({ params }) => {
+        const run = await getRun(db, pathId('settlementRun', params.id, notFound))
+        return { status: 200, body: presentRun(run) }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/settlement-runs/:id/review',
+      tag: 'Settlement',
+      summary: 'Review a run: the first person',
+      access: 'settlement.sign',
+      body: signatureForm,
+      answers: { 200: { description: 'Reviewed', schema: runAnswer } },
+      refusals: ['not_found', 'not_ready', 'totals_changed', 'run_finished'],
+      handle: (call) => sign(deps, call, reviewRun),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/settlement-runs/:id/release',
+      tag: 'Settlement',
+      summary: 'Release a run: the second person',
+      description: 'Statements are issued and payouts are made after this.',
+      access: 'settlement.sign',
+      body: signatureForm,
+      answers: { 200: { description: 'Released', schema: runAnswer } },
+      refusals: [
+        'not_found',
+        'not_ready',
+        'not_reviewed',
+        'second_person_required',
+        'totals_changed',
+        'run_finished',
+      ],
+      handle: (call) => sign(deps, call, releaseRun),
+    }),
+  ]
+}
+
+async function startRun(deps: ApiDeps, call: Call<unknown, z.output<typeof runForm>>) {
+  const { db, processes } = deps
+  const { principal, body, operationId } = call
+  const programme = await getProgramme(db)
+  await refuseTooEarly(deps, body)
+  const earlier = await findLiveRun(db, programme.id, body.period)
+  if (body.mode === 'live' && earlier?.stage === 'closed' && earlier.id !== operationId) {
+    throw new DomainError('period_already_settled', `${body.period} is settled`)
+  }
+  const run = await inTransaction(db, (trx) =>
+    recordRun(trx, {
+      id: operationId,
+      programmeId: programme.id,
+      ...body,
+      requestedBy: principal.memberId,
+    }),
+  )
+  const input: SettlementInput = {
+    runId: run.id,
+    period: run.period,
+    mode: run.mode,
+    releaseReminder: programme.deadlines.releaseReminder,
+  }
+  const workflowId =
+    run.mode === 'live'
+      ? workflowIds.settlement(run.period)
+      : workflowIds.settlementPreview(run.period, run.number)
+  await startCommitted(deps, () =>
+    processes.startOnce({ type: workflowTypes.monthlySettlement, workflowId, input }),
+  )
+  const answer = presentRun(run)
+  return { status: 202, body: answer, headers: { Location: `/v1/settlement-runs/${answer.id}` } }
+}
+
+/** A live run needs a period that is over and no older one that is still to be settled. */
+async function refuseTooEarly(
+  { db }: ApiDeps,
+  { period, mode }: z.output<typeof runForm>,
+): Promise<void> {
+  const now = new Date()
+  if (now < (mode === 'live' ? periodEnd(period) : periodStart(period))) {
+    throw new DomainError('period_not_over', `${period} is not over yet`)
+  }
+  const open = mode === 'live' ? await findUnsettledBefore(db, period) : undefined
+  if (open) throw new DomainError('earlier_period_open', `${open} has to be settled first`)
+}
+
+async function sign(
+  deps: ApiDeps,
+  call: Call<unknown, z.output<typeof signatureForm>>,
+  definition: typeof reviewRun,
+) {
+  const id = pathId('settlementRun', call.params.id, notFound)
+  const run = await getRun(deps.db, id)
+  if (run.mode === 'preview') {
+    throw new DomainError('not_ready', 'a preview is not signed; start a live run')
+  }
+  await updateProcess(deps, {
+    workflowId: workflowIds.settlement(run.period),
+    definition,
+    args: [{ memberId: call.principal.memberId, totalsHash: call.body.totals_hash }],
+    updateId: call.operationId,
+    ended: new DomainError('run_finished', 'this run is released or finished'),
+  })
+  return { status: 200, body: presentRun(await getRun(deps.db, id)) }
+}
+
+function presentRun(run: RunRow) {
+  return {
+    id: outwardId('settlementRun', run.id),
+    period: run.period,
+    mode: run.mode,
+    stage: run.stage,
+    totals:
+      run.totals?.map((totals) => ({
+        currency: totals.currency,
+        statements: totals.statements,
+        opening: wireAmount(totals.opening),
+        earned: wireAmount(totals.earned),
+        clawed_back: wireAmount(totals.clawedBack),
+        adjustments: wireAmount(totals.adjustments),
+        closing: wireAmount(totals.closing),
+        held: wireAmount(totals.held),
+        payable: wireAmount(totals.payable),
+        carried: wireAmount(totals.carried),
+      })) ?? null,
+    totals_hash: run.totalsHash,
+    cutoff_at: run.cutoffAt.toISOString(),
+    reviewed_by: run.reviewedBy && outwardId('member', run.reviewedBy),
+    reviewed_at: run.reviewedAt?.toISOString() ?? null,
+    released_by: run.releasedBy && outwardId('member', run.releasedBy),
+    released_at: run.releasedAt?.toISOString() ?? null,
+    problem: run.problem,
+    created_at: run.createdAt.toISOString(),
+    closed_at: run.closedAt?.toISOString() ?? null,
+  }
+}

@@ -1,0 +1,178 @@
+/** Statements as JSON, PDF and CSV: three forms of one document. */
+import { z } from 'zod'
+import {
+  findVisibleStatement,
+  listStatementLines,
+  listStatements,
+  type StatementRow,
+} from '../db/settlement/statements.ts'
+import { outwardId } from '../domain/ids.ts'
+import { wireAmount } from '../domain/money.ts'
+import { assertLinesMatch, type StatementDocument } from '../domain/settlement.ts'
+import { statementCsv, statementPdf } from '../integrations/documents.ts'
+import { earningsFilter, earningsQuery } from './commission.ts'
+import type { ApiDeps } from './deps.ts'
+import { listAnswer, presentPage } from './paging.ts'
+import { type Call, type Route, route } from './route.ts'
+import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
+
+const statementSummary = z.object({
+  id: idAnswer('statement'),
+  number: z.string(),
+  partner: idAnswer('partner'),
+  period: z.string(),
+  currency: currencyAnswer,
+  opening: minorAmount,
+  earned: minorAmount,
+  clawed_back: minorAmount,
+  adjustments: minorAmount,
+  closing: minorAmount,
+  held: minorAmount,
+  payable: minorAmount,
+  carried: minorAmount,
+  carry_reason: z.string().nullable(),
+  issued_at: instantAnswer,
+})
+
+const statementAnswer = statementSummary.extend({
+  lines: z.array(
+    z.object({
+      kind: z.enum(['accrual', 'clawback']),
+      id: z.string(),
+      at: instantAnswer,
+      customer: z.string().nullable(),
+      invoice: z.string(),
+      depth: z.int(),
+      base: minorAmount,
+      amount: minorAmount,
+      note: z.string().nullable(),
+    }),
+  ),
+})
+
+const notFound = 'there is no such statement'
+
+export function statementRoutes(deps: ApiDeps): Route[] {
+  const { db } = deps
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/statements',
+      tag: 'Settlement',
+      summary: 'List statements',
+      access: 'statements.read',
+      query: earningsQuery,
+      answers: { 200: { description: 'Newest first', schema: listAnswer(statementSummary) } },
+      refusals: [],
+      handle: async ({ principal, query }) => {
+        const page = await listStatements(db, principal, earningsFilter(query))
+        return { status: 200, body: presentPage(page, presentSummary) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/statements/:id',
+      tag: 'Settlement',
+      summary: 'Read a statement with its lines',
+      access: 'statements.read',
+      answers: { 200: { description: 'The statement', schema: statementAnswer } },
+      refusals: ['not_found'],
+      handle: async (call) => {
+        const { row, document } = await statementDocument(deps, call)
+        return { status: 200, body: presentStatement(row, document) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/statements/:id/pdf',
+      tag: 'Settlement',
+      summary: 'Read a statement as PDF',
+      access: 'statements.read',
+      answers: { 200: { description: 'The document', mediaType: 'application/pdf' } },
+      refusals: ['not_found'],
+      handle: async (call) => {
+        const { document } = await statementDocument(deps, call)
+        const headers = download('application/pdf', `statement-${document.number}.pdf`)
+        return { status: 200, body: await statementPdf(document), headers }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/statements/:id/csv',
+      tag: 'Settlement',
+      summary: 'Read a statement as CSV',
+      access: 'statements.read',
+      answers: { 200: { description: 'The document', mediaType: 'text/csv' } },
+      refusals: ['not_found'],
+      handle: async (call) => {
+        const { document } = await statementDocument(deps, call)
+        const headers = download('text/csv; charset=utf-8', `statement-${document.number}.csv`)
+        return { status: 200, body: Buffer.from(statementCsv(document)), headers }
+      },
+    }),
+  ]
+}
+
+function download(mediaType: string, file: string): Record<string, string> {
+  return { 'Content-Type': mediaType, 'Content-Disposition': `attachment; filename="${file}"` }
+}
+
+/** The one source of every form; lines that do not add up are never shown. */
+async function statementDocument({ db }: ApiDeps, { principal, params }: Call) {
+  const id = pathId('statement', params.id, notFound)
+  const row = found(await findVisibleStatement(db, principal, id), notFound)
+  const document: StatementDocument = {
+    number: row.documentNumber ?? '',
+    partner: row.partnerName,
+    period: row.period,
+    currency: row.currency,
+    issuedAt: row.issuedAt ?? new Date(0),
+    totals: {
+      opening: row.openingMinor,
+      earned: row.earnedMinor,
+      clawedBack: row.clawedBackMinor,
+      adjustments: row.adjustmentsMinor,
+      closing: row.closingMinor,
+      held: row.heldMinor,
+      payable: row.payableMinor,
+      carried: row.carriedMinor,
+      reason: row.carryReason,
+    },
+    lines: await listStatementLines(db, row),
+  }
+  assertLinesMatch(document)
+  return { row, document }
+}
+
+function presentSummary(row: StatementRow) {
+  return {
+    id: outwardId('statement', row.id),
+    number: row.documentNumber ?? '',
+    partner: outwardId('partner', row.partnerId),
+    period: row.period,
+    currency: row.currency,
+    opening: wireAmount(row.openingMinor),
+    earned: wireAmount(row.earnedMinor),
+    clawed_back: wireAmount(row.clawedBackMinor),
+    adjustments: wireAmount(row.adjustmentsMinor),
+    closing: wireAmount(row.closingMinor),
+    held: wireAmount(row.heldMinor),
+    payable: wireAmount(row.payableMinor),
+    carried: wireAmount(row.carriedMinor),
+    carry_reason: row.carryReason,
+    issued_at: row.issuedAt?.toISOString() ?? '',
+  }
+}
+
+function presentStatement(row: StatementRow, document: StatementDocument) {
+  return {
+    ...presentSummary(row),
+    lines: document.lines.map((line) => ({
+      ...line,
+      id: outwardId(line.kind, line.id),
+      at: line.at.toISOString(),
+      base: wireAmount(line.base),
+      amount: wireAmount(line.amount),
+    })),
+  }
+}

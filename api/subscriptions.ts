@@ -1,0 +1,234 @@
+/** Customers of partners and their subscriptions. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
+import { getFeaturePackage } from '../db/catalog.ts'
+import { inTransaction } from '../db/database.ts'
+import { getProgramme } from '../db/programmes.ts'
+import {
+  type CustomerRow,
+  findVisibleCustomer,
+  findVisibleSubscription,
+  listCustomers,
+  listSubscriptions,
+  recordCustomer,
+  recordSubscription,
+  type SubscriptionRow,
+} from '../db/subscriptions.ts'
+import { DomainError } from '../domain/errors.ts'
+import { outwardId } from '../domain/ids.ts'
+import { workflowIds, workflowTypes } from '../domain/process-names.ts'
+import { subscriptionStatuses } from '../domain/subscriptions.ts'
+import type { SubscriptionInput } from '../workflows/contract.ts'
+import type { ApiDeps } from './deps.ts'
+import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
+import { startCommitted } from './processes.ts'
+import { type Call, type Route, route } from './route.ts'
+import { found, idAnswer, idField, instantAnswer, pathId, text } from './validate.ts'
+
+const customerForm = z.strictObject({ name: text(), email: z.email() })
+
+const customerAnswer = z.object({
+  id: idAnswer('customer'),
+  partner: idAnswer('partner'),
+  name: z.string(),
+  email: z.string(),
+  created_at: instantAnswer,
+})
+
+const subscriptionForm = z.strictObject({
+  customer: idField('customer'),
+  package: idField('featurePackage'),
+})
+
+const subscriptionAnswer = z.object({
+  id: idAnswer('subscription'),
+  customer: idAnswer('customer'),
+  package: idAnswer('featurePackage'),
+  partner: idAnswer('partner'),
+  status: z.enum(subscriptionStatuses),
+  problem: z.string().nullable(),
+  created_at: instantAnswer,
+  activated_at: instantAnswer.nullable(),
+  canceled_at: instantAnswer.nullable(),
+})
+
+const noCustomer = 'there is no such customer'
+const noSubscription = 'there is no such subscription'
+
+export function customerRoutes({ db }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/customers',
+      tag: 'Customers',
+      summary: 'Create a customer of yours',
+      access: 'customers.write',
+      body: customerForm,
+      answers: { 201: { description: 'Created', schema: customerAnswer } },
+      refusals: ['invalid_request', 'partner_not_active'],
+      handle: async ({ principal, body, operationId }) => {
+        const partnerId = ownPartner(principal)
+        const row = await inTransaction(db, (trx) =>
+          recordCustomer(trx, { id: operationId, partnerId, ...body }),
+        )
+        const created = presentCustomer(row)
+        const headers = { Location: `/v1/customers/${created.id}` }
+        return { status: 201, body: created, headers }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/customers',
+      tag: 'Customers',
+      summary: 'List customers',
+      description: 'Yours and those of everyone below you.',
+      access: 'customers.read',
+      query: z.strictObject(pageQuery),
+      answers: { 200: { description: 'Newest first', schema: listAnswer(customerAnswer) } },
+      refusals: [],
+      handle: async ({ principal, query }) => {
+        const page = await listCustomers(db, principal, pageRequest(query))
+        return { status: 200, body: presentPage(page, presentCustomer) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/customers/:id',
+      tag: 'Customers',
+      summary: 'Read a customer',
+      access: 'customers.read',
+      answers: { 200: { description: 'The customer', schema: customerAnswer } },
+      refusals: ['not_found'],
+      handle: async ({ principal, params }) => {
+        const id = pathId('customer', params.id, noCustomer)
+        const row = found(await findVisibleCustomer(db, principal, id), noCustomer)
+        return { status: 200, body: presentCustomer(row) }
+      },
+    }),
+  ]
+}
+
+export function subscriptionRoutes(deps: ApiDeps): Route[] {
+  const { db } = deps
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/subscriptions',
+      tag: 'Subscriptions',
+      summary: 'Subscribe a customer of yours to a package',
+      description: 'With `Prefer: wait=10` the answer comes when the status has left `pending`.',
+      access: 'subscriptions.write',
+      body: subscriptionForm,
+      answers: { 202: { description: 'It is being set up', schema: subscriptionAnswer } },
+      refusals: ['invalid_request', 'not_found', 'partner_not_active'],
+      handle: (call) => subscribe(deps, call),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/subscriptions',
+      tag: 'Subscriptions',
+      summary: 'List subscriptions',
+      access: 'subscriptions.read',
+      query: z.strictObject(pageQuery),
+      answers: { 200: { description: 'Newest first', schema: listAnswer(subscriptionAnswer) } },
+      refusals: [],
+      handle: async ({ principal, query }) => {
+        const page = await listSubscriptions(db, principal, pageRequest(query))
+        return { status: 200, body: presentPage(page, presentSubscription) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/subscriptions/:id',
+      tag: 'Subscriptions',
+      summary: 'Read a subscription',
+      access: 'subscriptions.read',
+      answers: { 200: { description: 'The subscription', schema: subscriptionAnswer } },
+      refusals: ['not_found'],
+      handle: async ({ principal, params }) => {
+        const id = pathId('subscription', params.id, noSubscription)
+        const row = found(await findVisibleSubscription(db, principal, id), noSubscription)
+        return { status: 200, body: presentSubscription(row) }
+      },
+    }),
+  ]
+}
+
+function ownPartner({ partnerId }: { partnerId: string | null }): string {
+  if (partnerId) return partnerId
+  throw new DomainError('level_not_allowed', 'only partners have customers')
+}
+
+async function subscribe(deps: ApiDeps, call: Call<unknown, z.output<typeof subscriptionForm>>) {
+  const { db, processes } = deps
+  const { principal, body, operationId } = call
+  const customer = found(await findVisibleCustomer(db, principal, body.customer), noCustomer)
+  // A customer of a partner below is visible, and still not ours to sell to.
+  if (customer.partnerId !== principal.partnerId) throw new DomainError('not_found', noCustomer)
+  const featurePackage = await getFeaturePackage(db, body.package)
+  const row = await inTransaction(db, (trx) =>
+    recordSubscription(trx, {
+      id: operationId,
+      customerId: customer.id,
+      partnerId: customer.partnerId,
+      featurePackageId: featurePackage.id,
+    }),
+  )
+  const { deadlines } = await getProgramme(db)
+  const input: SubscriptionInput = {
+    subscriptionId: row.id,
+    firstPaymentExpiry: deadlines.firstPaymentExpiry,
+  }
+  await startCommitted(deps, () =>
+    processes.startOnce({
+      type: workflowTypes.subscriptionSetup,
+      workflowId: workflowIds.subscription(row.id),
+      input,
+    }),
+  )
+  const settled = await whenSetUp(deps, call, row)
+  const answer = presentSubscription(settled)
+  return { status: 202, body: answer, headers: { Location: `/v1/subscriptions/${answer.id}` } }
+}
+
+const longestWaitSeconds = 10
+
+/** Waits as long as the caller prefers, ten seconds at most, for the status to leave `pending`. */
+async function whenSetUp(
+  { db }: ApiDeps,
+  { principal, header }: Pick<Call, 'principal' | 'header'>,
+  row: SubscriptionRow,
+): Promise<SubscriptionRow> {
+  const preferred = Number(/\bwait=(\d+)\b/.exec(header('Prefer'))?.[1] ?? 0)
+  const until = Date.now() + Math.min(preferred, longestWaitSeconds) * 1000
+  let seen = row
+  while (seen.status === 'pending' && Date.now() < until) {
+    await pause(100)
+    seen = found(await findVisibleSubscription(db, principal, row.id), noSubscription)
+  }
+  return seen
+}
+
+function presentCustomer(row: CustomerRow) {
+  return {
+    id: outwardId('customer', row.id),
+    partner: outwardId('partner', row.partnerId),
+    name: row.name,
+    email: row.email,
+    created_at: row.createdAt.toISOString(),
+  }
+}
+
+function presentSubscription(row: SubscriptionRow) {
+  return {
+    id: outwardId('subscription', row.id),
+    customer: outwardId('customer', row.customerId),
+    package: outwardId('featurePackage', row.featurePackageId),
+    partner: outwardId('partner', row.partnerId),
+    status: row.status,
+    problem: row.problem,
+    created_at: row.createdAt.toISOString(),
+    activated_at: row.activatedAt?.toISOString() ?? null,
+    canceled_at: row.canceledAt?.toISOString() ?? null,
+  }
+}

@@ -1,0 +1,81 @@
+/** What vendors tell us: checked, kept, answered at once, and handled by the inbox process. */
+import { z } from 'zod'
+import { recordEvent } from '../db/inbox.ts'
+import { signalNames, type Vendor, workflowIds, workflowTypes } from '../domain/process-names.ts'
+import { readConnectEvent } from '../integrations/docusign-webhooks.ts'
+import {
+  readSnapshotEvent,
+  readThinEvent,
+  type VerifiedEvent,
+} from '../integrations/stripe-webhooks.ts'
+import type { ApiDeps } from './deps.ts'
+import { startCommitted } from './processes.ts'
+import { type Call, openRoute, type Route } from './route.ts'
+
+const receivedAnswer = z.object({ received: z.literal(true), duplicate: z.boolean() })
+
+type WebhookCall = Pick<Call, 'rawBody' | 'header'>
+
+export function webhookRoutes(deps: ApiDeps): Route[] {
+  const { stripe, settings } = deps
+  const signed = ({ rawBody, header }: WebhookCall) => ({
+    rawBody,
+    signature: header('Stripe-Signature'),
+  })
+  return [
+    webhookRoute(deps, {
+      path: '/v1/webhooks/stripe',
+      vendor: 'stripe',
+      summary: 'Snapshot events of Stripe',
+      read: (call) => readSnapshotEvent(stripe, signed(call), settings.stripeWebhookSecrets),
+    }),
+    webhookRoute(deps, {
+      path: '/v1/webhooks/stripe-thin',
+      vendor: 'stripe',
+      summary: 'Thin events of Stripe (Accounts v2)',
+      read: (call) => readThinEvent(stripe, signed(call), settings.stripeThinWebhookSecrets),
+    }),
+    webhookRoute(deps, {
+      path: '/v1/webhooks/docusign',
+      vendor: 'docusign',
+      summary: 'Connect events of DocuSign',
+      read: (call) => readConnectEvent(call, settings.docusignWebhookSecrets),
+    }),
+  ]
+}
+
+function webhookRoute(
+  deps: ApiDeps,
+  hook: {
+    path: string
+    vendor: Vendor
+    summary: string
+    read: (call: WebhookCall) => VerifiedEvent
+  },
+): Route {
+  return openRoute({
+    method: 'POST',
+    path: hook.path,
+    tag: 'Webhooks',
+    summary: hook.summary,
+    description: 'A repeated event is answered like the first and has no second effect.',
+    access: 'public',
+    rawBody: true,
+    answers: { 200: { description: 'Kept', schema: receivedAnswer } },
+    refusals: ['invalid_signature', 'malformed_request', 'payload_too_large'],
+    handle: async (call) => {
+      const { vendor } = hook
+      const fresh = await recordEvent(deps.db, { vendor, ...hook.read(call) })
+      // A duplicate wakes too: the first delivery may have died before it could.
+      await startCommitted(deps, () =>
+        deps.processes.wake({
+          type: workflowTypes.webhookInbox,
+          workflowId: workflowIds.inbox(vendor),
+          input: { vendor },
+          signal: signalNames.inboxWake,
+        }),
+      )
+      return { status: 200, body: { received: true, duplicate: !fresh } }
+    },
+  })
+}

@@ -1,0 +1,116 @@
+/** The connection to Temporal, and starting processes by name. */
+import {
+  Client,
+  Connection,
+  type ConnectionOptions,
+  isGrpcServiceError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+} from '@temporalio/client'
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
+import { type SignalName, taskQueue, type WorkflowType } from '../domain/process-names.ts'
+
+export interface TemporalSettings {
+  address: string
+  namespace: string
+  apiKey: string | undefined
+  tls: boolean
+}
+
+/** What `Connection` and the worker's `NativeConnection` both take. */
+export function connectionOptions(settings: TemporalSettings) {
+  return {
+    address: settings.address,
+    ...(settings.apiKey ? { apiKey: settings.apiKey } : {}),
+    ...(settings.tls || settings.apiKey ? { tls: true } : {}),
+  }
+}
+
+/** A client that connects when it is first used, so that a process starts without the server. */
+export function temporalClient(settings: TemporalSettings): Client {
+  const options: ConnectionOptions = { ...connectionOptions(settings), connectTimeout: 1_500 }
+  return new Client({ connection: Connection.lazy(options), namespace: settings.namespace })
+}
+
+export interface ProcessToStart {
+  type: WorkflowType
+  workflowId: string
+  input: object
+}
+
+export type Processes = ReturnType<typeof processStarter>
+
+export function processStarter(client: Client) {
+  return {
+    /**
+     * Starts a process once for ever: one that is running or has ended is left alone.
+     * @returns false when there was one.
+     */
+    async startOnce(process: ProcessToStart): Promise<boolean> {
+      return started(client, process, WorkflowIdReusePolicy.REJECT_DUPLICATE)
+    },
+
+    /** Starts a process unless one of this id is running; one that failed is started again. */
+    async ensureRunning(process: ProcessToStart): Promise<void> {
+      await started(client, process, WorkflowIdReusePolicy.ALLOW_DUPLICATE)
+    },
+
+    /** Wakes a process by a signal, and starts it where it is not running. */
+    async wake({ type, workflowId, input, signal }: ProcessToStart & { signal: SignalName }) {
+      await client.workflow.signalWithStart(type, {
+        workflowId,
+        taskQueue,
+        args: [input],
+        signal,
+        signalArgs: [],
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+      })
+    },
+  }
+}
+
+async function started(
+  client: Client,
+  { type, workflowId, input }: ProcessToStart,
+  workflowIdReusePolicy: WorkflowIdReusePolicy,
+): Promise<boolean> {
+  try {
+    await client.workflow.start(type, {
+      workflowId,
+      taskQueue,
+      args: [input],
+      workflowIdReusePolicy,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+      staticSummary: summaries[type],
+    })
+    return true
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false
+    throw error
+  }
+}
+
+/** What the engine's own pages show beside a process. */
+const summaries: Record<WorkflowType, string> = {
+  partnerOnboarding: 'A partner from application to first day',
+  tenantProvisioning: 'The environment of a partner',
+  subscriptionSetup: 'A subscription from order to first payment',
+  webhookInbox: 'Events of a vendor',
+  settlementDispatch: 'Starts the settlement that is due',
+  monthlySettlement: 'The settlement of a month',
+  payoutBatch: 'The payouts of a settlement',
+  tierReview: 'The review of tiers after a month',
+  sweeper: 'Starts what was left behind',
+}
+
+/** True where the server cannot be reached or is too busy: worth trying again later. */
+export function isTemporalAway(error: unknown): boolean {
+  if (!isGrpcServiceError(error)) {
+    const cause = (error as { cause?: unknown } | null)?.cause
+    return cause ? isTemporalAway(cause) : (error as Error)?.name === 'TransportError'
+  }
+  const deadlineExceeded = 4
+  const resourceExhausted = 8
+  const unavailable = 14
+  return [deadlineExceeded, resourceExhausted, unavailable].includes(error.code)
+}

@@ -1,0 +1,62 @@
+/** The schedules: the monthly close, and the sweeper. Made or brought up to date at every start. */
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  type ScheduleOptions,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client'
+import { scheduleIds, taskQueue, workflowIds, workflowTypes } from '../domain/process-names.ts'
+
+/**
+ * Day 4, 03:00 UTC: 75 hours after the end of the month, past its close. A firing that overlaps
+ * waits for its turn, because skipping it would drop a month; one that was missed is caught up
+ * for three days, after which a person backfills it.
+ */
+const settlement: ScheduleOptions = {
+  scheduleId: scheduleIds.settlement,
+  spec: {
+    calendars: [{ comment: 'day 4 at 03:00 UTC', dayOfMonth: 4, hour: 3 }],
+    timezone: 'UTC',
+    jitter: '5m',
+  },
+  action: {
+    type: 'startWorkflow',
+    workflowType: workflowTypes.settlementDispatch,
+    workflowId: 'settlement-dispatch',
+    taskQueue,
+    args: [],
+  },
+  policies: {
+    overlap: ScheduleOverlapPolicy.BUFFER_ONE,
+    catchupWindow: '3 days',
+    pauseOnFailure: true,
+  },
+}
+
+const sweeper: ScheduleOptions = {
+  scheduleId: scheduleIds.sweeper,
+  spec: { intervals: [{ every: '1 minute' }] },
+  action: {
+    type: 'startWorkflow',
+    workflowType: workflowTypes.sweeper,
+    workflowId: workflowIds.sweeper,
+    taskQueue,
+    args: [],
+  },
+  policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+}
+
+/** Creates what is missing and updates what is there; a pause that a person set stays. */
+export async function ensureSchedules(client: Client): Promise<void> {
+  for (const schedule of [settlement, sweeper]) {
+    try {
+      await client.schedule.create(schedule)
+    } catch (error) {
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error
+      const { spec, action, policies } = schedule
+      await client.schedule
+        .getHandle(schedule.scheduleId)
+        .update((current) => ({ ...current, spec, action, ...(policies ? { policies } : {}) }))
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/** What schedules start: thin processes that derive what is due and start it by its own id. */
+
+import {
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/common'
+import { ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow'
+import { periodOf, previousPeriod } from '../domain/period.ts'
+import { workflowIds } from '../domain/process-names.ts'
+import { monthlySettlement } from './settlement.ts'
+import { quick, refusal } from './steps.ts'
+
+const scheduledAt = defineSearchAttributeKey(
+  'TemporalScheduledStartTime',
+  SearchAttributeType.DATETIME,
+)
+
+/**
+ * Settles the month before the time for which this firing was scheduled: never before "now",
+ * which may be days later. A trigger, a backfill or a repetition finds the run of the month.
+ */
+export async function settlementDispatch(): Promise<{ period: string }> {
+  const nominal = workflowInfo().typedSearchAttributes.get(scheduledAt)
+  if (!nominal) throw refusal('not_ready')
+  const period = previousPeriod(periodOf(nominal))
+  const { runId, releaseReminder } = await quick.openScheduledRun({ period })
+  try {
+    await startChild(monthlySettlement, {
+      workflowId: workflowIds.settlement(period),
+      args: [{ runId, period, mode: 'live', releaseReminder }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    })
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+  }
+  return { period }
+}
+
+/** One round over everything that was committed and not started. */
+export async function sweeper(): Promise<void> {
+  await quick.sweep()
+}

@@ -1,0 +1,53 @@
+/** Paying the payouts of a released run, each once. */
+import { condition, setCurrentDetails, setHandler, sleep } from '@temporalio/workflow'
+import type { PaidPage } from '../activities/payouts.ts'
+import { balanceAvailable, type PayoutBatchInput } from './contract.ts'
+import { batch, mail, quick } from './steps.ts'
+
+/** Pauses between rounds while outcomes are unknown, in seconds; the last one repeats. */
+const lookAgainAfter = [2, 10, 60, 600, 3_600]
+
+/**
+ * Goes over the payable payouts until every one is paid or held. A lost answer is asked for
+ * again, an empty balance waits for money; neither ever leads to a second transfer.
+ */
+export async function payoutBatch({ runId }: PayoutBatchInput): Promise<{ paid: number }> {
+  const balance = { filled: false }
+  setHandler(balanceAvailable, () => {
+    balance.filled = true
+  })
+  let paid = 0
+  for (let round = 0; ; round++) {
+    await quick.releaseHeldPayouts({ runId })
+    const result = await payRound(runId, balance)
+    paid += result.paid
+    if (result.unknown === 0) break
+    setCurrentDetails(`Looking up ${result.unknown} payouts whose outcome is not known`)
+    await sleep((lookAgainAfter[round] ?? 3_600) * 1000)
+  }
+  await mail.mailPayouts({ runId })
+  return { paid }
+}
+
+/** One pass over all payable payouts; after an empty balance it starts again from the first. */
+async function payRound(runId: string, balance: { filled: boolean }) {
+  let after: string | null = null
+  let paid = 0
+  let unknown = 0
+  for (;;) {
+    setCurrentDetails(`Paying; ${paid} paid in this round`)
+    const page: PaidPage = await batch.payPage({ runId, after })
+    paid += page.paid
+    unknown += page.unknown
+    if (page.insufficientBalance) await moneyComes(balance)
+    else if (page.last === null) return { paid, unknown }
+    after = page.insufficientBalance ? null : page.last
+  }
+}
+
+/** Waits until the platform's balance was filled, or looks again after an hour. */
+async function moneyComes(balance: { filled: boolean }): Promise<void> {
+  setCurrentDetails('Waiting: the balance of the platform is too low')
+  await condition(() => balance.filled, '1 hour')
+  balance.filled = false
+}

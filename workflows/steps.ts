@@ -1,0 +1,67 @@
+/** How long steps may take and how they are repeated; the steps themselves are activities. */
+import { ActivityFailure, ApplicationFailure, log, proxyActivities } from '@temporalio/workflow'
+import type { Activities } from '../activities/index.ts'
+
+/** One transaction of our own database; repeated for as long as the database is away. */
+export const quick = proxyActivities<Activities>({
+  startToCloseTimeout: '10 seconds',
+  retry: { initialInterval: '200 ms', maximumInterval: '10 seconds' },
+})
+
+/** A call to a vendor with a stored key; must end while the vendor remembers the key. */
+export const vendor = proxyActivities<Activities>({
+  startToCloseTimeout: '60 seconds',
+  scheduleToCloseTimeout: '20 hours',
+  retry: { initialInterval: '1 second', maximumInterval: '5 minutes' },
+})
+
+/** A page of many rows; reports that it is alive, and is repeated until it is done. */
+export const batch = proxyActivities<Activities>({
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '60 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+})
+
+const post = proxyActivities<Activities>({
+  startToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '2 seconds', maximumInterval: '30 minutes', maximumAttempts: 8 },
+})
+
+/** A mail that cannot be sent is noted and holds nothing up. */
+async function sent(mail: Promise<unknown>): Promise<void> {
+  try {
+    await mail
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error
+    log.warn('a mail could not be sent', { reason: failureType(error) })
+  }
+}
+
+type MailStep =
+  | 'mailApplicant'
+  | 'mailApprovers'
+  | 'mailReleasers'
+  | 'mailPayouts'
+  | 'mailTierChange'
+
+/** Mails, none of which can fail its process. */
+export const mail: {
+  [Step in MailStep]: (input: Parameters<Activities[Step]>[0]) => Promise<void>
+} = {
+  mailApplicant: (input) => sent(post.mailApplicant(input)),
+  mailApprovers: (input) => sent(post.mailApprovers(input)),
+  mailReleasers: (input) => sent(post.mailReleasers(input)),
+  mailPayouts: (input) => sent(post.mailPayouts(input)),
+  mailTierChange: (input) => sent(post.mailTierChange(input)),
+}
+
+/** The stable type behind a failed step, or undefined for anything else. */
+export function failureType(error: unknown): string | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : error
+  return cause instanceof ApplicationFailure ? (cause.type ?? undefined) : undefined
+}
+
+/** A refusal that the caller of an update gets back by its code. */
+export function refusal(code: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: code, message: code, nonRetryable: true })
+}
