@@ -53,7 +53,7 @@ export function createDocusign(settings: DocusignSettings) {
       const found = await callDocusign(
         envelopes.listStatus(accountId, {
           envelopeIdsRequest: { transactionIds: [transactionId] },
-          transactionIds: transactionId,
+          transactionIds: 'request_body',
         }),
       )
       return found.envelopes?.[0]?.envelopeId ?? null

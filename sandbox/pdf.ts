@@ -1,0 +1,57 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import PDFDocument from 'pdfkit'
+
+/** The standard fonts of PDF have no letters beyond Western Europe; this one has. */
+const { resolve } = createRequire(join(import.meta.dirname, 'pdf.ts'))
+const fonts = {
+  plain: resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf'),
+  bold: resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'),
+}
+
+export interface PdfPart {
+  heading?: string
+  rows?: [label: string, value: string][]
+  text?: string
+}
+
+export interface PdfOrder {
+  title: string
+  /** The date inside the file, so that the same order always gives the same bytes. */
+  date: Date
+  parts: PdfPart[]
+  attachments?: { name: string; bytes: Buffer }[]
+}
+
+export function makePdf({ title, date, parts, attachments = [] }: PdfOrder): Promise<Buffer> {
+  const info = { Title: title, Producer: 'sandbox', CreationDate: date, ModDate: date }
+  const doc = new PDFDocument({ size: 'A4', margin: 56, info })
+  const chunks: Buffer[] = []
+  const done = new Promise<Buffer>((give, fail) => {
+    doc.on('data', (chunk: Buffer) => chunks.push(chunk))
+    doc.on('end', () => give(Buffer.concat(chunks)))
+    doc.on('error', fail)
+  })
+  for (const { name, bytes } of attachments) {
+    doc.file(bytes, {
+      name,
+      type: 'application/pdf',
+      creationDate: date,
+      modifiedDate: date,
+    })
+  }
+  doc.font(fonts.bold).fontSize(18).text(title)
+  for (const part of parts) drawPart(doc, part)
+  doc.end()
+  return done
+}
+
+function drawPart(doc: PDFKit.PDFDocument, { heading, rows = [], text }: PdfPart): void {
+  doc.moveDown()
+  if (heading !== undefined) doc.font(fonts.bold).fontSize(11).text(heading).moveDown(0.3)
+  for (const [label, value] of rows) {
+    doc.font(fonts.plain).fontSize(8).fillColor('#666').text(label)
+    doc.fontSize(10).fillColor('#111').text(value).moveDown(0.3)
+  }
+  if (text !== undefined) doc.font(fonts.plain).fontSize(10).fillColor('#111').text(text)
+}

@@ -1,0 +1,130 @@
+import type { ConnectMessage, Envelope, EnvelopeDocument, SigningLink } from './docusign/wire.ts'
+import type { Fault } from './fault-kinds.ts'
+import type {
+  Account,
+  AccountLink,
+  BalanceTransaction,
+  Charge,
+  CreditNote,
+  Customer,
+  Dispute,
+  Invoice,
+  InvoicePayment,
+  PaymentIntent,
+  Price,
+  Product,
+  Refund,
+  SnapshotEvent,
+  Subscription,
+  ThinEvent,
+  Transfer,
+  TransferReversal,
+} from './stripe/wire.ts'
+
+/** Everything the sandbox remembers, by collection. What is not here is lost at a restart. */
+export interface Records {
+  accounts: Account
+  account_links: AccountLink
+  balances: Balance
+  balance_transactions: BalanceTransaction
+  charges: Charge
+  connect_messages: ConnectMessage
+  credit_notes: CreditNote
+  customers: Customer
+  deliveries: Delivery
+  disputes: Dispute
+  documents: EnvelopeDocument
+  envelopes: Envelope
+  events: SnapshotEvent
+  faults: Fault
+  idempotency: IdempotencyRecord
+  invoice_payments: InvoicePayment
+  invoices: Invoice
+  mails: Mail
+  payment_intents: PaymentIntent
+  prices: Price
+  products: Product
+  refunds: Refund
+  settings: Setting
+  signing_links: SigningLink
+  subscriptions: Subscription
+  thin_events: ThinEvent
+  timers: Timer
+  tokens: Token
+  transfer_reversals: TransferReversal
+  transfers: Transfer
+}
+
+export type Name = keyof Records
+
+/** `platform` or a connected account's id, then the currency. */
+export interface Balance {
+  id: string
+  owner: string
+  currency: string
+  amount: number
+}
+
+export interface IdempotencyRecord {
+  id: string
+  endpoint: string
+  fingerprint: string
+  status: number
+  body: string
+  request: string
+  stored_at: number
+}
+
+export interface Delivery {
+  id: string
+  vendor: 'stripe' | 'docusign'
+  /** A configured Stripe endpoint's id, or the URL that the envelope asked for. */
+  target: string
+  message: string
+  type: string
+  state: 'pending' | 'delivered' | 'dropped' | 'given_up'
+  since: number
+  hold_ms: number
+  attempts: number
+}
+
+export interface Mail {
+  id: string
+  to: string
+  from: string
+  kind: string | null
+  subject: string
+  text: string
+  html: string | null
+  at: string
+  message_id: string | null
+  copies: number
+}
+
+export interface StripeEndpoint {
+  id: string
+  url: string
+  secret: string
+  payload: 'snapshot' | 'thin'
+}
+
+export interface Setting {
+  id: 'clock' | 'stripe_endpoints' | 'docusign_consent'
+  offset_ms?: number
+  endpoints?: StripeEndpoint[]
+  granted?: boolean
+}
+
+/** Work that the sandbox does by itself a moment later, on the real clock. */
+export interface Timer {
+  id: string
+  due: number
+  act: 'fail_refund'
+  object: string
+}
+
+/** The id is the access token itself. */
+export interface Token {
+  id: string
+  expires: number
+}
