@@ -1,5 +1,5 @@
 /** Who you are, your keys, and taking up an invitation. */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomUUIDv7 } from 'node:crypto'
 import { z } from 'zod'
 import {
   type ApiKeyRow,
@@ -150,7 +150,7 @@ async function acceptInvitation(
       tokenHash,
       operationId,
     })
-    const memberId = await recordMember(trx, { id: randomUUID(), partnerId, name, email })
+    const memberId = await recordMember(trx, { id: randomUUIDv7(), partnerId, name, email })
     const { secret: _shownOnce, ...stored } = key
     const now = await databaseNow(trx)
     await recordApiKey(trx, {

@@ -1,5 +1,5 @@
 /** A repeated request with the same Idempotency-Key gets the first answer and has no effect. */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomUUIDv7 } from 'node:crypto'
 import { z } from 'zod'
 import {
   claimRequestKey,
@@ -45,7 +45,7 @@ export async function onceForKey(
   request: KeyedRequest,
   execute: (operationId: string) => Promise<Answer>,
 ): Promise<Answer> {
-  if (request.header === '') return execute(randomUUID())
+  if (request.header === '') return execute(randomUUIDv7())
   const { principal, method, route } = request
   const key: RequestKey = { principal, method, route, key: keyOf(request.header) }
   const fingerprint = createHash('sha256')

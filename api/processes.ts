@@ -21,8 +21,12 @@ function away(): DomainError {
   })
 }
 
-function isErrorCode(code: string | null | undefined): code is ErrorCode {
-  return code !== null && code !== undefined && code in meanings
+/** The code of ours behind a refused update; a step's refusal lies inside the step's failure. */
+function refusalCode(error: unknown): ErrorCode | undefined {
+  if (!(error instanceof Error)) return undefined
+  const type = error instanceof ApplicationFailure ? error.type : undefined
+  if (type && type in meanings) return type as ErrorCode
+  return refusalCode(error.cause)
 }
 
 /**
@@ -49,10 +53,9 @@ export async function updateProcess<Ret, Args extends unknown[]>(
     })
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw update.ended
-    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-      const { type } = error.cause
-      if (isErrorCode(type)) throw new DomainError(type, meanings[type].title.toLowerCase())
-      throw update.ended
+    if (error instanceof WorkflowUpdateFailedError) {
+      const code = refusalCode(error)
+      throw code ? new DomainError(code, meanings[code].title.toLowerCase()) : update.ended
     }
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isTemporalAway(error)) {
       throw away()

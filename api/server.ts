@@ -62,7 +62,10 @@ function start(config: Config, log: Logger): void {
 /** With `--exit-with-parent`, a launcher that dies takes this process with it. */
 function exitWithParent(): void {
   if (!process.argv.includes('--exit-with-parent')) return
-  process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume()
+  process.stdin
+    .on('end', () => process.kill(process.pid, 'SIGTERM'))
+    .resume()
+    .unref()
 }
 
 try {

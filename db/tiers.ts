@@ -5,7 +5,7 @@ import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { type Viewer, visibleTo } from './partners.ts'
 
-/** Net paid revenue of the next partners in a window, with the tier that each holds now. */
+/** Net revenue that the customers of the next partners paid in a window, with the tier that each holds now. */
 export async function listTierMetrics(
   trx: Trx,
   page: {
@@ -28,6 +28,7 @@ export async function listTierMetrics(
     ), paid as (
       select line.partner_id, sum(line.base_minor) as amount
       from line_payments line
+      join payments payment on payment.id = line.payment_id and payment.kind = 'customer'
       where line.partner_id in (select id from page) and line.currency = ${page.currency}
         and line.paid_at >= ${page.from} and line.paid_at < ${page.until}
       group by 1
@@ -35,6 +36,7 @@ export async function listTierMetrics(
       select line.partner_id, sum(reversal.base_minor) as amount
       from line_reversals reversal
       join line_payments line on line.id = reversal.line_payment_id
+      join payments payment on payment.id = line.payment_id and payment.kind = 'customer'
       where line.partner_id in (select id from page) and line.currency = ${page.currency}
         and reversal.happened_at >= ${page.from} and reversal.happened_at < ${page.until}
       group by 1

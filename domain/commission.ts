@@ -1,5 +1,5 @@
 /** Who earns how much of a paid line, and how much comes back when the money does. */
-import { formatMoney } from './currencies.ts'
+import { formatFraction, formatMoney } from './currencies.ts'
 import { floorShare, growthShare, type Rate, smaller, splitWhole, spread, sum } from './money.ts'
 
 /** A partner that may earn on a line: depth 0 sold it, depth 1 stands above, and so on. */
@@ -141,23 +141,21 @@ export interface AccrualFacts {
 /** One sentence that says which payment, base, rate and rounding made an accrual. */
 export function explainAccrual(facts: AccrualFacts): string {
   const as = facts.depth === 0 ? 'as the seller' : `as the partner ${facts.depth} above the seller`
-  const exact = exactShare(facts)
-  const rounded =
-    facts.rounding === 'largest_remainder'
-      ? 'the shares of a whole line are rounded by largest remainder'
-      : 'parts of a line are rounded down on the total so far'
   return (
     `${facts.partner} earned ${formatMoney(facts.amount, facts.currency)} ${as}: ` +
     `${formatRate(facts.rate)} of ${formatMoney(facts.base, facts.currency)} ` +
-    `that ${facts.customer} paid on ${facts.paidOn} (invoice ${facts.invoice}); ` +
-    `${exact}${rounded}.`
+    `that ${facts.customer} paid on ${facts.paidOn} (invoice ${facts.invoice}), ${rounded(facts)}.`
   )
 }
 
-function exactShare({ base, rate, currency, amount }: AccrualFacts): string {
-  if (floorShare(base, rate) * rate.den === base * rate.num) return ''
-  const down = formatMoney(floorShare(base, rate), currency)
-  return amount === floorShare(base, rate)
-    ? `the exact share lies just above ${down} and `
-    : `the exact share lies above ${down}, one unit more was due by its remainder; `
+const roundings: Record<Rounding, string> = {
+  largest_remainder: 'by largest remainder among the shares of the line',
+  cumulative_floor: 'on the total that was paid of the line so far',
+}
+
+function rounded({ amount, base, rate, currency, rounding }: AccrualFacts): string {
+  const floor = floorShare(base, rate)
+  if (amount === floor && floor * rate.den === base * rate.num) return 'without rounding'
+  const exact = formatFraction({ num: base * rate.num, den: rate.den }, currency)
+  return `${exact} rounded ${amount > floor ? 'up' : 'down'} ${roundings[rounding]}`
 }

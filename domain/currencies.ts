@@ -70,6 +70,19 @@ export function formatAmount(amount: bigint, code: string): string {
   return `${amount < 0n ? '-' : ''}${grouped}${fraction}`
 }
 
+const extraDigits = 4
+
+/** A fraction of minor units with up to four more decimals: `1999.8` of USD is `19.998 USD`. */
+export function formatFraction(minor: { num: bigint; den: bigint }, code: string): string {
+  const { exponent } = currencyOf(code)
+  const scaled = (minor.num * 10n ** BigInt(extraDigits)) / minor.den
+  const digits = scaled.toString().padStart(exponent + extraDigits + 1, '0')
+  const whole = digits.slice(0, digits.length - exponent - extraDigits)
+  const fraction = digits.slice(-exponent - extraDigits)
+  const kept = fraction.slice(0, exponent) + fraction.slice(exponent).replace(/0+$/, '')
+  return `${whole}${kept === '' ? '' : `.${kept}`} ${code}`
+}
+
 /** The amount as a plain decimal number without groups; the form of CSV. */
 export function decimalAmount(amount: bigint, code: string): string {
   return formatAmount(amount, code).replaceAll(',', '')

@@ -1,5 +1,5 @@
 /** The two ends of a close: nothing more comes in, and nothing can change any more. */
-import { randomUUID } from 'node:crypto'
+import { randomUUIDv7 } from 'node:crypto'
 import { databaseNow, inTransaction } from '../../db/database.ts'
 import { countOpenEvents, recordEvent } from '../../db/inbox.ts'
 import { markPeriodClosed, startClosing } from '../../db/periods.ts'
@@ -21,7 +21,7 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
       const programme = await getProgramme(db)
       const run = await inTransaction(db, (trx) =>
         recordRun(trx, {
-          id: randomUUID(),
+          id: randomUUIDv7(),
           programmeId: programme.id,
           period,
           mode: 'live',

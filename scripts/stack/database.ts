@@ -1,0 +1,104 @@
+/** The database of a stack: where it is, that it is migrated, and how it goes away again. */
+import { type Database, openDatabase } from '../../db/database.ts'
+import { migrate } from '../../db/migrations.ts'
+import {
+  createDatabase,
+  databaseExists,
+  databaseUrl,
+  dropDatabase,
+  requireLoopback,
+} from '../launch/databases.ts'
+import type { LauncherEnvironment } from '../launch/environment.ts'
+import { type PostgresServer, startPostgres } from '../launch/postgres.ts'
+import type { Progress } from '../launch/progress.ts'
+
+export interface StackDatabase {
+  url: string
+  version: string
+  /** Our own server; null where DATABASE_URL names somebody else's. */
+  server: PostgresServer | null
+  /** Ends what was started here; a throwaway database is dropped. */
+  stop(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  env: LauncherEnvironment
+  progress: Progress
+  port: number
+  /** `kept` is a throwaway on the server of `dev`, whose data can become that of `dev`. */
+  purpose: 'dev' | 'throwaway' | 'kept'
+  /** Name of a throwaway database, like `tributary_demo_4711`. */
+  name: string
+  /** Allows a database host that is not this machine. */
+  yes?: boolean
+}
+
+export const devDatabase = 'tributary'
+
+export async function provideDatabase(options: DatabaseOptions): Promise<StackDatabase> {
+  const { env } = options
+  const provided = env.databaseUrl ? await foreign(options, env.databaseUrl) : await own(options)
+  const step = options.progress.step('migrations', 'bring the database to the newest schema')
+  const applied = await withDatabase(provided.url, ({ db }) => migrate(db))
+  step.done(applied.length === 0 ? 'up to date' : `${applied.length} applied`)
+  return provided
+}
+
+async function own(options: DatabaseOptions): Promise<StackDatabase> {
+  const { env, progress, port, purpose, name } = options
+  const cluster = purpose === 'throwaway' ? 'throwaway' : 'dev'
+  const server = await startPostgres({ env, progress, port, purpose: cluster, name })
+  const database = purpose === 'dev' ? devDatabase : name
+  if (!(await databaseExists(server.url, database))) await createDatabase(server.url, database)
+  const stop = async () => {
+    if (purpose === 'throwaway') return server.remove()
+    if (purpose === 'kept') await dropDatabase(server.url, name)
+    return server.adopted ? undefined : server.stop()
+  }
+  return { url: databaseUrl(server.url, database), version: server.version, server, stop }
+}
+
+/** For development the database of the address itself; for anything else one of our own in it. */
+async function foreign(options: DatabaseOptions, address: string): Promise<StackDatabase> {
+  const { purpose, name, yes = false } = options
+  const version = await serverVersion(address)
+  options.progress.note(`PostgreSQL ${version}: the one that DATABASE_URL names`)
+  if (purpose === 'kept') {
+    throw new Error('--keep works with our own PostgreSQL only: unset DATABASE_URL')
+  }
+  if (purpose === 'dev') return { url: address, version, server: null, stop: async () => {} }
+  requireLoopback(address, { yes, purpose: `the throwaway database ${name}` })
+  await createDatabase(address, name)
+  return {
+    url: databaseUrl(address, name),
+    version,
+    server: null,
+    stop: () => dropDatabase(address, name),
+  }
+}
+
+async function serverVersion(url: string): Promise<string> {
+  const { sql } = await import('kysely')
+  const { rows } = await withDatabase(url, ({ db }) =>
+    sql<{ serverVersion: string }>`show server_version`.execute(db),
+  )
+  return rows[0]?.serverVersion.split(' ')[0] ?? 'unknown'
+}
+
+/** Opens a small pool for one piece of work. */
+export async function withDatabase<T>(
+  url: string,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  const database = openDatabase({
+    url,
+    poolSize: 2,
+    applicationName: 'tributary-script',
+    onError: () => {},
+  })
+  try {
+    return await work(database)
+  } finally {
+    await database.close()
+  }
+}

@@ -1,0 +1,69 @@
+/** The settings of the processes of a sandboxed stack, and those of the sandbox itself. */
+import type { StackSecrets } from './secrets.ts'
+
+export interface StackPlaces {
+  databaseUrl: string
+  temporal: { address: string; namespace: string }
+  apiPort: number
+  sandboxUrl: string
+  sandboxTlsPort: number
+  smtpPort: number
+  /** The certificate of the sandbox's token service, which Node has to trust. */
+  certificate: string
+  bundleDir: string
+}
+
+/** Environment variables of the API and of the worker. */
+export function productVariables(
+  places: StackPlaces,
+  secrets: StackSecrets,
+): Record<string, string> {
+  return {
+    SANDBOX: '1',
+    LOG_LEVEL: 'info',
+    WORKFLOW_BUNDLE_DIR: places.bundleDir,
+    DATABASE_URL: places.databaseUrl,
+    TEMPORAL_ADDRESS: places.temporal.address,
+    TEMPORAL_NAMESPACE: places.temporal.namespace,
+    API_PORT: String(places.apiPort),
+    API_PUBLIC_URL: `http://127.0.0.1:${places.apiPort}`,
+    TENANT_DOMAIN: 'tributary.localhost',
+    LINK_SECRET: secrets.linkSecret,
+    APPLICATIONS_PER_MINUTE: '600',
+    STRIPE_SECRET_KEY: secrets.stripeSecretKey,
+    STRIPE_API_BASE: places.sandboxUrl,
+    STRIPE_WEBHOOK_SECRETS: secrets.stripeWebhookSecret,
+    STRIPE_THIN_WEBHOOK_SECRETS: secrets.stripeThinWebhookSecret,
+    DOCUSIGN_BASE_PATH: `${places.sandboxUrl}/restapi`,
+    DOCUSIGN_OAUTH_HOST: `localhost:${places.sandboxTlsPort}`,
+    DOCUSIGN_INTEGRATION_KEY: secrets.docusignIntegrationKey,
+    DOCUSIGN_USER_ID: secrets.docusignUserId,
+    DOCUSIGN_ACCOUNT_ID: secrets.docusignAccountId,
+    DOCUSIGN_PRIVATE_KEY_FILE: secrets.docusignPrivateKeyFile,
+    DOCUSIGN_WEBHOOK_SECRETS: secrets.docusignHmacKey,
+    SMTP_URL: `smtp://127.0.0.1:${places.smtpPort}`,
+    MAIL_FROM: 'Tributary <billing@tributary.localhost>',
+    NODE_EXTRA_CA_CERTS: places.certificate,
+  }
+}
+
+/** The settings file of the sandbox: what the vendors would know of us. */
+export function sandboxSettings(apiPort: number, secrets: StackSecrets): object {
+  const api = `http://127.0.0.1:${apiPort}/v1/webhooks`
+  return {
+    stripe: {
+      secret_key: secrets.stripeSecretKey,
+      endpoints: [
+        { url: `${api}/stripe`, secret: secrets.stripeWebhookSecret, payload: 'snapshot' },
+        { url: `${api}/stripe-thin`, secret: secrets.stripeThinWebhookSecret, payload: 'thin' },
+      ],
+    },
+    docusign: {
+      integration_key: secrets.docusignIntegrationKey,
+      user_id: secrets.docusignUserId,
+      account_id: secrets.docusignAccountId,
+      public_key_pem: secrets.docusignPublicKey,
+      hmac_keys: [secrets.docusignHmacKey],
+    },
+  }
+}
