@@ -1,5 +1,5 @@
 /**
- * Table types, generated from the migrations by `npm run db:types`; not edited by hand.
+ * Table types, generated from the migrations by `npm run generate`; not edited by hand.
  */
 import type { ColumnType, GeneratedAlways } from 'kysely'
 

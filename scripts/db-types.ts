@@ -1,13 +1,8 @@
 /**
- * Writes `db/schema.ts`, the table types that queries are checked against, from a migrated
- * database. A column with a check constraint `in (…)` becomes a union of its words, so that the
- * words are written once, in SQL. With `check`, compares instead of writing.
+ * The table types that queries are checked against, made from a migrated database. A column with
+ * a check constraint `in (…)` becomes a union of its words, so that they are written once, in SQL.
  */
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import pg from 'pg'
-
-const target = join(import.meta.dirname, '..', 'db', 'schema.ts')
 
 interface Column {
   table: string
@@ -35,7 +30,7 @@ const typescriptTypes: Record<string, string> = {
 }
 
 const header = `/**
- * Table types, generated from the migrations by \`npm run db:types\`; not edited by hand.
+ * Table types, generated from the migrations by \`npm run generate\`; not edited by hand.
  */
 import type { ColumnType, GeneratedAlways } from 'kysely'
 
@@ -117,13 +112,4 @@ export async function schemaTypes(databaseUrl: string): Promise<string> {
   } finally {
     await client.end()
   }
-}
-
-export async function writeSchemaTypes(databaseUrl: string): Promise<void> {
-  await writeFile(target, await schemaTypes(databaseUrl))
-}
-
-/** Whether the committed types are those of the database. */
-export async function schemaTypesCurrent(databaseUrl: string): Promise<boolean> {
-  return (await readFile(target, 'utf8')) === (await schemaTypes(databaseUrl))
 }

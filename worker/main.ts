@@ -63,7 +63,10 @@ async function run(config: Config, log: Log): Promise<void> {
 /** With `--exit-with-parent`, a launcher that dies takes this process with it. */
 function exitWithParent(): void {
   if (!process.argv.includes('--exit-with-parent')) return
-  process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume().unref()
+  process.stdin
+    .on('end', () => process.kill(process.pid, 'SIGTERM'))
+    .resume()
+    .unref()
 }
 
 try {

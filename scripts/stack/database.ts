@@ -1,4 +1,5 @@
 /** The database of a stack: where it is, that it is migrated, and how it goes away again. */
+import { sql } from 'kysely'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrations.ts'
 import {
@@ -9,6 +10,9 @@ import {
   requireLoopback,
 } from '../launch/databases.ts'
 import type { LauncherEnvironment } from '../launch/environment.ts'
+import { heldPorts } from '../launch/held-ports.ts'
+import { NotReady } from '../launch/not-ready.ts'
+import { freePort } from '../launch/ports.ts'
 import { type PostgresServer, startPostgres } from '../launch/postgres.ts'
 import type { Progress } from '../launch/progress.ts'
 
@@ -52,7 +56,8 @@ async function own(options: DatabaseOptions): Promise<StackDatabase> {
   if (!(await databaseExists(server.url, database))) await createDatabase(server.url, database)
   const stop = async () => {
     if (purpose === 'throwaway') return server.remove()
-    if (purpose === 'kept') await dropDatabase(server.url, name)
+    if (purpose === 'dev') return server.stop()
+    await dropDatabase(server.url, name)
     return server.adopted ? undefined : server.stop()
   }
   return { url: databaseUrl(server.url, database), version: server.version, server, stop }
@@ -78,11 +83,29 @@ async function foreign(options: DatabaseOptions, address: string): Promise<Stack
 }
 
 async function serverVersion(url: string): Promise<string> {
-  const { sql } = await import('kysely')
   const { rows } = await withDatabase(url, ({ db }) =>
     sql<{ serverVersion: string }>`show server_version`.execute(db),
   )
   return rows[0]?.serverVersion.split(' ')[0] ?? 'unknown'
+}
+
+/**
+ * The database of `npm run dev` for a command: the one of DATABASE_URL, else our own, whose
+ * server is started when it is stopped and stopped again afterwards.
+ * @throws NotReady when there is none yet.
+ */
+export async function openDevDatabase(env: LauncherEnvironment, progress: Progress) {
+  if (env.databaseUrl) return { url: env.databaseUrl, stop: async () => {} }
+  const port = (await heldPorts(env)).postgres ?? (await freePort())
+  const server = await startPostgres({ env, progress, port, purpose: 'dev' })
+  const stop = async () => {
+    if (!server.adopted) await server.stop()
+  }
+  if (await databaseExists(server.url, devDatabase)) {
+    return { url: databaseUrl(server.url, devDatabase), stop }
+  }
+  await stop()
+  throw new NotReady('there is no development database yet: run `npm run dev` once')
 }
 
 /** Opens a small pool for one piece of work. */

@@ -1,0 +1,19 @@
+/** `npm run migrate`: brings the database of DATABASE_URL to the newest schema. */
+import { migrate } from '../db/migrations.ts'
+import { CommandError, type CommandInput, runCommand } from './command.ts'
+import { withDatabase } from './stack/database.ts'
+
+async function run({ env, print }: CommandInput): Promise<number> {
+  if (!env.databaseUrl) throw new CommandError('set DATABASE_URL to the database to migrate', 2)
+  const applied = await withDatabase(env.databaseUrl, ({ db }) => migrate(db))
+  print({ applied }, () =>
+    applied.length === 0 ? 'the schema is up to date' : `applied: ${applied.join(', ')}`,
+  )
+  return 0
+}
+
+await runCommand({
+  name: 'migrate',
+  usage: 'npm run migrate: brings the database of DATABASE_URL to the newest schema',
+  run,
+})
