@@ -2,7 +2,7 @@
  * Turns what activities throw into failures that Temporal understands: a stable type, whether to
  * repeat, and when. Messages carry codes only, because histories keep them for ever.
  */
-import { log } from '@temporalio/activity'
+import { heartbeat, log } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporalio/common'
 import { DomainError, type ErrorCode } from '../domain/errors.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
@@ -45,15 +45,24 @@ export function asFailure(error: unknown): unknown {
 
 type Activity = (input: never) => Promise<unknown>
 
-/** The same activities, with failures translated and logged. */
-export function translateFailures<T extends Record<string, Activity>>(activities: T): T {
+const beatEveryMs = 2_000
+
+/**
+ * The same activities, with failures translated and logged. While one runs it tells the server
+ * that its worker lives, so that a killed worker's steps go on elsewhere within seconds; how long
+ * a step may take is limited by its own time-out.
+ */
+export function guardSteps<T extends Record<string, Activity>>(activities: T): T {
   const guarded = Object.entries(activities).map(([name, activity]) => {
     const run = async (input: never) => {
+      const beat = setInterval(() => heartbeat(), beatEveryMs)
       try {
         return await activity(input)
       } catch (error) {
         log.warn('a step failed', { step: name, error })
         throw asFailure(error)
+      } finally {
+        clearInterval(beat)
       }
     }
     return [name, run]

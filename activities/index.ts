@@ -1,6 +1,6 @@
 /** All activities, made with their dependencies. */
 import type { ActivityDeps } from './deps.ts'
-import { translateFailures } from './failures.ts'
+import { guardSteps } from './failures.ts'
 import { inboxActivities } from './inbox.ts'
 import { onboardingActivities } from './onboarding/index.ts'
 import { payoutActivities } from './payouts.ts'
@@ -13,7 +13,7 @@ import { tierActivities } from './tiers.ts'
 export type Activities = ReturnType<typeof createActivities>
 
 export function createActivities(deps: ActivityDeps) {
-  return translateFailures({
+  return guardSteps({
     ...onboardingActivities(deps),
     ...provisioningActivities(deps),
     ...subscriptionActivities(deps),

@@ -2,7 +2,6 @@
  * Paying, by the attempt protocol: the attempt is stored with key and body before the call, a
  * lost answer is looked up, and a new attempt exists only after a definitive refusal.
  */
-import { heartbeat } from '@temporalio/activity'
 import { databaseNow, inTransaction, type Trx } from '../db/database.ts'
 import { type Journal, recordJournals } from '../db/ledger.ts'
 import {
@@ -139,7 +138,6 @@ export function payoutActivities(deps: ActivityDeps) {
       const result: PaidPage = { last: null, paid: 0, unknown: 0, insufficientBalance: false }
       for (const id of ids) {
         const outcome = await pay(id)
-        heartbeat(id)
         if (outcome?.kind === 'succeeded') result.paid++
         if (outcome?.kind === 'unknown' || outcome?.kind === 'missed') result.unknown++
         if (outcome?.kind === 'insufficient_balance') {
@@ -165,7 +163,6 @@ export function payoutActivities(deps: ActivityDeps) {
           found.destination === request.destination &&
           !found.reversed
         if (!equal) differences++
-        heartbeat(transferId)
       }
       return { last: sent.at(-1)?.id ?? null, differences }
     },
@@ -185,7 +182,6 @@ export function payoutActivities(deps: ActivityDeps) {
             statement: payout.documentNumber ?? '',
           }),
         )
-        heartbeat(payout.id)
       }
       return payouts.length
     },

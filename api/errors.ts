@@ -4,10 +4,16 @@ import { DomainError, type ErrorCode, type FieldProblem } from '../domain/errors
 interface Meaning {
   status: number
   title: string
+  /** What to do about it, where a process refuses and has no words of its own. */
+  advice?: string
 }
 
 export const meanings: Record<ErrorCode, Meaning> = {
-  already_decided: { status: 409, title: 'The application is decided' },
+  already_decided: {
+    status: 409,
+    title: 'The application is decided',
+    advice: 'a decision was taken before; read the application',
+  },
   application_closed: { status: 409, title: 'The application is closed' },
   conflict: { status: 409, title: 'The request conflicts with the present state' },
   earlier_period_open: { status: 409, title: 'An earlier period is not settled' },
@@ -25,19 +31,39 @@ export const meanings: Record<ErrorCode, Meaning> = {
   not_authenticated: { status: 401, title: 'A valid API key is needed' },
   not_found: { status: 404, title: 'Not found' },
   not_payable: { status: 409, title: 'This cannot be paid' },
-  not_ready: { status: 409, title: 'It is too early for this' },
-  not_reviewed: { status: 409, title: 'The run has not been reviewed' },
+  not_ready: {
+    status: 409,
+    title: 'It is too early for this',
+    advice: 'read the object and wait for the stage that this belongs to',
+  },
+  not_reviewed: {
+    status: 409,
+    title: 'The run has not been reviewed',
+    advice: 'one person reviews these totals first, then another releases them',
+  },
   parent_not_active: { status: 409, title: 'The parent cannot take in partners' },
   partner_not_active: { status: 409, title: 'The partner is not active' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   period_already_settled: { status: 409, title: 'The period is settled' },
   period_not_over: { status: 409, title: 'The period is not over' },
-  run_finished: { status: 409, title: 'The run is released or finished' },
-  second_person_required: { status: 403, title: 'A second person has to do this' },
+  run_finished: {
+    status: 409,
+    title: 'The run is released or finished',
+    advice: 'the run was released before; read it for its present stage',
+  },
+  second_person_required: {
+    status: 403,
+    title: 'A second person has to do this',
+    advice: 'who reviewed a run may not release it; ask another person',
+  },
   subdomain_taken: { status: 409, title: 'No free subdomain' },
   temporarily_unavailable: { status: 503, title: 'A needed part does not answer' },
   too_many_requests: { status: 429, title: 'Too many requests' },
-  totals_changed: { status: 409, title: 'The totals have changed' },
+  totals_changed: {
+    status: 409,
+    title: 'The totals have changed',
+    advice: 'read the run again and sign the totals_hash that it has now',
+  },
   unsupported_media_type: { status: 415, title: 'Send JSON' },
   vendor_refused: { status: 409, title: 'The provider refused' },
 }

@@ -26,10 +26,10 @@ const page = (title: string, body: string) => `<!doctype html>
 
 const style = `body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: #1d2b36; }
 main { max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }
-button { font: inherit; padding: .6rem 1.2rem; border: 0; border-radius: 6px;
+main button { font: inherit; padding: .6rem 1.2rem; border: 0; border-radius: 6px;
   background: #0f4c5c; color: #fff; cursor: pointer; }
-pre { padding: 1rem; background: #f4f6f8; border-radius: 6px; overflow: auto; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .3rem .8rem .3rem 0; }
+main pre { padding: 1rem; background: #f4f6f8; border-radius: 6px; overflow: auto; }
+main table { border-collapse: collapse; } main td { text-align: left; padding: .3rem .8rem .3rem 0; }
 `
 
 const docsBody = `<link rel="stylesheet" href="/docs/swagger-ui.css">

@@ -55,7 +55,8 @@ export async function updateProcess<Ret, Args extends unknown[]>(
     if (error instanceof WorkflowNotFoundError) throw update.ended
     if (error instanceof WorkflowUpdateFailedError) {
       const code = refusalCode(error)
-      throw code ? new DomainError(code, meanings[code].title.toLowerCase()) : update.ended
+      if (!code) throw update.ended
+      throw new DomainError(code, meanings[code].advice ?? meanings[code].title)
     }
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isTemporalAway(error)) {
       throw away()

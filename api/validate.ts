@@ -80,6 +80,8 @@ export function found<T>(row: T | undefined, notFound: string): T {
 
 export const text = (longest = 200) => z.string().trim().min(1).max(longest)
 
-export const minorAmount = z.int()
+const wholeNumber = 'expected a whole number of minor units up to 2^53-1'
+
+export const minorAmount = z.int({ error: wholeNumber })
 export const currencyAnswer = z.string().regex(/^[A-Z]{3}$/)
 export const instantAnswer = z.iso.datetime()

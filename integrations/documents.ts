@@ -39,6 +39,8 @@ function finished(document: PDFKit.PDFDocument): Promise<Buffer> {
 
 const day = (instant: Date) => instant.toISOString().slice(0, 10)
 
+const right = (text: string) => ({ text, align: { x: 'right' as const } })
+
 /** A statement to print: its figures, then every line that made them. */
 export async function statementPdf(statement: StatementDocument): Promise<Buffer> {
   const { currency } = statement
@@ -55,7 +57,7 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
     defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 4 },
     data: statementFigures(statement.totals).map(({ label, amount }) => [
       label,
-      { text: formatAmount(amount, currency), align: { x: 'right' as const } },
+      right(formatAmount(amount, currency)),
     ]),
   })
   document.moveDown().font('bold').fontSize(12).text('Lines').moveDown(0.5)
@@ -64,14 +66,14 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
     columnStyles: [62, '*', 130, 40, 70, 70],
     defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 3 },
     data: [
-      ['Date', 'Customer', 'Invoice', 'Depth', 'Base', 'Amount'],
+      ['Date', 'Customer', 'Invoice', 'Depth', right('Base'), right('Amount')],
       ...statement.lines.map((line) => [
         day(line.at),
         line.note ? `${line.customer ?? ''} (${line.note})` : (line.customer ?? ''),
         line.invoice,
         String(line.depth),
-        { text: formatAmount(line.base, currency), align: { x: 'right' as const } },
-        { text: formatAmount(line.amount, currency), align: { x: 'right' as const } },
+        right(formatAmount(line.base, currency)),
+        right(formatAmount(line.amount, currency)),
       ]),
     ],
   })

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { bundleWorkflowCode } from '@temporalio/worker'
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker'
 
 const root = join(import.meta.dirname, '..')
 const workflowsPath = join(root, 'workflows', 'index.ts')
@@ -31,7 +31,10 @@ export async function workflowBundle(folder: string): Promise<string> {
   const known = await stat(codePath).catch(() => undefined)
   if (known) return codePath
   await mkdir(folder, { recursive: true })
-  const { code } = await bundleWorkflowCode({ workflowsPath })
+  const { code } = await bundleWorkflowCode({
+    workflowsPath,
+    logger: new DefaultLogger('WARN'),
+  })
   // Written whole under another name first: a second worker never reads half a bundle.
   const unfinished = `${codePath}.${process.pid}`
   await writeFile(unfinished, code)

@@ -47,6 +47,8 @@ async function run(config: Config, log: Log): Promise<void> {
     workflowBundle: { codePath },
     activities: createActivities(deps),
     maxCachedWorkflows: 400,
+    // What a killed worker had cached is offered to others after this time.
+    stickyQueueScheduleToStartTimeout: '3 seconds',
     shutdownGraceTime: '30 seconds',
     shutdownForceTime: '45 seconds',
   })

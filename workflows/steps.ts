@@ -1,29 +1,35 @@
-/** How long steps may take and how they are repeated; the steps themselves are activities. */
+/**
+ * How long steps may take and how they are repeated; the steps themselves are activities. Every
+ * running step beats, so that one whose worker was killed is repeated after eight seconds.
+ */
 import { ActivityFailure, ApplicationFailure, log, proxyActivities } from '@temporalio/workflow'
 import type { Activities } from '../activities/index.ts'
 
 /** One transaction of our own database; repeated for as long as the database is away. */
 export const quick = proxyActivities<Activities>({
-  startToCloseTimeout: '10 seconds',
+  startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: '8 seconds',
   retry: { initialInterval: '200 ms', maximumInterval: '10 seconds' },
 })
 
 /** A call to a vendor with a stored key; must end while the vendor remembers the key. */
 export const vendor = proxyActivities<Activities>({
   startToCloseTimeout: '60 seconds',
+  heartbeatTimeout: '8 seconds',
   scheduleToCloseTimeout: '20 hours',
   retry: { initialInterval: '1 second', maximumInterval: '5 minutes' },
 })
 
-/** A page of many rows; reports that it is alive, and is repeated until it is done. */
+/** A page of many rows; repeated until it is done. */
 export const batch = proxyActivities<Activities>({
   startToCloseTimeout: '15 minutes',
-  heartbeatTimeout: '60 seconds',
+  heartbeatTimeout: '8 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 })
 
 const post = proxyActivities<Activities>({
-  startToCloseTimeout: '30 seconds',
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '8 seconds',
   retry: { initialInterval: '2 seconds', maximumInterval: '30 minutes', maximumAttempts: 8 },
 })
 

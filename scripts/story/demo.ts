@@ -4,8 +4,7 @@
  */
 import type { Client } from '@temporalio/client'
 import { newestClosable, periodStart } from '../../domain/period.ts'
-import { workflowIds } from '../../domain/process-names.ts'
-import { eventually, type Story } from './client.ts'
+import type { Story } from './client.ts'
 import { onboardPartner, payPlatformFee } from './partners.ts'
 import {
   reportClawbacks,
@@ -18,7 +17,7 @@ import {
   reportWorkflows,
 } from './report.ts'
 import { refund, type Sale, sell } from './sales.ts'
-import { preview, type Refusal, type Run, settle } from './settlement.ts'
+import { preview, type Refusal, type Run, reviewEnds, settle } from './settlement.ts'
 
 export type Stage = <T>(name: string, why: string, work: () => Promise<T>) => Promise<T>
 
@@ -85,18 +84,6 @@ async function sellAndRefund(input: DemoInput, period: string, sellerKey: string
     await story.sandbox('/clock', { now: dayOf(period, 17) })
     await refund(story, { ...done, refund: done.refund }, sellerKey)
   }
-}
-
-/** The review starts when the run is closed, and ends when every partner was looked at. */
-async function reviewEnds(temporal: Client, period: string): Promise<void> {
-  const handle = temporal.workflow.getHandle(workflowIds.tiers(period))
-  await eventually('the tier review', () =>
-    handle.describe().then(
-      () => true,
-      () => undefined,
-    ),
-  )
-  await handle.result()
 }
 
 export interface DemoStory {

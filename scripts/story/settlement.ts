@@ -1,7 +1,7 @@
 /** How a month is closed: preview, the schedule's run, two persons, payouts, tiers. */
 import { type Client, ScheduleOverlapPolicy } from '@temporalio/client'
 import { closesAt } from '../../domain/period.ts'
-import { scheduleIds } from '../../domain/process-names.ts'
+import { scheduleIds, workflowIds } from '../../domain/process-names.ts'
 import { eventually, type Story, StoryError } from './client.ts'
 
 export interface Run {
@@ -112,4 +112,16 @@ async function reaches(
     },
     60_000,
   )
+}
+
+/** The review starts when the run is closed, and ends when every partner was looked at. */
+export async function reviewEnds(temporal: Client, period: string): Promise<void> {
+  const handle = temporal.workflow.getHandle(workflowIds.tiers(period))
+  await eventually('the tier review', () =>
+    handle.describe().then(
+      () => true,
+      () => undefined,
+    ),
+  )
+  await handle.result()
 }

@@ -1,0 +1,198 @@
+/** Rows to start from, with what a test cares about overridden. Made by the product's own code. */
+import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import { generateKey } from '../../api/keys.ts'
+import { scopes } from '../../api/policies.ts'
+import { recordApiKey, recordMember } from '../../db/access.ts'
+import { recordFeaturePackage } from '../../db/catalog.ts'
+import { type Db, inTransaction } from '../../db/database.ts'
+import { type NewApplication, recordApplication } from '../../db/onboarding/applications.ts'
+import {
+  markPayoutAccountOpened,
+  markPayoutAccountOwner,
+  recordPayoutAccount,
+  recordVerification,
+} from '../../db/onboarding/payout-accounts.ts'
+import { markPartner, type NewPartner, recordPartner } from '../../db/partners.ts'
+import { getProgramme, type NewProgramme, recordProgramme } from '../../db/programmes.ts'
+import { recordCustomer, recordSubscription } from '../../db/subscriptions.ts'
+import { outwardId } from '../../domain/ids.ts'
+import type { PaidInvoice } from '../../integrations/stripe-billing.ts'
+import { createAdminKey, demoProgramme } from '../../scripts/stack/programme.ts'
+
+export const unique = (prefix: string) => `${prefix}_${randomBytes(6).toString('hex')}`
+
+/** The programme of the demo, unless changed: 20 % at depth 0, 5 % at depth 1. */
+export async function makeProgramme(db: Db, changes: Partial<NewProgramme> = {}) {
+  await inTransaction(db, (trx) => recordProgramme(trx, { ...demoProgramme, ...changes }))
+  return getProgramme(db)
+}
+
+const longAgo = new Date('2020-01-01T00:00:00Z')
+
+/** An active partner; a reseller unless it says otherwise. */
+export async function makePartner(db: Db, changes: Partial<NewPartner> = {}): Promise<string> {
+  const programme = await getProgramme(db)
+  const id = changes.id ?? randomUUIDv7()
+  const partner: NewPartner = {
+    id,
+    programmeId: programme.id,
+    name: `Partner ${id.slice(-4)}`,
+    level: 'reseller',
+    type: 'white_label',
+    country: 'US',
+    website: 'https://partner.example',
+    contactName: 'Contact',
+    contactEmail: `${id}@partner.example`,
+    parentId: null,
+    tier: 'bronze',
+    effectiveFrom: longAgo,
+    ...changes,
+  }
+  await inTransaction(db, async (trx) => {
+    await recordPartner(trx, partner)
+    await markPartner(trx, id, { from: ['approved'], to: 'active' })
+  })
+  return id
+}
+
+/** A master reseller and a reseller below it. */
+export async function makeChain(db: Db): Promise<{ master: string; reseller: string }> {
+  const master = await makePartner(db, { level: 'master_reseller' })
+  const reseller = await makePartner(db, { parentId: master })
+  return { master, reseller }
+}
+
+/** A key for a member of the partner, or of the platform owner when there is none. */
+export async function makeKey(db: Db, partnerId: string | null): Promise<string> {
+  if (partnerId === null) {
+    const email = `${unique('owner')}@platform.example`
+    return createAdminKey(db, { name: 'Owner', email, mode: 'test' })
+  }
+  const { secret, ...stored } = generateKey('test')
+  await inTransaction(db, async (trx) => {
+    const email = `${unique('member')}@partner.example`
+    const member = { id: randomUUIDv7(), partnerId, name: 'Member', email }
+    await recordApiKey(trx, {
+      ...stored,
+      id: randomUUIDv7(),
+      memberId: await recordMember(trx, member),
+      label: 'test',
+      scopes: [...scopes],
+      expiresAt: new Date(Date.now() + 3_600_000),
+    })
+  })
+  return secret
+}
+
+export interface Order {
+  partnerId: string
+  customerId: string
+  subscriptionId: string
+}
+
+/** A customer of the partner with an order for a package of 99.99 USD. */
+export async function makeOrder(db: Db, partnerId: string): Promise<Order> {
+  const programme = await getProgramme(db)
+  const [customerId, packageId, subscriptionId] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()]
+  await inTransaction(db, async (trx) => {
+    await recordFeaturePackage(trx, {
+      id: packageId,
+      programmeId: programme.id,
+      name: 'Professional',
+      amountMinor: 9_999n,
+      currency: 'USD',
+      interval: 'month',
+    })
+    await recordCustomer(trx, {
+      id: customerId,
+      partnerId,
+      name: 'Customer',
+      email: 'customer@customer.example',
+    })
+    await recordSubscription(trx, {
+      id: subscriptionId,
+      customerId,
+      partnerId,
+      featurePackageId: packageId,
+    })
+  })
+  return { partnerId, customerId, subscriptionId }
+}
+
+export interface InvoiceFacts {
+  net?: bigint
+  tax?: bigint
+  currency?: string
+  paidAt?: string
+  /** Parts in which it was paid; the whole at once when left out. */
+  parts?: bigint[]
+}
+
+/** What the vendor says of a paid invoice of this order. */
+export function paidInvoice(order: Order, facts: InvoiceFacts = {}): PaidInvoice {
+  const { net = 9_999n, tax = 0n, currency = 'USD', paidAt = '2026-10-05T10:00:00Z' } = facts
+  const total = net + tax
+  const start = new Date(paidAt).getTime()
+  return {
+    invoiceId: unique('in'),
+    currency,
+    total,
+    lines: [{ lineId: unique('il'), product: 'prod_1', quantity: 1, net, tax }],
+    payments: (facts.parts ?? [total]).map((amount, i) => ({
+      paymentId: unique('inpay'),
+      chargeId: unique('ch'),
+      amount,
+      paidAt: new Date(start + i * 1_000),
+    })),
+    subscriptionId: unique('sub'),
+    metadata: {
+      kind: 'customer',
+      subscription: outwardId('subscription', order.subscriptionId),
+      customer: outwardId('customer', order.customerId),
+      partner: outwardId('partner', order.partnerId),
+    },
+  }
+}
+
+/** An application as the form makes it. */
+export async function makeApplication(
+  db: Db,
+  changes: Partial<NewApplication> = {},
+): Promise<string> {
+  const programme = await getProgramme(db)
+  const id = changes.id ?? randomUUIDv7()
+  const companyName = changes.companyName ?? `Company ${id.slice(-6)}`
+  await inTransaction(db, (trx) =>
+    recordApplication(trx, {
+      id,
+      programmeId: programme.id,
+      type: 'white_label',
+      level: 'reseller',
+      parentId: null,
+      companyName,
+      companyNormalized: companyName.toLowerCase(),
+      country: 'US',
+      website: 'https://company.example',
+      contactName: 'Contact',
+      contactEmail: `${id}@company.example`,
+      ...changes,
+    }),
+  )
+  return id
+}
+
+/** A payout account of the partner that the processor has verified. */
+export async function makePayoutAccount(
+  db: Db,
+  partnerId: string,
+  vendorAccountId = unique('acct'),
+): Promise<string> {
+  const applicationId = await makeApplication(db, {})
+  const account = await recordPayoutAccount(db, applicationId)
+  await markPayoutAccountOpened(db, account.id, vendorAccountId)
+  await inTransaction(db, async (trx) => {
+    await recordVerification(trx, account.id, { status: 'verified', detail: null })
+    await markPayoutAccountOwner(trx, applicationId, partnerId)
+  })
+  return vendorAccountId
+}

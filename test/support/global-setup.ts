@@ -1,0 +1,64 @@
+/**
+ * Starts what the suite needs once: a PostgreSQL with a migrated template database, a Temporal
+ * server with namespaces in stock, and the workflow bundle. Nothing is skipped where a part is
+ * missing: the launcher says what it tried, and the run fails.
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readToolEnvironment } from '../../config.ts'
+import { migrate } from '../../db/migrations.ts'
+import { createDatabase, databaseUrl } from '../../scripts/launch/databases.ts'
+import { freePort } from '../../scripts/launch/ports.ts'
+import { startPostgres } from '../../scripts/launch/postgres.ts'
+import { createProgress } from '../../scripts/launch/progress.ts'
+import { provideTemporal } from '../../scripts/launch/temporal.ts'
+import { provideTestServer } from '../../scripts/launch/test-server.ts'
+import { withDatabase } from '../../scripts/stack/database.ts'
+import { workflowBundle } from '../../worker/bundle.ts'
+import { type SuiteFacts, suiteFactsFile, templateDatabase } from './suite.ts'
+
+declare global {
+  var stopSuite: (() => Promise<void>) | undefined
+}
+
+const namespaces = Array.from({ length: 40 }, (_, n) => `suite-${n + 1}`)
+
+async function startDatabase() {
+  const env = readToolEnvironment()
+  const server = await startPostgres({
+    env,
+    progress: createProgress(),
+    port: await freePort(),
+    purpose: 'throwaway',
+    name: 'test',
+    settings: { max_connections: '300' },
+  })
+  await createDatabase(server.url, templateDatabase)
+  await withDatabase(databaseUrl(server.url, templateDatabase), ({ db }) => migrate(db))
+  return server
+}
+
+export default async function globalSetup(): Promise<void> {
+  const env = readToolEnvironment()
+  const progress = createProgress()
+  const temporalPorts = { temporal: await freePort(), temporalUi: null }
+  const [postgres, temporal, testServer, bundle] = await Promise.all([
+    startDatabase(),
+    provideTemporal({ purpose: 'throwaway', env, progress, ports: temporalPorts, namespaces }),
+    provideTestServer({ env, progress }),
+    workflowBundle(join(import.meta.dirname, '..', '..', '.data', 'bundles')),
+  ])
+  const facts: SuiteFacts = {
+    postgresUrl: postgres.url,
+    temporalAddress: temporal.address,
+    namespaces,
+    claims: mkdtempSync(join(tmpdir(), 'tributary-namespaces-')),
+    testServer,
+    bundle,
+  }
+  writeFileSync(suiteFactsFile(process.pid), JSON.stringify(facts))
+  globalThis.stopSuite = async () => {
+    await Promise.allSettled([temporal.stop(), postgres.remove()])
+  }
+}

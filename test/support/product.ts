@@ -1,0 +1,182 @@
+/** The product for one test file: API and sandbox in this process, a worker where one is wanted. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Client } from '@temporalio/client'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { createActivities } from '../../activities/index.ts'
+import { createApp } from '../../api/app.ts'
+import { type Config, readConfig } from '../../config.ts'
+import type { Db } from '../../db/database.ts'
+import { taskQueue } from '../../domain/process-names.ts'
+import { createLinks } from '../../integrations/links.ts'
+import { createStripe } from '../../integrations/stripe-client.ts'
+import { processStarter, temporalClient } from '../../integrations/temporal.ts'
+import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
+import { freePort } from '../../scripts/launch/ports.ts'
+import { stackSecrets } from '../../scripts/stack/secrets.ts'
+import { productVariables, sandboxSettings } from '../../scripts/stack/variables.ts'
+import { createStory, type Story } from '../../scripts/story/client.ts'
+import { activityDependencies } from '../../worker/dependencies.ts'
+import { createTestDatabase } from './database.ts'
+import { makeKey, makeProgramme } from './factories.ts'
+import { suiteFacts, takeNamespace } from './suite.ts'
+
+export interface Product {
+  db: Db
+  databaseUrl: string
+  config: Config
+  /** The environment from which a child process would read the same settings. */
+  variables: Record<string, string>
+  api: string
+  sandbox: Sandbox
+  story: Story
+  temporal: Client
+  /** Keys of two people of the platform owner. */
+  owner: string
+  second: string
+  startWorker(): Promise<TestWorker>
+  stop(): Promise<void>
+}
+
+export interface TestWorker {
+  stop(): Promise<void>
+}
+
+const silentLog = { info() {}, warn() {}, error() {} }
+
+export async function startProduct(): Promise<Product> {
+  const folder = mkdtempSync(join(tmpdir(), 'tributary-product-'))
+  const database = await createTestDatabase()
+  const { temporalAddress, bundle } = suiteFacts()
+  const apiPort = await freePort()
+  const secrets = stackSecrets(folder)
+  const settingsFile = join(folder, 'sandbox.json')
+  writeFileSync(settingsFile, JSON.stringify(sandboxSettings(apiPort, secrets)))
+  const sandbox = await startSandbox({
+    httpPort: 0,
+    tlsPort: 0,
+    smtpPort: 0,
+    tlsDir: join(folder, 'tls'),
+    state: join(folder, 'sandbox.journal'),
+    seed: 1,
+    settings: JSON.parse(readFileSync(settingsFile, 'utf8')),
+  })
+  // A child process is told by NODE_EXTRA_CA_CERTS; this process is running already.
+  https.globalAgent.options.ca = readFileSync(sandbox.certificate)
+  const variables = productVariables(
+    {
+      databaseUrl: database.url,
+      temporal: { address: temporalAddress, namespace: takeNamespace() },
+      apiPort,
+      sandboxUrl: sandbox.url,
+      sandboxTlsPort: sandbox.tlsPort,
+      smtpPort: sandbox.smtpPort,
+      certificate: sandbox.certificate,
+      bundleDir: join(import.meta.dirname, '..', '..', '.data', 'bundles'),
+    },
+    secrets,
+  )
+  const config = readConfig(variables)
+  await makeProgramme(database.db)
+  const temporal = temporalClient(config.temporal)
+  const server = await serveApi({ config, db: database.db, temporal })
+  const workers = new Set<TestWorker>()
+  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    db: database.db,
+    databaseUrl: database.url,
+    config,
+    variables,
+    api,
+    sandbox,
+    story: createStory({ api, sandbox: sandbox.url }),
+    temporal,
+    owner: await makeKey(database.db, null),
+    second: await makeKey(database.db, null),
+    async startWorker() {
+      const worker = await runWorker({ config, temporal, bundle })
+      workers.add(worker)
+      return worker
+    },
+    async stop() {
+      await Promise.all([...workers].map((worker) => worker.stop()))
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await sandbox.close()
+      await temporal.connection.close()
+      await database.drop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function serveApi(parts: { config: Config; db: Db; temporal: Client }): Promise<Server> {
+  const { config, db, temporal } = parts
+  const app = createApp({
+    db,
+    temporal,
+    processes: processStarter(temporal),
+    links: createLinks(config.api),
+    stripe: createStripe(config.stripe),
+    log: silentLog,
+    settings: {
+      publicUrl: config.api.publicUrl,
+      keyMode: 'test',
+      linkSecret: config.api.linkSecret,
+      applicationsPerMinute: config.api.applicationsPerMinute,
+      stripeWebhookSecrets: config.stripe.webhookSecrets,
+      stripeThinWebhookSecrets: config.stripe.thinWebhookSecrets,
+      docusignWebhookSecrets: config.docusign.webhookSecrets,
+      checkAnswers: true,
+    },
+  })
+  const server = createServer(app.callback())
+  await new Promise<void>((resolve) => server.listen(config.api.port, '127.0.0.1', () => resolve()))
+  return server
+}
+
+let runtimeInstalled = false
+
+/** The native runtime exists once in a process and is quiet in tests. */
+export function quietRuntime(): void {
+  if (runtimeInstalled) return
+  Runtime.install({ logger: new DefaultLogger('ERROR') })
+  runtimeInstalled = true
+}
+
+async function runWorker(parts: {
+  config: Config
+  temporal: Client
+  bundle: string
+}): Promise<TestWorker> {
+  quietRuntime()
+  const { config, temporal, bundle } = parts
+  const connection = await NativeConnection.connect({ address: config.temporal.address })
+  const { deps, close } = activityDependencies(config, temporal, () => {})
+  const worker = await Worker.create({
+    connection,
+    namespace: config.temporal.namespace,
+    taskQueue,
+    workflowBundle: { codePath: bundle },
+    activities: createActivities(deps),
+    stickyQueueScheduleToStartTimeout: '3 seconds',
+  })
+  const running = worker.run()
+  let stopped: Promise<void> | undefined
+  const end = async () => {
+    worker.shutdown()
+    await running
+    await close()
+    await connection.close()
+  }
+  return {
+    stop: () => {
+      stopped ??= end()
+      return stopped
+    },
+  }
+}
