@@ -1,7 +1,7 @@
 /** Whether this process lives, and whether it can do its work. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { sql } from 'kysely'
 import { z } from 'zod'
+import { ping } from '../db/database.ts'
 import { isMigrated } from '../db/migrations.ts'
 import { taskQueue } from '../domain/process-names.ts'
 import type { ApiDeps } from './deps.ts'
@@ -40,7 +40,7 @@ export function healthRoutes(deps: ApiDeps): Route[] {
       refusals: [],
       handle: async () => {
         const checks = {
-          database: await passes(() => databaseAnswers(deps)),
+          database: await passes(() => ping(deps.db).then(() => true)),
           migrations: await passes(() => isMigrated(deps.db)),
           temporal: await passes(() => temporalAnswers(deps)),
           worker: await passes(() => workerPolls(deps)),
@@ -59,11 +59,6 @@ async function passes(check: () => Promise<boolean>): Promise<'ok' | 'failed'> {
   } catch {
     return 'failed'
   }
-}
-
-async function databaseAnswers({ db }: ApiDeps): Promise<boolean> {
-  await sql`select 1`.execute(db)
-  return true
 }
 
 async function temporalAnswers({ temporal }: ApiDeps): Promise<boolean> {

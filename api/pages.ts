@@ -29,7 +29,8 @@ main { max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }
 main button { font: inherit; padding: .6rem 1.2rem; border: 0; border-radius: 6px;
   background: #0f4c5c; color: #fff; cursor: pointer; }
 main pre { padding: 1rem; background: #f4f6f8; border-radius: 6px; overflow: auto; }
-main table { border-collapse: collapse; } main td { text-align: left; padding: .3rem .8rem .3rem 0; }
+main table { border-collapse: collapse; }
+main td { text-align: left; padding: .3rem .8rem .3rem 0; }
 `
 
 const docsBody = `<link rel="stylesheet" href="/docs/swagger-ui.css">

@@ -104,6 +104,13 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
         return { status: 200, body: presentRun(run) }
       },
     }),
+    ...signingRoutes(deps),
+  ]
+}
+
+/** The two persons. */
+function signingRoutes(deps: ApiDeps): Route[] {
+  return [
     route({
       method: 'POST',
       path: '/v1/settlement-runs/:id/review',

@@ -65,3 +65,13 @@ export async function databaseNow(db: Db): Promise<Date> {
   if (!now) throw new Error('the database did not tell the time')
   return now
 }
+
+/** Resolves when the database answers. */
+export async function ping(db: Db): Promise<void> {
+  await sql`select 1`.execute(db)
+}
+
+export async function serverVersion(db: Db): Promise<string> {
+  const { rows } = await sql<{ serverVersion: string }>`show server_version`.execute(db)
+  return rows[0]?.serverVersion.split(' ')[0] ?? 'unknown'
+}

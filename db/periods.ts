@@ -80,7 +80,7 @@ export async function startClosing(trx: Trx, period: string): Promise<void> {
     .execute()
 }
 
-/** Shuts the period for good. The time is taken after the lock, never at the transaction's start. */
+/** Shuts the period for good; the time is taken after the lock, not at the transaction's start. */
 export async function markPeriodClosed(trx: Trx, period: string): Promise<void> {
   await lockPeriod(trx, period)
   await trx

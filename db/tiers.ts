@@ -5,7 +5,7 @@ import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { type Viewer, visibleTo } from './partners.ts'
 
-/** Net revenue that the customers of the next partners paid in a window, with the tier that each holds now. */
+/** What customers of the next partners paid net in a window, with the tier each holds now. */
 export async function listTierMetrics(
   trx: Trx,
   page: {

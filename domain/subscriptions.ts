@@ -39,7 +39,7 @@ export interface CollectedLine {
 /**
  * What each payment collected of each line, in the order of payment. Parts are cumulative floors,
  * so that the parts of a fully paid line add up to the line.
- * @param total what the invoice asks for in all, tax included; lines with nothing to pay are left out.
+ * @param total what the invoice asks for in all, tax included.
  */
 export function collectedLines(
   lines: InvoiceLine[],

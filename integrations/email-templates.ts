@@ -146,15 +146,19 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => escapes[character] ?? character)
 }
 
+const buttonStyle =
+  'display:inline-block;padding:12px 20px;border-radius:6px;' +
+  'background:#0f4c5c;color:#ffffff;text-decoration:none'
+
+function button({ label, url }: { label: string; url: string }): string {
+  return `<p><a href="${escapeHtml(url)}" style="${buttonStyle}">${escapeHtml(label)}</a></p>`
+}
+
 export function renderHtml(content: MailContent): string {
   const paragraphs = [content.greeting, ...content.paragraphs]
     .map((text) => `<p>${escapeHtml(text)}</p>`)
     .join('\n')
-  const action = content.action
-    ? `<p><a href="${escapeHtml(content.action.url)}" style="display:inline-block;padding:12px 20px;` +
-      'border-radius:6px;background:#0f4c5c;color:#ffffff;text-decoration:none">' +
-      `${escapeHtml(content.action.label)}</a></p>`
-    : ''
+  const action = content.action ? button(content.action) : ''
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>${escapeHtml(content.subject)}</title></head>

@@ -1,4 +1,4 @@
-/** `npm run check`: types, Biome, generated files, lock, house rules; all of them, then a verdict. */
+/** `npm run check`: types, Biome, generated files, lock and house rules, then a verdict. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { type CommandInput, runCommand } from './command.ts'

@@ -97,7 +97,8 @@ function summary(report: Report): string {
     ...report.tier_changes.map(
       ({ partner, from, to, reason }) => `  ${partner}: ${from} to ${to}, ${reason}`,
     ),
-    `Invariants: ${report.invariants.checked} checked, ${report.invariants.violations.length} broken`,
+    `Invariants: ${report.invariants.checked} checked, ` +
+      `${report.invariants.violations.length} broken`,
   ]
   return lines.join('\n')
 }

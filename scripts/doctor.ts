@@ -1,6 +1,7 @@
 /** `npm run doctor`: what is missing or in the way, and the one command that mends it. */
 import { accessSync, constants } from 'node:fs'
 import { statfs } from 'node:fs/promises'
+import { ping } from '../db/database.ts'
 import { type CommandInput, runCommand } from './command.ts'
 import type { LauncherEnvironment } from './launch/environment.ts'
 import { heldPorts } from './launch/held-ports.ts'
@@ -55,8 +56,7 @@ function checkWriting(env: LauncherEnvironment): Finding {
 
 async function checkDatabase(env: LauncherEnvironment): Promise<Finding> {
   if (env.databaseUrl) {
-    const { sql } = await import('kysely')
-    return withDatabase(env.databaseUrl, ({ db }) => sql`select 1`.execute(db)).then(
+    return withDatabase(env.databaseUrl, ({ db }) => ping(db)).then(
       () => fine('PostgreSQL', 'the one of DATABASE_URL answers'),
       (error) => wrong('PostgreSQL', reasonOf(error), 'correct DATABASE_URL or unset it'),
     )

@@ -105,16 +105,14 @@ async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
     setCurrentDetails('Waiting: events of the payment provider are not booked yet')
     await sleep('2 seconds')
   }
-  await untilTrue(input, 'earlier_period_open', 'an earlier period is not settled yet', () =>
-    quick.freezePeriod({ runId }),
-  )
+  const refusal = { reason: 'earlier_period_open', problem: 'an earlier period is not settled' }
+  await whileRefused(input, refusal, () => quick.freezePeriod({ runId }))
 }
 
 /** Repeats a step each hour while one known reason refuses it, and shows the reason meanwhile. */
-async function untilTrue<T>(
+async function whileRefused<T>(
   { runId }: SettlementInput,
-  reason: string,
-  problem: string,
+  { reason, problem }: { reason: string; problem: string },
   step: () => Promise<T>,
 ): Promise<T> {
   for (;;) {
@@ -132,18 +130,14 @@ async function untilTrue<T>(
 async function calculate(input: SettlementInput, desk: Desk): Promise<void> {
   const { runId } = input
   await enter(input, desk, 'calculate')
-  desk.totalsHash = await untilTrue(
-    input,
-    'ledger_violation',
-    'statements and ledger disagree; see npm run ledger:check',
-    async () => {
-      await quick.clearDrafts({ runId })
-      let after: string | null = null
-      do after = await batch.draftStatements({ runId, after })
-      while (after)
-      return quick.totalStatements({ runId })
-    },
-  )
+  const problem = 'statements and ledger disagree; see npm run ledger:check'
+  desk.totalsHash = await whileRefused(input, { reason: 'ledger_violation', problem }, async () => {
+    await quick.clearDrafts({ runId })
+    let after: string | null = null
+    do after = await batch.draftStatements({ runId, after })
+    while (after)
+    return quick.totalStatements({ runId })
+  })
   await enter(input, desk, 'review')
 }
 

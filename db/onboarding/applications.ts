@@ -44,7 +44,8 @@ function applicationQuery(db: Db) {
     .leftJoin('agreements', (join) =>
       join.onRef('agreements.applicationId', '=', 'applications.id').on(sql<SqlBool>`
         agreements.attempt = (
-          select max(attempt) from agreements newest where newest.application_id = applications.id)`),
+          select max(attempt) from agreements newest
+          where newest.application_id = applications.id)`),
     )
     .leftJoin('payoutAccounts', 'payoutAccounts.applicationId', 'applications.id')
     .selectAll('applications')

@@ -195,7 +195,7 @@ export async function markRunReleased(
     .execute()
 }
 
-/** Runs that are neither finished nor previews under review; a sweeper starts what is not running. */
+/** Runs that still have something to do; a sweeper starts what is not running. */
 export async function listOpenRuns(db: Db, olderThanSeconds: number) {
   return db
     .selectFrom('settlementRuns')

@@ -4,7 +4,7 @@ import { checkStep, readCurrency } from './currencies.ts'
 import { previously } from './customers.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { invalid, missing } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { page, paging } from './lists.ts'
 import {
   bool,
@@ -81,7 +81,7 @@ const productEndpoints: Endpoint[] = [
         updated: work.seconds,
       }
       const product = work.tx.put('products', { ...old, ...changes })
-      emit(work, 'product.updated', product, previously(old, changes))
+      emitChange(work, 'product.updated', { object: product, before: previously(old, changes) })
       return product
     },
   }),
@@ -231,7 +231,7 @@ const priceEndpoints: Endpoint[] = [
         ...(patch === undefined ? {} : { metadata: mergeMetadata(old.metadata, patch) }),
       }
       const price = work.tx.put('prices', { ...old, ...changes })
-      emit(work, 'price.updated', price, previously(old, changes))
+      emitChange(work, 'price.updated', { object: price, before: previously(old, changes) })
       return price
     },
   }),
@@ -278,5 +278,5 @@ function claimLookupKey(work: Work, key: string | undefined, transfer: boolean):
     })
   }
   const price = work.tx.put('prices', { ...holder, lookup_key: null })
-  emit(work, 'price.updated', price, { lookup_key: key })
+  emitChange(work, 'price.updated', { object: price, before: { lookup_key: key } })
 }

@@ -2,7 +2,7 @@ import type { Work } from '../deps.ts'
 import { newId } from '../ids.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { invalid, missing, refused } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { page, paging, whole } from './lists.ts'
 import {
   integer,
@@ -102,7 +102,7 @@ function lower(work: Work, invoice: Invoice, amount: number): Given {
     amount_remaining,
     pre_payment_credit_notes_amount: invoice.pre_payment_credit_notes_amount + amount,
   })
-  emit(work, 'invoice.updated', after, { amount_due: invoice.amount_due })
+  emitChange(work, 'invoice.updated', { object: after, before: { amount_due: invoice.amount_due } })
   return { invoice: after, refunded: null }
 }
 

@@ -2,7 +2,7 @@ import type { Work } from '../deps.ts'
 import { newId, randomText } from '../ids.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { missing } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { page, paging } from './lists.ts'
 import {
   clearable,
@@ -69,7 +69,7 @@ export const customerEndpoints: Endpoint[] = [
       const old = found(work.tx.get('customers', idIn(call)), 'customer', call)
       const patch = changes(call.params, old.metadata)
       const customer = work.tx.put('customers', { ...old, ...patch })
-      emit(work, 'customer.updated', customer, previously(old, patch))
+      emitChange(work, 'customer.updated', { object: customer, before: previously(old, patch) })
       return customer
     },
   }),

@@ -4,7 +4,7 @@ import { book } from './balance.ts'
 import { decimalsOf } from './currencies.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { refused } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { page, paging } from './lists.ts'
 import { range, text, within } from './params.ts'
 import type { BalanceTransaction, Charge, Dispute } from './wire.ts'
@@ -85,7 +85,10 @@ export function openDispute(work: Work, charge: Charge, asked?: number): Dispute
   work.tx.put('charges', { ...charge, disputed: true })
   emit(work, 'charge.dispute.created', created)
   const dispute = work.tx.put('disputes', { ...created, balance_transactions: [withdrawn] })
-  emit(work, 'charge.dispute.funds_withdrawn', dispute, { balance_transactions: [] })
+  emitChange(work, 'charge.dispute.funds_withdrawn', {
+    object: dispute,
+    before: { balance_transactions: [] },
+  })
   return dispute
 }
 
@@ -94,7 +97,7 @@ export function closeDispute(work: Work, old: Dispute, outcome: 'won' | 'lost'):
     throw refused(`This dispute is already closed with the status ${old.status}.`)
   }
   const closed = work.tx.put('disputes', { ...old, status: outcome })
-  emit(work, 'charge.dispute.closed', closed, { status: old.status })
+  emitChange(work, 'charge.dispute.closed', { object: closed, before: { status: old.status } })
   const charge = work.tx.get('charges', old.charge)
   if (outcome === 'lost' || charge === undefined) return closed
   const returned = bookDispute(work, {
@@ -105,8 +108,11 @@ export function closeDispute(work: Work, old: Dispute, outcome: 'won' | 'lost'):
   })
   const balance_transactions = [...old.balance_transactions, returned]
   const dispute = work.tx.put('disputes', { ...closed, balance_transactions })
-  emit(work, 'charge.dispute.funds_reinstated', dispute, {
-    balance_transactions: old.balance_transactions,
+  emitChange(work, 'charge.dispute.funds_reinstated', {
+    object: dispute,
+    before: {
+      balance_transactions: old.balance_transactions,
+    },
   })
   return dispute
 }

@@ -9,14 +9,32 @@ import { bool, group, integer, list, type Range, range, text, within } from './p
 import { apiVersion, type EventType, type ThinEvent, type ThinEventType } from './wire.ts'
 
 /** Tells the world that a v1 object changed; the event carries the whole object of this moment. */
-export function emit(work: Work, type: EventType, object: object, previous?: object): void {
+export function emit(work: Work, type: EventType, object: object): void {
+  publish(work, type, { object })
+}
+
+/** The same with what the changed fields were before. */
+export function emitChange(
+  work: Work,
+  type: EventType,
+  { object, before }: { object: object; before: object },
+): void {
+  publish(work, type, { object, previous_attributes: before })
+}
+
+interface EventData {
+  object: object
+  previous_attributes?: object
+}
+
+function publish(work: Work, type: EventType, data: EventData): void {
   const endpoints = endpointsFor(work, 'snapshot')
   const event = work.tx.put('events', {
     id: `evt_1${orderedText()}${randomText(14)}`,
     object: 'event',
     api_version: apiVersion,
     created: work.seconds,
-    data: previous ? { object, previous_attributes: previous } : { object },
+    data,
     livemode: false,
     pending_webhooks: endpoints.length,
     request: work.request ?? { id: null, idempotency_key: null },

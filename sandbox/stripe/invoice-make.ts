@@ -1,7 +1,7 @@
 import type { Work } from '../deps.ts'
 import { newId, randomText } from '../ids.ts'
 import { customerNamed } from './customers.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { whole } from './lists.ts'
 import { newIntent } from './payment-make.ts'
 import type { Customer, Invoice, InvoiceLine, InvoicePayment, Subscription } from './wire.ts'
@@ -31,7 +31,7 @@ export function openInvoice(work: Work, subscription: Subscription, reason: Bill
     const intent = newIntent(work, { invoice, amount: invoice.amount_due })
     addPayment(work, { invoice, intent: intent.id, amount: invoice.amount_due, isDefault: true })
   }
-  emit(work, 'invoice.finalized', invoice, { status: 'draft' })
+  emitChange(work, 'invoice.finalized', { object: invoice, before: { status: 'draft' } })
   return invoice.amount_due > 0 ? invoice : payNothing(work, invoice)
 }
 

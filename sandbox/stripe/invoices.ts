@@ -1,7 +1,7 @@
 import type { Work } from '../deps.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { cardDeclined, invalid, refused } from './errors.ts'
-import { emit } from './events.ts'
+import { emitChange } from './events.ts'
 import { page, paging } from './lists.ts'
 import { bool, group, oneOf, range, required, text, within } from './params.ts'
 import { cancelPayments, collect, decline, payOutOfBand } from './payments.ts'
@@ -89,7 +89,10 @@ const invoiceActions: Endpoint[] = [
           marked_uncollectible_at: work.seconds,
         },
       })
-      emit(work, 'invoice.marked_uncollectible', after, { status: 'open' })
+      emitChange(work, 'invoice.marked_uncollectible', {
+        object: after,
+        before: { status: 'open' },
+      })
       return after
     },
   }),
@@ -190,6 +193,6 @@ export function voidInvoice(work: Work, invoice: Invoice): Invoice {
     next_payment_attempt: null,
     status_transitions: { ...invoice.status_transitions, voided_at: work.seconds },
   })
-  emit(work, 'invoice.voided', voided, { status: invoice.status })
+  emitChange(work, 'invoice.voided', { object: voided, before: { status: invoice.status } })
   return voided
 }

@@ -2,7 +2,7 @@ import type { Work } from '../deps.ts'
 import type { Reader } from '../store.ts'
 import { book, feeOf } from './balance.ts'
 import { refused } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { addPayment } from './invoice-make.ts'
 import { newCharge, newIntent } from './payment-make.ts'
 import type { Charge, Invoice, InvoicePayment, PaymentIntent } from './wire.ts'
@@ -55,7 +55,10 @@ export function collect(work: Work, invoice: Invoice, part?: number): Invoice {
   })
   if (amount < owed) {
     const { amount_paid, amount_remaining } = invoice
-    emit(work, 'invoice.updated', after, { amount_paid, amount_remaining })
+    emitChange(work, 'invoice.updated', {
+      object: after,
+      before: { amount_paid, amount_remaining },
+    })
     return after
   }
   return close(work, after, { ofStripe: true })
@@ -119,7 +122,10 @@ function setSubscription(work: Work, invoice: Invoice, status: 'active' | 'past_
   const from = status === 'active' ? ['incomplete', 'past_due'] : ['active']
   if (!from.includes(old.status)) return
   const subscription = work.tx.put('subscriptions', { ...old, status })
-  emit(work, 'customer.subscription.updated', subscription, { status: old.status })
+  emitChange(work, 'customer.subscription.updated', {
+    object: subscription,
+    before: { status: old.status },
+  })
 }
 
 export function cancelPayments(work: Work, invoice: Invoice): void {

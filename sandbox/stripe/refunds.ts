@@ -4,7 +4,7 @@ import { book } from './balance.ts'
 import { checkStep } from './currencies.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { invalid, missing, refused } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { page, paging } from './lists.ts'
 import {
   integer,
@@ -59,7 +59,7 @@ export const refundEndpoints: Endpoint[] = [
       const old = found(work.tx.get('refunds', idIn(call)), 'refund', call)
       const merged = mergeMetadata(old.metadata ?? {}, call.params.metadata)
       const after = work.tx.put('refunds', { ...old, metadata: merged })
-      emit(work, 'refund.updated', after, { metadata: old.metadata })
+      emitChange(work, 'refund.updated', { object: after, before: { metadata: old.metadata } })
       return after
     },
   }),
@@ -151,12 +151,18 @@ export function refund(work: Work, charge: Charge, order: RefundOrder): Refund {
     refunded: amount_refunded === charge.amount,
   })
   emit(work, 'refund.created', made)
-  emit(work, 'charge.refunded', after, {
-    amount_refunded: charge.amount_refunded,
-    refunded: charge.refunded,
+  emitChange(work, 'charge.refunded', {
+    object: after,
+    before: {
+      amount_refunded: charge.amount_refunded,
+      refunded: charge.refunded,
+    },
   })
-  emit(work, 'refund.updated', referenced(work, made), {
-    destination_details: made.destination_details,
+  emitChange(work, 'refund.updated', {
+    object: referenced(work, made),
+    before: {
+      destination_details: made.destination_details,
+    },
   })
   return made
 }
@@ -227,7 +233,7 @@ export function failRefund(work: Work, old: Refund): Refund {
     const amount_refunded = charge.amount_refunded - old.amount
     work.tx.put('charges', { ...charge, amount_refunded, refunded: false })
   }
-  emit(work, 'refund.failed', failed, { status: old.status })
-  emit(work, 'refund.updated', failed, { status: old.status })
+  emitChange(work, 'refund.failed', { object: failed, before: { status: old.status } })
+  emitChange(work, 'refund.updated', { object: failed, before: { status: old.status } })
   return failed
 }

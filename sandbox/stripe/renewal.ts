@@ -1,6 +1,6 @@
 import type { Work } from '../deps.ts'
 import { refused } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { openInvoice } from './invoice-make.ts'
 import { nextPeriod } from './subscription-make.ts'
 import type { Subscription } from './wire.ts'
@@ -16,9 +16,12 @@ export function renew(work: Work, old: Subscription): Subscription {
   work.tx.put('subscriptions', moved)
   const invoice = openInvoice(work, moved, 'subscription_cycle')
   const subscription = work.tx.put('subscriptions', { ...moved, latest_invoice: invoice.id })
-  emit(work, 'customer.subscription.updated', subscription, {
-    items: old.items,
-    latest_invoice: old.latest_invoice,
+  emitChange(work, 'customer.subscription.updated', {
+    object: subscription,
+    before: {
+      items: old.items,
+      latest_invoice: old.latest_invoice,
+    },
   })
   return subscription
 }

@@ -2,7 +2,7 @@ import type { Work } from '../deps.ts'
 import { customerNamed, previously } from './customers.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { invalid, missing } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { openInvoice } from './invoice-make.ts'
 import { page, paging } from './lists.ts'
 import {
@@ -226,7 +226,10 @@ function update(work: Work, old: Subscription, params: Values<typeof updateField
         }),
   }
   const subscription = work.tx.put('subscriptions', { ...old, ...changes })
-  emit(work, 'customer.subscription.updated', subscription, previously(old, changes))
+  emitChange(work, 'customer.subscription.updated', {
+    object: subscription,
+    before: previously(old, changes),
+  })
   return subscription
 }
 

@@ -4,7 +4,7 @@ import { addToBalance, balanceOf, book } from './balance.ts'
 import { checkStep, readCurrency } from './currencies.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { missing, refused, type StripeProblem } from './errors.ts'
-import { emit } from './events.ts'
+import { emit, emitChange } from './events.ts'
 import { transfersStatus } from './kyc.ts'
 import { page, paging, whole } from './lists.ts'
 import {
@@ -59,7 +59,7 @@ const transferEndpointsV1: Endpoint[] = [
       const { description = old.description, metadata: patch } = call.params
       const merged = mergeMetadata(old.metadata, patch)
       const after = work.tx.put('transfers', { ...old, description, metadata: merged })
-      emit(work, 'transfer.updated', after, { metadata: old.metadata })
+      emitChange(work, 'transfer.updated', { object: after, before: { metadata: old.metadata } })
       return after
     },
   }),
@@ -211,9 +211,12 @@ function reverse(work: Work, old: Transfer, order: ReversalOrder): TransferRever
     reversed: amount_reversed === old.amount,
     reversals: { ...old.reversals, data: [reversal, ...old.reversals.data] },
   })
-  emit(work, 'transfer.reversed', after, {
-    amount_reversed: old.amount_reversed,
-    reversed: old.reversed,
+  emitChange(work, 'transfer.reversed', {
+    object: after,
+    before: {
+      amount_reversed: old.amount_reversed,
+      reversed: old.reversed,
+    },
   })
   return reversal
 }

@@ -1,6 +1,5 @@
 /** The database of a stack: where it is, that it is migrated, and how it goes away again. */
-import { sql } from 'kysely'
-import { type Database, openDatabase } from '../../db/database.ts'
+import { type Database, openDatabase, serverVersion } from '../../db/database.ts'
 import { migrate } from '../../db/migrations.ts'
 import {
   createDatabase,
@@ -66,7 +65,7 @@ async function own(options: DatabaseOptions): Promise<StackDatabase> {
 /** For development the database of the address itself; for anything else one of our own in it. */
 async function foreign(options: DatabaseOptions, address: string): Promise<StackDatabase> {
   const { purpose, name, yes = false } = options
-  const version = await serverVersion(address)
+  const version = await withDatabase(address, ({ db }) => serverVersion(db))
   options.progress.note(`PostgreSQL ${version}: the one that DATABASE_URL names`)
   if (purpose === 'kept') {
     throw new Error('--keep works with our own PostgreSQL only: unset DATABASE_URL')
@@ -80,13 +79,6 @@ async function foreign(options: DatabaseOptions, address: string): Promise<Stack
     server: null,
     stop: () => dropDatabase(address, name),
   }
-}
-
-async function serverVersion(url: string): Promise<string> {
-  const { rows } = await withDatabase(url, ({ db }) =>
-    sql<{ serverVersion: string }>`show server_version`.execute(db),
-  )
-  return rows[0]?.serverVersion.split(' ')[0] ?? 'unknown'
 }
 
 /**

@@ -37,7 +37,8 @@ describe('OAuth over TLS', () => {
   })
 
   test('REST calls without a good token, or for another account, are refused', async () => {
-    const url = `${kit.sandbox.url}/restapi/v2.1/accounts/${accountId}/envelopes?from_date=2020-01-01`
+    const account = `${kit.sandbox.url}/restapi/v2.1/accounts/${accountId}`
+    const url = `${account}/envelopes?from_date=2020-01-01`
     expect((await fetch(url)).status).toBe(401)
     const bad = await fetch(url, { headers: { Authorization: 'Bearer nonsense' } })
     expect(((await bad.json()) as { errorCode: string }).errorCode).toBe(
