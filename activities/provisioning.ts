@@ -98,7 +98,7 @@ export function provisioningActivities(deps: ActivityDeps) {
     },
 
     /** Invites the first administrator; the token is in the mail and nowhere else. */
-    async inviteAdministrator({ tenantId }: TenantInput): Promise<void> {
+    async inviteAdministrator({ tenantId, attempt }: TenantInput & { attempt: number }) {
       const tenant = await getTenant(db, tenantId)
       const partner = await getPartner(db, tenant.partnerId)
       // One invitation for a partner, so that its id can be the partner's.
@@ -115,7 +115,12 @@ export function provisioningActivities(deps: ActivityDeps) {
       )
       await notify(
         deps,
-        { kind: 'invitation', subjectId: partner.id, recipient: partner.contactEmail },
+        {
+          kind: 'invitation',
+          subjectId: partner.id,
+          recipient: partner.contactEmail,
+          occurrence: String(attempt),
+        },
         mails.invitation({
           contact: partner.contactName,
           company: partner.name,

@@ -170,12 +170,21 @@ export interface NewInvitation {
   expiresAt: Date
 }
 
-/** One invitation for the first administrator of a partner; a repeated step finds its own. */
+/**
+ * One invitation for the first administrator of a partner; a repeated step finds its own, and one
+ * that was withdrawn holds again. What was taken up stays as it is.
+ */
 export async function recordInvitation(trx: Trx, invitation: NewInvitation): Promise<void> {
+  const { expiresAt } = invitation
   await trx
     .insertInto('invitations')
     .values(invitation)
-    .onConflict((conflict) => conflict.column('partnerId').doNothing())
+    .onConflict((conflict) =>
+      conflict
+        .column('partnerId')
+        .doUpdateSet({ revokedAt: null, expiresAt })
+        .where('invitations.acceptedAt', 'is', null),
+    )
     .execute()
 }
 

@@ -34,7 +34,10 @@ export async function migrate<T>(db: Kysely<T>): Promise<string[]> {
   const { error, results = [] } = await migratorOf(db).migrateToLatest()
   if (error) {
     const failed = results.find((result) => result.status === 'Error')
-    throw new Error(`migration ${failed?.migrationName ?? '(none)'} failed`, { cause: error })
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Error(`migration ${failed?.migrationName ?? '(none)'} failed: ${why}`, {
+      cause: error,
+    })
   }
   return results.map((result) => result.migrationName)
 }

@@ -14,8 +14,8 @@ async function ensurePeriod(trx: Trx, period: string): Promise<void> {
 
 /**
  * The period that a fact of this instant is booked in: its own month while that is open, else the
- * first open one after it. The row stays share-locked, so that it cannot close before the booking
- * commits; months are made when they are first needed.
+ * first open one after it. The period stays share-locked, so that it cannot close before the
+ * booking commits; months are made when they are first needed.
  */
 export async function bookingPeriod(trx: Trx, at: Date): Promise<string> {
   const { rows } = await sql<{ lastShut: string | null }>`
@@ -25,12 +25,8 @@ export async function bookingPeriod(trx: Trx, at: Date): Promise<string> {
   let period = lastShut && own <= lastShut ? nextPeriod(lastShut) : own
   for (;;) {
     await ensurePeriod(trx, period)
-    const found = await trx
-      .selectFrom('accountingPeriods')
-      .select('status')
-      .where('period', '=', period)
-      .forShare()
-      .executeTakeFirst()
+    await sql`select pg_advisory_xact_lock_shared(period_lock_key(${period}))`.execute(trx)
+    const found = await findPeriod(trx, period)
     if (found?.status === 'open') return period
     period = nextPeriod(period)
   }
@@ -91,7 +87,9 @@ export async function markPeriodClosed(trx: Trx, period: string): Promise<void> 
     .execute()
 }
 
+/** Waits for every writer that holds the period, and keeps later ones waiting. */
 async function lockPeriod(trx: Trx, period: string) {
+  await sql`select pg_advisory_xact_lock(period_lock_key(${period}))`.execute(trx)
   return trx
     .selectFrom('accountingPeriods')
     .selectAll()
@@ -100,7 +98,7 @@ async function lockPeriod(trx: Trx, period: string) {
     .executeTakeFirstOrThrow()
 }
 
-export async function findPeriod(db: Db, period: string) {
+async function findPeriod(db: Db, period: string) {
   return db
     .selectFrom('accountingPeriods')
     .selectAll()

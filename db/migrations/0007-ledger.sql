@@ -79,15 +79,20 @@ create trigger ledger_postings_append_only before update or delete on ledger_pos
 create trigger ledger_postings_keep before truncate on ledger_postings
   for each statement execute function refuse_change();
 
--- A closer and its writers meet on the row of the period: the writer's share lock makes the closer
--- wait, and a writer that comes later reads the new status. Only the settlement itself posts into
--- a period that is closing.
+-- A closer and its writers meet on an advisory lock of the period, shared by writers and exclusive
+-- for the closer: it queues fairly, where a row lock would let a stream of writers pass a waiting
+-- closer for ever. Whoever comes after the closer reads the new status, because under READ
+-- COMMITTED the next statement sees what was committed before it got the lock.
+create function period_lock_key(period text) returns bigint language sql immutable as
+  $$ select hashtextextended('accounting_periods:' || period, 0) $$;
+
+-- Only the settlement itself posts into a period that is closing.
 create function refuse_late_journals() returns trigger language plpgsql as $$
 declare
   late record;
 begin
-  perform 1 from accounting_periods
-    where period in (select period from inserted) order by period for share;
+  perform pg_advisory_xact_lock_shared(period_lock_key(period))
+    from (select distinct period from inserted order by period) concerned;
   select i.kind, i.period, p.status into late
     from inserted i join accounting_periods p using (period)
     where p.status = 'closed' or (p.status = 'closing' and i.kind <> 'settlement')

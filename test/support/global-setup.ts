@@ -31,7 +31,6 @@ async function startDatabase() {
     progress: createProgress(),
     port: await freePort(),
     purpose: 'throwaway',
-    name: 'test',
     settings: { max_connections: '300' },
   })
   await createDatabase(server.url, templateDatabase)

@@ -1,0 +1,179 @@
+import { randomUUIDv7 } from 'node:crypto'
+import { inTransaction } from '../../db/database.ts'
+import { recordEvent } from '../../db/inbox.ts'
+import { markAgreementSent, recordAgreement } from '../../db/onboarding/agreements.ts'
+import { outwardId } from '../../domain/ids.ts'
+import { workflowIds } from '../../domain/process-names.ts'
+import {
+  makeApplication,
+  makeOrder,
+  makePartner,
+  makePayoutAccount,
+  unique,
+} from '../support/factories.ts'
+import { failureOf, type Steps, startSteps } from '../support/steps.ts'
+
+let kit: Steps
+beforeAll(async () => {
+  kit = await startSteps()
+  // Webhooks of the sandbox stay out: these tests put events into the inbox themselves.
+  await kit.story.sandbox('/settings', { stripe_endpoints: [] })
+})
+afterEach(async () => {
+  await fetch(`${kit.sandbox.url}/_sandbox/faults`, { method: 'DELETE' })
+  await kit.db.deleteFrom('webhookEvents').execute()
+})
+afterAll(() => kit.stop())
+
+const come = (type: string, objectId: string, vendor: 'stripe' | 'docusign' = 'stripe') =>
+  recordEvent(kit.db, {
+    vendor,
+    eventId: unique('evt'),
+    type,
+    objectId,
+    occurredAt: new Date('2026-10-05T00:00:00Z'),
+  })
+
+const statuses = async () => {
+  const rows = await kit.db
+    .selectFrom('webhookEvents')
+    .select(['type', 'status', 'attempts'])
+    .orderBy('id')
+    .execute()
+  return rows.map(({ type, status }) => `${type} ${status}`)
+}
+
+/** An order at the sandbox whose first invoice is paid. */
+async function paidOrder() {
+  const order = await makeOrder(kit.db, await makePartner(kit.db))
+  const input = { subscriptionId: order.subscriptionId }
+  await kit.steps.createCustomerAtVendor(input)
+  await kit.steps.createPriceAtVendor(input)
+  await kit.steps.openSubscription(input)
+  const id = outwardId('subscription', order.subscriptionId)
+  const { data } = await kit.story.sandbox<{
+    data: { id: string; metadata: Record<string, string> }[]
+  }>('/invoices')
+  const invoice = data.find(({ metadata }) => metadata.subscription === id)
+  await kit.story.sandbox(`/invoices/${invoice?.id}/pay`, {})
+  return { ...order, invoiceId: invoice?.id ?? '' }
+}
+
+const accruals = async (partnerId: string) =>
+  kit.db.selectFrom('accruals').select('amountMinor').where('partnerId', '=', partnerId).execute()
+
+describe('an event', () => {
+  it('is kept once by its id', async () => {
+    const event = {
+      vendor: 'stripe' as const,
+      eventId: unique('evt'),
+      type: 'invoice.paid',
+      objectId: 'in_1',
+      occurredAt: new Date(),
+    }
+    const kept = await Promise.all(Array.from({ length: 10 }, () => recordEvent(kit.db, event)))
+    expect(kept.filter(Boolean)).toHaveLength(1)
+  })
+
+  it('of a paid invoice is booked and tells the order, until the telling is confirmed', async () => {
+    const order = await paidOrder()
+    await come('invoice.paid', order.invoiceId)
+    const drained = await kit.steps.drainInbox({ vendor: 'stripe' })
+    expect(await accruals(order.partnerId)).toEqual([{ amountMinor: 2_000n }])
+    expect(drained.wakes.map(({ wake }) => wake)).toEqual([
+      {
+        workflowId: workflowIds.subscription(order.subscriptionId),
+        signal: 'subscriptionChanged',
+      },
+    ])
+    const again = await kit.steps.drainInbox({ vendor: 'stripe' })
+    expect(again.wakes).toEqual(drained.wakes)
+    await kit.steps.confirmWakes({ eventRowIds: again.wakes.map((wake) => wake.eventRowId) })
+    expect((await kit.steps.drainInbox({ vendor: 'stripe' })).wakes).toEqual([])
+    expect(await statuses()).toEqual(['invoice.paid done'])
+    expect(await accruals(order.partnerId)).toHaveLength(1)
+  })
+
+  it('that means nothing to us is done without effect', async () => {
+    await come('customer.created', 'cus_1')
+    await come('envelope-sent', 'unknown', 'docusign')
+    await kit.steps.drainInbox({ vendor: 'stripe' })
+    await kit.steps.drainInbox({ vendor: 'docusign' })
+    expect(await statuses()).toEqual(['customer.created done', 'envelope-sent done'])
+  })
+
+  it('that can never be booked is parked for a person and stops no other', async () => {
+    const order = await paidOrder()
+    await come('invoice.paid', 'in_unknown')
+    await come('invoice.paid', order.invoiceId)
+    await kit.steps.drainInbox({ vendor: 'stripe' })
+    expect(await statuses()).toEqual(['invoice.paid parked', 'invoice.paid applied'])
+  })
+
+  it('that meets a vendor in trouble waits, and is booked with the next try', async () => {
+    const order = await paidOrder()
+    await come('invoice.paid', order.invoiceId)
+    await kit.fault({ vendor: 'stripe', kind: 'error_500', path: '/v1/invoices', count: 1 })
+    expect(await failureOf(kit.steps.drainInbox({ vendor: 'stripe' }))).toBe('vendor_unknown')
+    expect(await statuses()).toEqual(['invoice.paid pending'])
+    await kit.steps.drainInbox({ vendor: 'stripe' })
+    expect(await statuses()).toEqual(['invoice.paid applied'])
+    expect(await accruals(order.partnerId)).toHaveLength(1)
+  })
+
+  it('of a signed envelope tells the application', async () => {
+    const applicationId = await makeApplication(kit.db)
+    const envelope = randomUUIDv7()
+    const agreement = await inTransaction(kit.db, (trx) =>
+      recordAgreement(trx, { applicationId, attempt: 1, termsVersion: 'x' }),
+    )
+    await markAgreementSent(kit.db, agreement.id, envelope)
+    await come('envelope-completed', envelope, 'docusign')
+    const { wakes } = await kit.steps.drainInbox({ vendor: 'docusign' })
+    expect(wakes.map(({ wake }) => wake)).toEqual([
+      { workflowId: workflowIds.onboarding(applicationId), signal: 'agreementChanged' },
+    ])
+  })
+
+  it('of an account of an active partner is followed, because nobody is verified for ever', async () => {
+    const partnerId = await makePartner(kit.db)
+    const owner = { name: 'P', email: 'p@p.example', country: 'US', metadata: {} }
+    const account = await kit.deps.connect.openPayoutAccount(owner, unique('key'))
+    await makePayoutAccount(kit.db, partnerId, account)
+    await come('v2.core.account[requirements].updated', account)
+    const { wakes } = await kit.steps.drainInbox({ vendor: 'stripe' })
+    expect(wakes).toEqual([])
+    const { status } = await kit.db
+      .selectFrom('payoutAccounts')
+      .select('status')
+      .where('partnerId', '=', partnerId)
+      .executeTakeFirstOrThrow()
+    expect(status).toBe('link_issued')
+  })
+})
+
+describe('the sweeper', () => {
+  it('wakes inboxes that hold something and starts what was committed and never started', async () => {
+    const applicationId = await makeApplication(kit.db)
+    const order = await makeOrder(kit.db, await makePartner(kit.db))
+    await kit.db
+      .updateTable('applications')
+      .set({ submittedAt: new Date(0) })
+      .execute()
+    await kit.db
+      .updateTable('subscriptions')
+      .set({ createdAt: new Date(0) })
+      .execute()
+    await come('invoice.paid', 'in_1')
+    await kit.steps.sweep()
+    await kit.steps.sweep()
+    const describe = (id: string) => kit.temporal.workflow.getHandle(id).describe()
+    for (const id of [
+      workflowIds.inbox('stripe'),
+      workflowIds.onboarding(applicationId),
+      workflowIds.subscription(order.subscriptionId),
+    ]) {
+      expect((await describe(id)).status.name).toBe('RUNNING')
+    }
+  })
+})

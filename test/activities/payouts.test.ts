@@ -1,0 +1,251 @@
+import { randomUUIDv7 } from 'node:crypto'
+import { sql } from 'kysely'
+import { bookInvoice } from '../../activities/commission/payments.ts'
+import { recordMember } from '../../db/access.ts'
+import { inTransaction } from '../../db/database.ts'
+import { checkInvariants } from '../../db/invariants.ts'
+import { getProgramme } from '../../db/programmes.ts'
+import { markRunReleased, markRunReviewed, recordRun } from '../../db/settlement/runs.ts'
+import { outwardId } from '../../domain/ids.ts'
+import {
+  makeOrder,
+  makePartner,
+  makePayoutAccount,
+  paidInvoice,
+  unique,
+} from '../support/factories.ts'
+import { type Steps, startSteps } from '../support/steps.ts'
+
+let kit: Steps
+beforeAll(async () => {
+  kit = await startSteps()
+})
+afterEach(async () => {
+  await fetch(`${kit.sandbox.url}/_sandbox/faults`, { method: 'DELETE' })
+  const { violations } = await checkInvariants(kit.db)
+  expect(violations).toEqual([])
+})
+afterAll(() => kit.stop())
+
+let month = 0
+
+/** A recipient at the sandbox that may be paid. */
+async function verifiedAccount(partnerId: string): Promise<string> {
+  const metadata = { application: outwardId('application', partnerId) }
+  const owner = { name: 'P', email: 'p@p.example', country: 'US', metadata }
+  const id = await kit.deps.connect.openPayoutAccount(owner, unique('key'))
+  await kit.story.sandbox(`/accounts/${id}/kyc`, { result: 'pass' })
+  return id
+}
+
+/** A released run of a month of its own, with one payout of 20.00 to each partner. */
+async function releasedRun(partners: string[]): Promise<string> {
+  const { db, steps } = kit
+  month += 1
+  const period = `2025-${String(month).padStart(2, '0')}`
+  for (const partnerId of partners) {
+    const order = await makeOrder(db, partnerId)
+    await bookInvoice({ db }, paidInvoice(order, { paidAt: `${period}-10T00:00:00Z` }))
+  }
+  const programme = await getProgramme(db)
+  const run = await inTransaction(db, (trx) =>
+    recordRun(trx, {
+      id: randomUUIDv7(),
+      programmeId: programme.id,
+      period,
+      mode: 'live',
+      requestedBy: null,
+    }),
+  )
+  await steps.freezePeriod({ runId: run.id })
+  let after: string | null = null
+  do after = await steps.draftStatements({ runId: run.id, after })
+  while (after)
+  await steps.totalStatements({ runId: run.id })
+  await inTransaction(db, async (trx) => {
+    const member = (email: string) =>
+      recordMember(trx, { id: randomUUIDv7(), partnerId: null, name: 'M', email })
+    await markRunReviewed(trx, run.id, { memberId: await member('one@platform.example') })
+    await markRunReleased(trx, run.id, { memberId: await member('two@platform.example') })
+  })
+  while ((await steps.issueStatements({ runId: run.id })) > 0);
+  await steps.closePeriod({ runId: run.id })
+  return run.id
+}
+
+async function payableRun(count = 1) {
+  const partners: string[] = []
+  for (let i = 0; i < count; i++) {
+    const partnerId = await makePartner(kit.db, { level: 'master_reseller' })
+    await makePayoutAccount(kit.db, partnerId, await verifiedAccount(partnerId))
+    partners.push(partnerId)
+  }
+  return { runId: await releasedRun(partners), partners }
+}
+
+async function payoutsOf(runId: string) {
+  const { rows } = await sql<{ status: string; attempts: string[]; holdReason: string | null }>`
+    select payouts.status, hold_reason, array_agg(attempt.status order by attempt_no)
+      filter (where attempt.id is not null) as attempts
+    from payouts left join payout_attempts attempt on attempt.payout_id = payouts.id
+    where run_id = ${runId} group by payouts.id order by payouts.id`.execute(kit.db)
+  return rows
+}
+
+async function transfersTo(partners: string[]) {
+  const { data } = await kit.story.sandbox<{
+    data: { amount: number; metadata: { partner: string } }[]
+  }>('/transfers')
+  const ids = partners.map((id) => outwardId('partner', id))
+  return data.filter(({ metadata }) => ids.includes(metadata.partner))
+}
+
+const pay = (runId: string) => kit.steps.payPage({ runId, after: null })
+
+describe('paying', () => {
+  it('sends each payout once, however often the page is repeated', async () => {
+    const { runId, partners } = await payableRun(3)
+    expect(await pay(runId)).toMatchObject({ paid: 3, unknown: 0 })
+    expect(await pay(runId)).toEqual({
+      last: null,
+      paid: 0,
+      unknown: 0,
+      insufficientBalance: false,
+    })
+    expect((await transfersTo(partners)).map(({ amount }) => amount)).toEqual([2_000, 2_000, 2_000])
+    expect(await kit.steps.reconcilePage({ runId, after: null })).toMatchObject({ differences: 0 })
+  })
+
+  it('sends no second transfer when two workers pay the same page at the same time', async () => {
+    const { runId, partners } = await payableRun(2)
+    await Promise.all([pay(runId), pay(runId), pay(runId)])
+    await pay(runId)
+    expect(await transfersTo(partners)).toHaveLength(2)
+    expect((await payoutsOf(runId)).every(({ status }) => status === 'paid')).toBe(true)
+  })
+
+  it('calls a lost answer unknown, and finds the same transfer under the same key', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.fault({
+      vendor: 'stripe',
+      kind: 'timeout_after_commit',
+      path: '/v1/transfers',
+      count: 2,
+    })
+    expect(await pay(runId)).toMatchObject({ paid: 0, unknown: 1 })
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'unknown', attempts: ['unknown'] }])
+    expect(await pay(runId)).toMatchObject({ paid: 1, unknown: 0 })
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+
+  it('repeats what was throttled or failed inside the processor under the same key', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.fault({ vendor: 'stripe', kind: 'error_429', path: '/v1/transfers', count: 1 })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    await kit.fault({ vendor: 'stripe', kind: 'error_500', path: '/v1/transfers', count: 1 })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'paid', attempts: ['succeeded'] }])
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+
+  it('waits for money with a new key after a refusal for lack of balance', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.story.sandbox('/balance', { amount: 0, currency: 'usd' })
+    expect(await pay(runId)).toMatchObject({ paid: 0, insufficientBalance: true, last: null })
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'approved', attempts: ['rejected'] }])
+    await kit.story.sandbox('/balance', { amount: 100_000_000, currency: 'usd' })
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await payoutsOf(runId)).toMatchObject([
+      { status: 'paid', attempts: ['rejected', 'succeeded'] },
+    ])
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+
+  it('holds a payout that the processor refuses for good, and stops no other', async () => {
+    const good = await makePartner(kit.db, { level: 'master_reseller' })
+    await makePayoutAccount(kit.db, good, await verifiedAccount(good))
+    const bad = await makePartner(kit.db, { level: 'master_reseller' })
+    await makePayoutAccount(kit.db, bad, 'acct_unknown')
+    const runId = await releasedRun([good, bad])
+    await pay(runId)
+    const rows = await payoutsOf(runId)
+    expect(rows.map(({ status, holdReason }) => [status, holdReason]).sort()).toEqual([
+      ['held', 'transfer_rejected'],
+      ['paid', null],
+    ])
+  })
+
+  it('looks an old attempt up before anything is sent again, and gives up after two looks', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.fault({ vendor: 'stripe', kind: 'error_500', path: '/v1/transfers', count: 1 })
+    await pay(runId)
+    const age = (sent: string, missed: string | null) =>
+      sql`update payout_attempts set first_sent_at = now() - ${sent}::interval,
+          first_missed_at = case when ${missed}::text is null then first_missed_at
+            else now() - ${missed}::interval end
+        where payout_id in (select id from payouts where run_id = ${runId})`.execute(kit.db)
+    await age('30 hours', null)
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    expect(await transfersTo(partners)).toHaveLength(0)
+    await age('30 hours', '2 hours')
+    await pay(runId)
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'approved', attempts: ['rejected'] }])
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+
+  it('finds the transfer of an old attempt whose answer was lost', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.fault({
+      vendor: 'stripe',
+      kind: 'timeout_after_commit',
+      path: '/v1/transfers',
+      count: 2,
+    })
+    await pay(runId)
+    await sql`update payout_attempts set first_sent_at = now() - interval '30 hours'
+      where payout_id in (select id from payouts where run_id = ${runId})`.execute(kit.db)
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+})
+
+describe('a partner that cannot be paid yet', () => {
+  it('has its payout held with the reason, and gets it once it is verified', async () => {
+    const partnerId = await makePartner(kit.db, { level: 'master_reseller' })
+    const runId = await releasedRun([partnerId])
+    expect(await payoutsOf(runId)).toMatchObject([
+      { status: 'held', holdReason: 'no_payout_account' },
+    ])
+    expect(await pay(runId)).toMatchObject({ paid: 0, last: null })
+    expect(await kit.steps.releaseHeldPayouts({ runId })).toBe(0)
+    await makePayoutAccount(kit.db, partnerId, await verifiedAccount(partnerId))
+    expect(await kit.steps.releaseHeldPayouts({ runId })).toBe(1)
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await transfersTo([partnerId])).toHaveLength(1)
+  })
+})
+
+describe('the database', () => {
+  it('refuses a second live attempt of a payout', async () => {
+    const { runId } = await payableRun()
+    await kit.fault({ vendor: 'stripe', kind: 'error_500', path: '/v1/transfers', count: 1 })
+    await pay(runId)
+    const second = sql`insert into payout_attempts (payout_id, attempt_no, idempotency_key, request)
+      select payout_id, 2, idempotency_key || 'x', request from payout_attempts
+      where payout_id in (select id from payouts where run_id = ${runId})`.execute(kit.db)
+    await expect(second).rejects.toThrow(/payout_attempts_one_live/)
+    await pay(runId)
+  })
+})
+
+describe('the mail of a payout', () => {
+  it('goes to each paid partner once', async () => {
+    const { runId } = await payableRun(2)
+    await pay(runId)
+    expect(await kit.steps.mailPayouts({ runId })).toBe(2)
+    expect(await kit.steps.mailPayouts({ runId })).toBe(0)
+  })
+})

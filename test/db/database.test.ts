@@ -1,0 +1,48 @@
+import { sql } from 'kysely'
+import { databaseNow, openDatabase } from '../../db/database.ts'
+import { createTestDatabase } from '../support/database.ts'
+
+describe('the pool', () => {
+  it('survives killed backends: idle, in a query, and idle in a transaction', async () => {
+    const admin = await createTestDatabase()
+    const lost: Error[] = []
+    const { db, close } = openDatabase({
+      url: admin.url,
+      poolSize: 3,
+      applicationName: 'victim',
+      onError: (error) => lost.push(error),
+    })
+    const kill = () =>
+      sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'victim'`.execute(admin.db)
+    await databaseNow(db)
+    await kill()
+    await expect(databaseNow(db)).resolves.toBeInstanceOf(Date)
+
+    const sleeping = expect(sql`select pg_sleep(20)`.execute(db)).rejects.toThrow()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await kill()
+    await sleeping
+
+    const open = db.transaction().execute(async (trx) => {
+      await databaseNow(trx)
+      await kill()
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      await databaseNow(trx)
+    })
+    await expect(open).rejects.toThrow()
+    await expect(databaseNow(db)).resolves.toBeInstanceOf(Date)
+    expect(lost.length).toBeGreaterThan(0)
+    await close()
+    await admin.drop()
+  })
+
+  it('reads amounts beyond 2^53 without losing a unit', async () => {
+    const { db, drop } = await createTestDatabase()
+    const { rows } = await sql<{ amount: bigint }>`select 9007199254740993::int8 as amount`.execute(
+      db,
+    )
+    await drop()
+    expect(rows[0]?.amount).toBe(9_007_199_254_740_993n)
+  })
+})
