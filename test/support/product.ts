@@ -6,7 +6,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+} from '@temporalio/worker'
 import { createActivities } from '../../activities/index.ts'
 import { createApp } from '../../api/app.ts'
 import { type Config, readConfig } from '../../config.ts'
@@ -144,7 +150,10 @@ let runtimeInstalled = false
 /** The native runtime exists once in a process and is quiet in tests. */
 export function quietRuntime(): void {
   if (runtimeInstalled) return
-  Runtime.install({ logger: new DefaultLogger('ERROR') })
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
+  })
   runtimeInstalled = true
 }
 

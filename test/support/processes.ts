@@ -1,0 +1,105 @@
+/** Processes with stand-ins for their steps, on the official server whose time can be skipped. */
+import { activityInfo } from '@temporalio/activity'
+import { TestWorkflowEnvironment } from '@temporalio/testing'
+import { Worker } from '@temporalio/worker'
+import type { ActivityDeps } from '../../activities/deps.ts'
+import { type Activities, createActivities } from '../../activities/index.ts'
+import { taskQueue } from '../../domain/process-names.ts'
+import { quietRuntime } from './product.ts'
+import { suiteFacts, takeNamespace } from './suite.ts'
+
+type StepName = keyof Activities
+type Input = Record<string, unknown>
+
+export type StandIns = { [Name in StepName]?: (input: never) => unknown }
+
+export interface StepCall {
+  step: StepName
+  input: Input
+  /** When the process asked for the step, by the clock of the server. */
+  at: number
+}
+
+export interface SteppedWorker {
+  /** Every step that was run, in order. */
+  calls: StepCall[]
+  /** The names alone, without mails unless they are wanted. */
+  steps(options?: { mails: boolean }): string[]
+  /** Resolves when the step has been run so many times. */
+  ran(step: StepName, times?: number): Promise<void>
+  runUntil<T>(work: () => Promise<T>): Promise<T>
+}
+
+const stepNames = Object.keys(createActivities({} as ActivityDeps)) as StepName[]
+
+/**
+ * A server of its own: the clock is one for all that runs on it. When nothing runs any more it
+ * jumps on to whatever timers are left, so that times are compared at steps, not at the end.
+ */
+export function startSkipping(): Promise<TestWorkflowEnvironment> {
+  quietRuntime()
+  return TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: suiteFacts().testServer } },
+  })
+}
+
+/** The suite's development server, in a namespace of this file, for what needs no skipping. */
+export function joinDevServer(): Promise<TestWorkflowEnvironment> {
+  quietRuntime()
+  return TestWorkflowEnvironment.createFromExistingServer({
+    address: suiteFacts().temporalAddress,
+    namespace: takeNamespace(),
+  })
+}
+
+/** A worker whose steps answer what the test says, or nothing. */
+export async function steppedWorker(
+  env: TestWorkflowEnvironment,
+  standIns: StandIns = {},
+): Promise<SteppedWorker> {
+  const calls: StepCall[] = []
+  const activities = Object.fromEntries(
+    stepNames.map((step) => [
+      step,
+      async (input: Input) => {
+        calls.push({ step, input, at: activityInfo().scheduledTimestampMs })
+        return (standIns[step] as ((input: Input) => unknown) | undefined)?.(input)
+      },
+    ]),
+  )
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    namespace: env.namespace ?? 'default',
+    taskQueue,
+    workflowBundle: { codePath: suiteFacts().bundle },
+    activities,
+  })
+  return {
+    calls,
+    steps: ({ mails } = { mails: false }) =>
+      calls.map(({ step }) => step).filter((step) => mails || !step.startsWith('mail')),
+    ran: (step, times = 1) =>
+      until(() => calls.filter((call) => call.step === step).length >= times),
+    runUntil: (work) => worker.runUntil(work),
+  }
+}
+
+/** Looks every 25 ms. @throws Error when it has not happened in so many seconds. */
+export async function until(what: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
+  const end = Date.now() + seconds * 1_000
+  while (Date.now() < end) {
+    if (await what()) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`it did not happen in ${seconds} s`)
+}
+
+/** Answers one after the other; the last one repeats. */
+export function inTurn<T>(...answers: T[]): () => T {
+  let next = 0
+  return () => {
+    const answer = answers[Math.min(next, answers.length - 1)] as T
+    next += 1
+    return answer
+  }
+}

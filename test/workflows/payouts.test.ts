@@ -1,0 +1,115 @@
+import { randomUUIDv7 } from 'node:crypto'
+import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import type { PaidPage } from '../../activities/payouts.ts'
+import { taskQueue } from '../../domain/process-names.ts'
+import { balanceAvailable } from '../../workflows/contract.ts'
+import { payoutBatch } from '../../workflows/payouts.ts'
+import { tierReview } from '../../workflows/tiers.ts'
+import { inTurn, startSkipping, steppedWorker } from '../support/processes.ts'
+
+let env: TestWorkflowEnvironment
+beforeAll(async () => {
+  env = await startSkipping()
+})
+afterAll(() => env.teardown())
+
+const start = () =>
+  env.client.workflow.start(payoutBatch, {
+    workflowId: `payout:${randomUUIDv7()}`,
+    taskQueue,
+    args: [{ runId: randomUUIDv7() }],
+  })
+
+const page = (changes: Partial<PaidPage> = {}): PaidPage => ({
+  last: null,
+  paid: 0,
+  unknown: 0,
+  insufficientBalance: false,
+  ...changes,
+})
+
+describe('a batch of payouts', () => {
+  it('goes page by page from the last payout on, and tells the partners at the end', async () => {
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(page({ last: 'p1', paid: 100 }), page({ last: 'p2', paid: 7 }), page()),
+    })
+    const result = await worker.runUntil(async () => (await start()).result())
+    expect(result).toEqual({ paid: 107 })
+    const pages = worker.calls.filter(({ step }) => step === 'payPage')
+    expect(pages.map(({ input }) => input.after)).toEqual([null, 'p1', 'p2'])
+    expect(worker.calls.at(-1)?.step).toBe('mailPayouts')
+  })
+
+  it('looks again, later each time, while an outcome is unknown', async () => {
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(
+        page({ last: 'p1', unknown: 1 }),
+        page(),
+        page({ last: 'p1', unknown: 1 }),
+        page(),
+        page({ last: 'p1', unknown: 1 }),
+        page(),
+        page({ last: 'p1', paid: 1 }),
+        page(),
+      ),
+    })
+    const result = await worker.runUntil(async () => (await start()).result())
+    expect(result).toEqual({ paid: 1 })
+    const rounds = worker.calls.filter(({ step }) => step === 'releaseHeldPayouts')
+    const pauses = rounds.slice(1).map(({ at }, i) => (at - (rounds[i]?.at ?? 0)) / 1000)
+    expect(pauses.map(Math.round)).toEqual([2, 10, 60])
+  })
+
+  it('waits for money when the balance is empty, and starts again from the first payout', async () => {
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(
+        page({ last: 'p1', paid: 1 }),
+        page({ insufficientBalance: true }),
+        page({ last: 'p2', paid: 1 }),
+        page(),
+      ),
+    })
+    const result = await worker.runUntil(async () => (await start()).result())
+    expect(result).toEqual({ paid: 2 })
+    const pages = worker.calls.filter(({ step }) => step === 'payPage')
+    expect((pages[2]?.at ?? 0) - (pages[1]?.at ?? 0)).toBeGreaterThanOrEqual(3_600_000)
+    expect(pages.map(({ input }) => input.after)).toEqual([null, 'p1', null, 'p2'])
+  })
+
+  it('goes on at once when it is told that the balance was filled', async () => {
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(page({ insufficientBalance: true }), page()),
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('payPage')
+      await handle.signal(balanceAvailable)
+      await handle.result()
+    })
+    const [first, second] = worker.calls.filter(({ step }) => step === 'payPage')
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(3_600_000)
+  })
+})
+
+describe('the review of tiers', () => {
+  it('goes page by page and tells each partner that moved up', async () => {
+    const worker = await steppedWorker(env, {
+      reviewTierPage: inTurn(
+        { last: 'p1', promoted: ['a', 'b'] },
+        { last: 'p2', promoted: [] },
+        { last: null, promoted: [] },
+      ),
+    })
+    const result = await worker.runUntil(() =>
+      env.client.workflow.execute(tierReview, {
+        workflowId: `tiers:${randomUUIDv7()}`,
+        taskQueue,
+        args: [{ period: '2026-10' }],
+      }),
+    )
+    expect(result).toEqual({ promoted: 2 })
+    expect(worker.steps()).toEqual(['reviewTierPage', 'reviewTierPage', 'reviewTierPage'])
+    const told = worker.calls.filter(({ step }) => step === 'mailTierChange')
+    expect(told.map(({ input }) => input.partnerId)).toEqual(['a', 'b'])
+  })
+})

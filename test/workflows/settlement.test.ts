@@ -1,0 +1,283 @@
+import { randomUUIDv7 } from 'node:crypto'
+import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
+import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import { taskQueue, workflowIds } from '../../domain/process-names.ts'
+import {
+  releaseRun,
+  reviewRun,
+  type SettlementInput,
+  settlementState,
+} from '../../workflows/contract.ts'
+import { monthlySettlement } from '../../workflows/settlement.ts'
+import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
+
+const day = 86_400
+const hash = 'a'.repeat(64)
+
+// A child that outlives its parent keeps this server from skipping: each test has its own.
+let env: TestWorkflowEnvironment
+beforeEach(async () => {
+  env = await startSkipping()
+})
+afterEach(() => env.teardown())
+
+let month = 0
+
+/** A month of its own, because a period is settled by one process only. */
+async function start(changes: Partial<SettlementInput> = {}) {
+  month += 1
+  const period = `20${30 + Math.floor(month / 12)}-${String((month % 12) + 1).padStart(2, '0')}`
+  const input: SettlementInput = {
+    runId: randomUUIDv7(),
+    period,
+    mode: 'live',
+    releaseReminder: day,
+    ...changes,
+  }
+  return env.client.workflow.start(monthlySettlement, {
+    workflowId: `settlement:${period}`,
+    taskQueue,
+    args: [input],
+  })
+}
+
+type Handle = Awaited<ReturnType<typeof start>>
+
+/** The end of a run and of the review of tiers that it starts: nothing is left on the server. */
+async function ended(handle: Handle) {
+  const result = await handle.result()
+  const period = handle.workflowId.replace('settlement:', '')
+  await env.client.workflow.getHandle(workflowIds.tiers(period)).result()
+  return result
+}
+
+const books: StandIns = {
+  readRun: () => ({ stage: 'freeze', totalsHash: null, reviewed: false, released: false }),
+  timeToCutoff: () => 0,
+  countUnbookedEvents: () => 0,
+  draftStatements: () => null,
+  totalStatements: () => hash,
+  issueStatements: inTurn(2, 0),
+  payPage: () => ({ last: null, paid: 0, unknown: 0, insufficientBalance: false }),
+  reconcilePage: () => ({ last: null, differences: 0 }),
+  reviewTierPage: () => ({ last: null, promoted: [] }),
+}
+
+const fresh = (changes: StandIns = {}): StandIns => ({
+  ...books,
+  issueStatements: inTurn(2, 0),
+  ...changes,
+})
+
+const inReview = (handle: Handle) =>
+  until(async () => (await handle.query(settlementState)).stage === 'review')
+
+const signature = { memberId: 'one', totalsHash: hash }
+
+async function sign(handle: Handle): Promise<void> {
+  await inReview(handle)
+  await handle.executeUpdate(reviewRun, { args: [signature] })
+  await handle.executeUpdate(releaseRun, { args: [{ ...signature, memberId: 'two' }] })
+}
+
+/** The code with which an update was refused, wherever it lies in the chain of causes. */
+async function refusalOf(update: Promise<unknown>): Promise<string | undefined> {
+  const error = await update.catch((caught: unknown) => caught)
+  expect(error).toBeInstanceOf(WorkflowUpdateFailedError)
+  let cause: unknown = error
+  while (cause instanceof Error) {
+    if (cause instanceof ApplicationFailure) return cause.type ?? undefined
+    cause = cause.cause
+  }
+  return undefined
+}
+
+describe('a live run', () => {
+  it('freezes, calculates, is signed by two, issues, pays, reconciles and closes', async () => {
+    const worker = await steppedWorker(env, fresh())
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await sign(handle)
+      expect(await ended(handle)).toEqual({ totalsHash: hash })
+    })
+    const steps = worker.steps().filter((step) => step !== 'reviewTierPage')
+    expect(steps).toEqual([
+      'readRun',
+      'enterStage',
+      'timeToCutoff',
+      'collectMissedEvents',
+      'countUnbookedEvents',
+      'freezePeriod',
+      'enterStage',
+      'clearDrafts',
+      'draftStatements',
+      'totalStatements',
+      'enterStage',
+      'recordReview',
+      'recordRelease',
+      'enterStage',
+      'issueStatements',
+      'issueStatements',
+      'enterStage',
+      'releaseHeldPayouts',
+      'payPage',
+      'enterStage',
+      'reconcilePage',
+      'closePeriod',
+    ])
+  })
+
+  it('waits for the cut-off before anything is frozen', async () => {
+    const threeDays = 3 * day * 1000
+    const worker = await steppedWorker(env, fresh({ timeToCutoff: inTurn(threeDays, 0) }))
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('timeToCutoff')
+      await env.sleep('73 hours')
+      await sign(handle)
+      await ended(handle)
+    })
+    const at = (step: string) => worker.calls.find((call) => call.step === step)?.at ?? 0
+    expect(at('freezePeriod') - at('timeToCutoff')).toBeGreaterThanOrEqual(threeDays)
+  })
+
+  it('freezes only when every event that came in is booked', async () => {
+    const worker = await steppedWorker(env, fresh({ countUnbookedEvents: inTurn(3, 1, 0) }))
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('countUnbookedEvents')
+      await env.sleep('10 seconds')
+      await sign(handle)
+      await ended(handle)
+    })
+    const steps = worker.steps()
+    expect(steps.filter((step) => step === 'countUnbookedEvents')).toHaveLength(3)
+    expect(steps.lastIndexOf('countUnbookedEvents')).toBeLessThan(steps.indexOf('freezePeriod'))
+  })
+
+  it('is never released by time: forty days bring reminders and nothing else', async () => {
+    const worker = await steppedWorker(env, fresh())
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await inReview(handle)
+      await env.sleep('40 days')
+      expect((await handle.query(settlementState)).stage).toBe('review')
+      expect(worker.steps()).not.toContain('issueStatements')
+      await sign(handle)
+      await ended(handle)
+    })
+    const reminders = worker.calls.filter(({ step }) => step === 'mailReleasers')
+    expect(reminders.length).toBeGreaterThanOrEqual(39)
+  })
+
+  it('goes on after the release where the books stand, when it is started again', async () => {
+    const released = { stage: 'pay', totalsHash: hash, reviewed: true, released: true }
+    const worker = await steppedWorker(env, fresh({ readRun: () => released }))
+    await worker.runUntil(async () => ended(await start()))
+    expect(worker.steps()).not.toContain('clearDrafts')
+    expect(worker.steps()).toContain('issueStatements')
+    expect(worker.steps()).toContain('closePeriod')
+  })
+
+  it('waits while an older period is open, and while the books disagree', async () => {
+    const refuse = (type: string, times: number) => {
+      let left = times
+      return () => {
+        left -= 1
+        if (left >= 0) throw ApplicationFailure.create({ type, nonRetryable: true })
+        return hash
+      }
+    }
+    const worker = await steppedWorker(
+      env,
+      fresh({
+        freezePeriod: refuse('earlier_period_open', 2),
+        totalStatements: refuse('ledger_violation', 1),
+      }),
+    )
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('reportProblem')
+      await env.sleep('5 hours')
+      await sign(handle)
+      await ended(handle)
+    })
+    const problems = worker.calls.filter(({ step }) => step === 'reportProblem')
+    expect(problems).toHaveLength(3)
+    expect(worker.steps().filter((step) => step === 'clearDrafts')).toHaveLength(2)
+  })
+
+  it('is not closed while transfers differ from those of the processor', async () => {
+    const worker = await steppedWorker(
+      env,
+      fresh({
+        reconcilePage: inTurn({ last: null, differences: 1 }, { last: null, differences: 0 }),
+      }),
+    )
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await sign(handle)
+      await ended(handle)
+    })
+    expect(worker.steps().filter((step) => step === 'reconcilePage')).toHaveLength(2)
+    expect(worker.calls.some(({ step }) => step === 'reportProblem')).toBe(true)
+  })
+})
+
+describe('a signature', () => {
+  it('is refused before the review stage and after the release', async () => {
+    const worker = await steppedWorker(env, fresh({ timeToCutoff: inTurn(3_600_000, 0) }))
+    await worker.runUntil(async () => {
+      const handle = await start()
+      const early = handle.executeUpdate(reviewRun, { args: [signature] })
+      expect(await refusalOf(early)).toBe('not_ready')
+      await worker.ran('timeToCutoff')
+      await env.sleep('2 hours')
+      await inReview(handle)
+      await handle.executeUpdate(reviewRun, { args: [signature] })
+      const [released, second] = await Promise.allSettled([
+        handle.executeUpdate(releaseRun, { args: [{ ...signature, memberId: 'two' }] }),
+        ended(handle),
+      ])
+      expect([released.status, second.status]).toEqual(['fulfilled', 'fulfilled'])
+    })
+  })
+
+  it('that the books refuse is told by its code and changes nothing', async () => {
+    const refuse = (type: string) => () => {
+      throw ApplicationFailure.create({ type, nonRetryable: true })
+    }
+    const worker = await steppedWorker(
+      env,
+      fresh({ recordRelease: refuse('second_person_required') }),
+    )
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await inReview(handle)
+      await handle.executeUpdate(reviewRun, { args: [signature] })
+      const same = handle.executeUpdate(releaseRun, { args: [signature] })
+      expect(await refusalOf(same)).toBe('second_person_required')
+      expect((await handle.query(settlementState)).stage).toBe('review')
+      await handle.terminate()
+    })
+    expect(worker.steps()).not.toContain('issueStatements')
+  })
+})
+
+describe('a preview', () => {
+  it('calculates and ends; it freezes, issues and pays nothing', async () => {
+    const worker = await steppedWorker(env, fresh())
+    await worker.runUntil(async () => {
+      const handle = await start({ mode: 'preview' })
+      expect(await handle.result()).toEqual({ totalsHash: hash })
+    })
+    expect(worker.steps()).toEqual([
+      'readRun',
+      'enterStage',
+      'clearDrafts',
+      'draftStatements',
+      'totalStatements',
+      'enterStage',
+    ])
+  })
+})
