@@ -1,0 +1,78 @@
+/** `npm run histories`: records what processes do today, for the replay test of tomorrow. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Client } from '@temporalio/client'
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
+import { scheduleIds, workflowTypes } from '../domain/process-names.ts'
+import { temporalClient } from '../integrations/temporal.ts'
+import { type CommandInput, runCommand } from './command.ts'
+import { pathsOf } from './launch/paths.ts'
+import { startThrowaway } from './stack/throwaway.ts'
+import { createStory, eventually } from './story/client.ts'
+import { playDemo } from './story/demo.ts'
+
+/** The sweeper runs by the minute; the story is shorter than that. */
+async function sweepOnce(temporal: Client): Promise<void> {
+  await temporal.schedule.getHandle(scheduleIds.sweeper).trigger()
+  await eventually('a sweep', async () => {
+    const query = `WorkflowType = '${workflowTypes.sweeper}' AND ExecutionStatus = 'Completed'`
+    for await (const found of temporal.workflow.list({ query })) return found
+    return undefined
+  })
+}
+
+async function record(temporal: Client, directory: string): Promise<string[]> {
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  const written: string[] = []
+  for await (const { workflowId, runId, type } of temporal.workflow.list()) {
+    const number = written.filter((file) => file.startsWith(`${type}-`)).length + 1
+    // Two histories of a kind suffice: the first partner and the second, and so on.
+    if (number > 2) continue
+    const history = await temporal.workflow.getHandle(workflowId, runId).fetchHistory()
+    const file = `${type}-${number}.json`
+    writeFileSync(
+      join(directory, file),
+      `${JSON.stringify({ workflowId, ...historyOf(history) })}\n`,
+    )
+    written.push(file)
+  }
+  return written
+}
+
+type History = Parameters<typeof historyToJSON>[0]
+
+/** Without the names of this machine: its host, its processes, its folders. */
+function historyOf(history: History): object {
+  const text = historyToJSON(history)
+    .replace(/"identity":\s*"\d+@[^"]*"/g, '"identity":"worker"')
+    .replace(/"stackTrace":\s*"[^"]*"/g, '"stackTrace":""')
+  return JSON.parse(text)
+}
+
+async function run({ env, progress, print }: CommandInput): Promise<number> {
+  const stack = await startThrowaway({ env, progress, name: 'histories' })
+  const temporal = temporalClient({ ...stack.temporal, apiKey: undefined, tls: false })
+  try {
+    await playDemo({
+      story: createStory(stack.urls),
+      temporal,
+      owners: { first: stack.keys.super_admin ?? '', second: stack.keys.super_admin_2 ?? '' },
+      documents: join(stack.directory, 'documents'),
+      stage: (_name, _why, work) => work(),
+    })
+    await sweepOnce(temporal)
+    const files = await record(temporal, join(pathsOf(env).root, 'test', 'replay'))
+    print({ files }, () => files.join('\n'))
+    return 0
+  } finally {
+    await temporal.connection.close()
+    await stack.stop()
+  }
+}
+
+await runCommand({
+  name: 'histories',
+  usage: 'npm run histories: records test/replay/*.json from the main story',
+  run,
+})
