@@ -16,7 +16,7 @@ import {
   findPayoutAccountByVendorId,
   recordVerification,
 } from '../db/onboarding/payout-accounts.ts'
-import { listRunsWithHeldPayouts } from '../db/payouts.ts'
+import { retryRejectedPayouts } from '../db/payouts.ts'
 import { findSubscriptionByVendorId, markSubscription } from '../db/subscriptions.ts'
 import { isDomainError } from '../domain/errors.ts'
 import { uuidOf } from '../domain/ids.ts'
@@ -140,7 +140,10 @@ async function wakeForEnvelope(
   }
 }
 
-/** Verification is never over: an account of an active partner is read again as well. */
+/**
+ * Verification is never over: an account of an active partner is read again as well. What was
+ * held for it is paid by the sweeper's next round.
+ */
 async function wakeForAccount(deps: ActivityDeps, vendorAccountId: string): Promise<Wake | null> {
   const account = await findPayoutAccountByVendorId(deps.db, vendorAccountId)
   if (!account) return null
@@ -152,8 +155,9 @@ async function wakeForAccount(deps: ActivityDeps, vendorAccountId: string): Prom
     }
   }
   const seen = await deps.connect.readVerification(vendorAccountId)
-  await inTransaction(deps.db, (trx) => recordVerification(trx, account.id, seen))
-  if (seen.status !== 'verified') return null
-  const [waiting] = await listRunsWithHeldPayouts(deps.db, partnerId)
-  return waiting ? { start: 'payoutBatch', ...waiting } : null
+  await inTransaction(deps.db, async (trx) => {
+    await recordVerification(trx, account.id, seen)
+    if (seen.status === 'verified') await retryRejectedPayouts(trx, partnerId)
+  })
+  return null
 }

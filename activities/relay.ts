@@ -4,6 +4,7 @@
  */
 import { listWaitingVendors } from '../db/inbox.ts'
 import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
+import { listClosedRunsToPay } from '../db/payouts.ts'
 import { getProgramme } from '../db/programmes.ts'
 import { listOpenRuns } from '../db/settlement/runs.ts'
 import { listPendingSubscriptions } from '../db/subscriptions.ts'
@@ -52,6 +53,17 @@ export function relayActivities({ db, processes }: ActivityDeps) {
     }
   }
 
+  /** A partner whose hold is over gets what earlier months kept for it. */
+  async function startPayouts(): Promise<void> {
+    for (const { id, period } of await listClosedRunsToPay(db)) {
+      await processes.ensureRunning({
+        type: workflowTypes.payoutBatch,
+        workflowId: workflowIds.payout(period, 0),
+        input: { runId: id },
+      })
+    }
+  }
+
   async function wakeInboxes(): Promise<void> {
     for (const vendor of await listWaitingVendors(db)) {
       await processes.wake({
@@ -70,6 +82,7 @@ export function relayActivities({ db, processes }: ActivityDeps) {
       await startOnboardings()
       await startSubscriptions()
       await startSettlements()
+      await startPayouts()
     },
   }
 }

@@ -44,11 +44,8 @@ export async function listPendingEvents(
     .execute()
 }
 
-/** Whom to tell of an event once it is booked: a running process, or one that must exist. */
-export const wakeSchema = z.union([
-  z.strictObject({ signal: z.string(), workflowId: z.string() }),
-  z.strictObject({ start: z.literal('payoutBatch'), runId: z.string(), period: z.string() }),
-])
+/** Whom to tell of an event once it is booked. */
+export const wakeSchema = z.strictObject({ signal: z.string(), workflowId: z.string() })
 export type Wake = z.infer<typeof wakeSchema>
 
 /** Booked; `wake` is kept until it was delivered, so that a crash in between loses nothing. */

@@ -61,29 +61,44 @@ export async function listPayablePage(
   return rows.map((row) => row.id)
 }
 
+/** A held payout whose partner's account is verified by now; `transfer_rejected` waits for more. */
+const holdIsOver = sql<boolean>`payouts.status = 'held'
+  and payouts.hold_reason <> 'transfer_rejected'
+  and account.partner_id = payouts.partner_id and account.status = 'verified'
+  and account.vendor_account_id is not null`
+
 /** Lets held payouts of a run go where the partner's account is verified by now. */
 export async function releaseHeldPayouts(trx: Trx, runId: string): Promise<number> {
   const { rows } = await sql`
     update payouts set status = 'approved', hold_reason = null,
       vendor_account_id = account.vendor_account_id
     from payout_accounts account
-    where payouts.run_id = ${runId} and payouts.status = 'held'
-      and account.partner_id = payouts.partner_id and account.status = 'verified'
-      and account.vendor_account_id is not null
+    where payouts.run_id = ${runId} and ${holdIsOver}
     returning payouts.id`.execute(trx)
   return rows.length
 }
 
-/** Runs with a held payout of this partner; they are paid once its account is verified. */
-export async function listRunsWithHeldPayouts(db: Db, partnerId: string) {
-  return db
-    .selectFrom('payouts')
-    .innerJoin('settlementRuns', 'settlementRuns.id', 'payouts.runId')
-    .select(['settlementRuns.id as runId', 'settlementRuns.period'])
-    .distinct()
-    .where('payouts.partnerId', '=', partnerId)
-    .where('payouts.status', '=', 'held')
+/** The processor has news of a partner: a transfer that it refused before is worth a new try. */
+export async function retryRejectedPayouts(trx: Trx, partnerId: string): Promise<void> {
+  await trx
+    .updateTable('payouts')
+    .set({ status: 'approved', holdReason: null })
+    .where('partnerId', '=', partnerId)
+    .where('status', '=', 'held')
+    .where('holdReason', '=', 'transfer_rejected')
     .execute()
+}
+
+/** Closed runs with a payout that may be paid after all; the open ones pay theirs themselves. */
+export async function listClosedRunsToPay(db: Db): Promise<{ id: string; period: string }[]> {
+  const { rows } = await sql<{ id: string; period: string }>`
+    select id, period from settlement_runs
+    where stage = 'closed' and exists (
+      select from payouts left join payout_accounts account using (partner_id)
+      where payouts.run_id = settlement_runs.id
+        and (payouts.status in ('approved', 'in_flight', 'unknown') or ${holdIsOver}))
+    order by period limit 100`.execute(db)
+  return rows
 }
 
 export async function lockPayout(trx: Trx, id: string) {

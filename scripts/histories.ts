@@ -45,7 +45,7 @@ type History = Parameters<typeof historyToJSON>[0]
 /** Without the names of this machine: its host, its processes, its folders. */
 function historyOf(history: History): object {
   const text = historyToJSON(history)
-    .replace(/"identity":\s*"\d+@[^"]*"/g, '"identity":"worker"')
+    .replace(/"\d+@[^"]*"/g, '"worker@host"')
     .replace(/"stackTrace":\s*"[^"]*"/g, '"stackTrace":""')
   return JSON.parse(text)
 }

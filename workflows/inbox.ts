@@ -1,21 +1,15 @@
 /** The one reader of a vendor's webhooks: books what came in and tells who waits for it. */
 
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import {
   condition,
   continueAsNew,
   getExternalWorkflowHandle,
   log,
-  ParentClosePolicy,
   setHandler,
-  startChild,
-  WorkflowIdReusePolicy,
   workflowInfo,
 } from '@temporalio/workflow'
 import type { Wake } from '../db/inbox.ts'
-import { workflowIds } from '../domain/process-names.ts'
 import { type InboxInput, inboxWake } from './contract.ts'
-import { payoutBatch } from './payouts.ts'
 import { batch, quick } from './steps.ts'
 
 const longestHistory = 1_500
@@ -46,25 +40,10 @@ async function drain({ vendor }: InboxInput): Promise<{ more: boolean }> {
 }
 
 async function deliver(wake: Wake): Promise<void> {
-  if ('start' in wake) return payHeld(wake)
   try {
     await getExternalWorkflowHandle(wake.workflowId).signal(wake.signal)
   } catch (error) {
     // The process has ended: what happened is booked, and nobody waits for it any more.
     log.info('nobody waits for this event', { process: wake.workflowId, reason: String(error) })
-  }
-}
-
-/** A partner that can be paid at last gets what was held. */
-async function payHeld({ runId, period }: { runId: string; period: string }): Promise<void> {
-  try {
-    await startChild(payoutBatch, {
-      workflowId: workflowIds.payout(period, 0),
-      args: [{ runId }],
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-    })
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
   }
 }

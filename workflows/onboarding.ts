@@ -91,7 +91,7 @@ function openDesk(input: OnboardingInput): Desk {
 }
 
 function mayDecide(input: OnboardingInput, desk: Desk, decision: Decision): void {
-  if (desk.decision) throw refusal('already_decided')
+  if (desk.decision || desk.stage === 'done') throw refusal('already_decided')
   if (desk.stage !== 'approval') throw refusal('not_ready')
   const { memberPartnerId } = decision
   if (memberPartnerId !== null && memberPartnerId !== input.parentId) throw refusal('forbidden')
@@ -118,9 +118,11 @@ async function screen({ applicationId }: OnboardingInput): Promise<void> {
 async function agree(input: OnboardingInput, desk: Desk): Promise<ApplicationStatus | null> {
   const { applicationId, deadlines } = input
   enter(desk, 'agreement', 'Waiting for the applicant to sign the agreement')
+  const since = Date.now()
   await vendor.sendAgreement({ applicationId, dueAt: instantIn(deadlines.agreementExpiry) })
   for (;;) {
     const heard = await happensInTime({
+      since,
       until: () => desk.agreementNews,
       reminders: deadlines.agreementReminders,
       expiry: deadlines.agreementExpiry,
@@ -178,6 +180,7 @@ async function proveIdentity(
 ): Promise<ApplicationStatus | null> {
   const { applicationId, deadlines } = input
   enter(desk, 'verification', 'Waiting for the applicant to prove its identity')
+  const since = Date.now()
   await vendor.openPayoutAccount({ applicationId, dueAt: instantIn(deadlines.verificationExpiry) })
   await newVerificationLink(input)
   await mail.mailApplicant({ applicationId, kind: 'verification_requested' })
@@ -186,6 +189,7 @@ async function proveIdentity(
     if (status === 'verified') return null
     if (status === 'rejected') return refuseIdentity(input, desk)
     const heard = await happensInTime({
+      since,
       until: () => desk.verificationNews,
       reminders: deadlines.verificationReminders,
       expiry: deadlines.verificationExpiry,
@@ -223,9 +227,10 @@ async function refuseIdentity({ applicationId }: OnboardingInput, desk: Desk) {
 }
 
 async function lapse({ applicationId }: OnboardingInput, desk: Desk, what: string) {
+  // The desk first: a decision that comes now would be taken and never recorded.
+  enter(desk, 'done', `Ended: ${what}`)
   await quick.closeApplication({ applicationId, status: 'lapsed', what })
   await mail.mailApplicant({ applicationId, kind: 'application_lapsed' })
-  enter(desk, 'done', `Ended: ${what}`)
   return 'lapsed' as const
 }
 
@@ -234,15 +239,17 @@ async function decide(input: OnboardingInput, desk: Desk): Promise<ApplicationSt
   const { applicationId, deadlines } = input
   // The desk first: whoever reads the new stage in the books may decide at once.
   enter(desk, 'approval', 'Waiting for a decision')
+  const since = Date.now()
   await quick.requestDecision({ applicationId, dueAt: instantIn(deadlines.approvalLapse) })
   await mail.mailApprovers({ applicationId, occurrence: 'first' })
-  const decided = await happensInTime({
+  await happensInTime({
+    since,
     until: () => desk.decision !== null,
     reminders: [deadlines.approvalReminder, deadlines.approvalEscalation],
     expiry: deadlines.approvalLapse,
     remind: (number) => (number === 1 ? remindApprovers(input) : escalate(input)),
   })
-  if (!decided || !desk.decision) return lapse(input, desk, 'no decision was taken in time')
+  if (!desk.decision) return lapse(input, desk, 'no decision was taken in time')
   desk.recorded = await quick.recordDecision({ applicationId, noteId: desk.decision.noteId })
   if (desk.recorded.decision === 'approve') return null
   await mail.mailApplicant({ applicationId, kind: 'application_rejected' })

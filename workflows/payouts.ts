@@ -1,11 +1,9 @@
 /** Paying the payouts of a released run, each once. */
-import { condition, setCurrentDetails, setHandler, sleep } from '@temporalio/workflow'
+import { condition, setCurrentDetails, setHandler } from '@temporalio/workflow'
 import type { PaidPage } from '../activities/payouts.ts'
 import { balanceAvailable, type PayoutBatchInput } from './contract.ts'
 import { batch, mail, quick } from './steps.ts'
-
-/** Pauses between rounds while outcomes are unknown, in seconds; the last one repeats. */
-const lookAgainAfter = [2, 10, 60, 600, 3_600]
+import { pauseAfter } from './waiting.ts'
 
 /**
  * Goes over the payable payouts until every one is paid or held. A lost answer is asked for
@@ -23,7 +21,7 @@ export async function payoutBatch({ runId }: PayoutBatchInput): Promise<{ paid: 
     paid += result.paid
     if (result.unknown === 0) break
     setCurrentDetails(`Looking up ${result.unknown} payouts whose outcome is not known`)
-    await sleep((lookAgainAfter[round] ?? 3_600) * 1000)
+    await pauseAfter(round, 3_600)
   }
   await mail.mailPayouts({ runId })
   return { paid }

@@ -22,6 +22,7 @@ import {
 import { payoutBatch } from './payouts.ts'
 import { batch, failureType, mail, quick, refusal, vendor } from './steps.ts'
 import { tierReview } from './tiers.ts'
+import { pauseAfter } from './waiting.ts'
 
 /** What the process remembers between its steps. */
 interface Desk {
@@ -101,9 +102,9 @@ async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
     await sleep(left)
   }
   await vendor.collectMissedEvents({ runId })
-  while ((await quick.countUnbookedEvents()) > 0) {
+  for (let round = 0; (await quick.countUnbookedEvents()) > 0; round++) {
     setCurrentDetails('Waiting: events of the payment provider are not booked yet')
-    await sleep('2 seconds')
+    await pauseAfter(round, 600)
   }
   const refusal = { reason: 'earlier_period_open', problem: 'an earlier period is not settled' }
   await whileRefused(input, refusal, () => quick.freezePeriod({ runId }))

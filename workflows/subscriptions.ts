@@ -37,8 +37,10 @@ async function firstPayment(
   news: { waiting: boolean },
 ): Promise<SubscriptionStatus> {
   setCurrentDetails('Waiting for the first payment')
+  const since = Date.now()
   for (;;) {
     const heard = await happensInTime({
+      since,
       until: () => news.waiting,
       reminders: [],
       expiry: firstPaymentExpiry,

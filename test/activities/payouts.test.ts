@@ -4,9 +4,12 @@ import { bookInvoice } from '../../activities/commission/payments.ts'
 import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
+import { listClosedRunsToPay, retryRejectedPayouts } from '../../db/payouts.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunReleased, markRunReviewed, recordRun } from '../../db/settlement/runs.ts'
 import { outwardId } from '../../domain/ids.ts'
+import { periodOf } from '../../domain/period.ts'
+import { workflowIds } from '../../domain/process-names.ts'
 import {
   makeOrder,
   makePartner,
@@ -42,7 +45,7 @@ async function verifiedAccount(partnerId: string): Promise<string> {
 async function releasedRun(partners: string[]): Promise<string> {
   const { db, steps } = kit
   month += 1
-  const period = `2025-${String(month).padStart(2, '0')}`
+  const period = periodOf(new Date(Date.UTC(2024, month)))
   for (const partnerId of partners) {
     const order = await makeOrder(db, partnerId)
     await bookInvoice({ db }, paidInvoice(order, { paidAt: `${period}-10T00:00:00Z` }))
@@ -225,6 +228,46 @@ describe('a partner that cannot be paid yet', () => {
     expect(await kit.steps.releaseHeldPayouts({ runId })).toBe(1)
     expect(await pay(runId)).toMatchObject({ paid: 1 })
     expect(await transfersTo([partnerId])).toHaveLength(1)
+  })
+
+  it('is paid every closed month that waited for it, started by the sweeper', async () => {
+    const partnerId = await makePartner(kit.db, { level: 'master_reseller' })
+    const runs = [await releasedRun([partnerId]), await releasedRun([partnerId])]
+    await sql`update settlement_runs set stage = 'closed' where id in (${sql.join(runs)})`.execute(
+      kit.db,
+    )
+    const toPay = async () => (await listClosedRunsToPay(kit.db)).map(({ id }) => id)
+    expect(await toPay()).toEqual([])
+    await makePayoutAccount(kit.db, partnerId, await verifiedAccount(partnerId))
+    expect(await toPay()).toEqual(runs)
+    await kit.steps.sweep()
+    for (const { period } of await listClosedRunsToPay(kit.db)) {
+      const handle = kit.temporal.workflow.getHandle(workflowIds.payout(period, 0))
+      expect((await handle.describe()).status.name).toBe('RUNNING')
+    }
+    for (const runId of runs) {
+      await kit.steps.releaseHeldPayouts({ runId })
+      expect(await pay(runId)).toMatchObject({ paid: 1 })
+    }
+    expect(await toPay()).toEqual([])
+  })
+
+  it('after a refused transfer is tried again only when there is news of its account', async () => {
+    const partnerId = await makePartner(kit.db, { level: 'master_reseller' })
+    await makePayoutAccount(kit.db, partnerId, 'acct_gone')
+    const runId = await releasedRun([partnerId])
+    await sql`update settlement_runs set stage = 'closed' where id = ${runId}`.execute(kit.db)
+    const refused = { status: 'held', holdReason: 'transfer_rejected' }
+    await pay(runId)
+    expect(await kit.steps.releaseHeldPayouts({ runId })).toBe(0)
+    expect(await payoutsOf(runId)).toMatchObject([{ ...refused, attempts: ['rejected'] }])
+    expect(await listClosedRunsToPay(kit.db)).toEqual([])
+    await inTransaction(kit.db, (trx) => retryRejectedPayouts(trx, partnerId))
+    expect(await listClosedRunsToPay(kit.db)).toMatchObject([{ id: runId }])
+    await pay(runId)
+    expect(await payoutsOf(runId)).toMatchObject([
+      { ...refused, attempts: ['rejected', 'rejected'] },
+    ])
   })
 })
 

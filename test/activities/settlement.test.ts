@@ -1,78 +1,24 @@
-import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
-import { bookInvoice } from '../../activities/commission/payments.ts'
-import type { ActivityDeps } from '../../activities/deps.ts'
 import type { Activities } from '../../activities/index.ts'
-import { recordMember } from '../../db/access.ts'
-import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
-import { getProgramme } from '../../db/programmes.ts'
-import { getRun, recordRun } from '../../db/settlement/runs.ts'
+import { getRun } from '../../db/settlement/runs.ts'
+import { type Books, openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import {
-  makeChain,
-  makeOrder,
-  makePartner,
-  makeProgramme,
-  paidInvoice,
-} from '../support/factories.ts'
-import { asSteps, failureOf } from '../support/steps.ts'
+import { makeChain, makePartner, makeProgramme } from '../support/factories.ts'
+import { failureOf } from '../support/steps.ts'
 
 let database: TestDatabase
+let books: Books
 let steps: Activities
 beforeEach(async () => {
   database = await createTestDatabase()
-  // These steps use the books only.
-  steps = asSteps({ db: database.db } as ActivityDeps)
+  books = openBooks(database.db)
+  steps = books.steps
 })
 afterEach(async () => {
   expect((await checkInvariants(database.db)).violations).toEqual([])
   await database.drop()
 })
-
-async function newRun(period: string, mode: 'live' | 'preview' = 'live'): Promise<string> {
-  const programme = await getProgramme(database.db)
-  const id = randomUUIDv7()
-  const run = await inTransaction(database.db, (trx) =>
-    recordRun(trx, { id, programmeId: programme.id, period, mode, requestedBy: null }),
-  )
-  return run.id
-}
-
-async function calculate(runId: string): Promise<string> {
-  await steps.clearDrafts({ runId })
-  let after: string | null = null
-  do after = await steps.draftStatements({ runId, after })
-  while (after)
-  return steps.totalStatements({ runId })
-}
-
-const person = (email: string) =>
-  inTransaction(database.db, (trx) =>
-    recordMember(trx, { id: randomUUIDv7(), partnerId: null, name: email, email }),
-  )
-
-async function settle(period: string): Promise<string> {
-  const runId = await newRun(period)
-  await steps.freezePeriod({ runId })
-  const totalsHash = await calculate(runId)
-  const [one, two] = [await person('one@platform.example'), await person('two@platform.example')]
-  await steps.recordReview({ runId, memberId: one, totalsHash })
-  await steps.recordRelease({ runId, memberId: two, totalsHash })
-  while ((await steps.issueStatements({ runId })) > 0);
-  await steps.closePeriod({ runId })
-  return runId
-}
-
-interface Sale {
-  at: string
-  net?: bigint
-}
-
-async function sell(partnerId: string, { at, net = 10_000n }: Sale) {
-  const order = await makeOrder(database.db, partnerId)
-  await bookInvoice(database, paidInvoice(order, { net, paidAt: at }))
-}
 
 const statementsOf = (partnerId: string) =>
   database.db
@@ -96,10 +42,10 @@ describe('a settlement', () => {
   it('carries what is below the minimum into the next month and pays it then', async () => {
     await makeProgramme(database.db, { minimumPayoutMinor: 2_500n })
     const partnerId = await makePartner(database.db, { level: 'master_reseller' })
-    await sell(partnerId, { at: '2026-08-10T00:00:00Z' })
-    await settle('2026-08')
-    await sell(partnerId, { at: '2026-09-10T00:00:00Z' })
-    await settle('2026-09')
+    await books.sell(partnerId, { paidAt: '2026-08-10T00:00:00Z' })
+    await books.settle('2026-08')
+    await books.sell(partnerId, { paidAt: '2026-09-10T00:00:00Z' })
+    await books.settle('2026-09')
     expect(await statementsOf(partnerId)).toMatchObject([
       { opening: 0n, earned: 2_000n, payable: 0n, carried: 2_000n, reason: 'below_minimum' },
       { opening: 2_000n, earned: 2_000n, payable: 4_000n, carried: 0n, reason: null },
@@ -109,9 +55,9 @@ describe('a settlement', () => {
   it('makes a statement of a month that has only an opening balance', async () => {
     await makeProgramme(database.db, { minimumPayoutMinor: 2_500n })
     const partnerId = await makePartner(database.db)
-    await sell(partnerId, { at: '2026-08-10T00:00:00Z' })
-    await settle('2026-08')
-    await settle('2026-09')
+    await books.sell(partnerId, { paidAt: '2026-08-10T00:00:00Z' })
+    await books.settle('2026-08')
+    await books.settle('2026-09')
     expect(await statementsOf(partnerId)).toMatchObject([
       { period: '2026-08' },
       { period: '2026-09', opening: 2_000n, earned: 0n, carried: 2_000n },
@@ -121,10 +67,10 @@ describe('a settlement', () => {
   it('holds what has not matured at the close, and pays it with a later month', async () => {
     await makeProgramme(database.db, { holdDays: 30 })
     const partnerId = await makePartner(database.db)
-    await sell(partnerId, { at: '2026-08-02T00:00:00Z' })
-    await sell(partnerId, { at: '2026-08-20T00:00:00Z' })
-    await settle('2026-08')
-    await settle('2026-09')
+    await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
+    await books.sell(partnerId, { paidAt: '2026-08-20T00:00:00Z' })
+    await books.settle('2026-08')
+    await books.settle('2026-09')
     expect(await statementsOf(partnerId)).toMatchObject([
       { earned: 4_000n, held: 2_000n, payable: 2_000n, carried: 2_000n, reason: 'held' },
       { opening: 2_000n, held: 0n, payable: 2_000n, carried: 0n },
@@ -134,19 +80,19 @@ describe('a settlement', () => {
   it('holds what an open dispute keeps back, and nothing that was paid before', async () => {
     await makeProgramme(database.db)
     const partnerId = await makePartner(database.db)
-    await sell(partnerId, { at: '2026-08-02T00:00:00Z' })
-    await settle('2026-08')
-    await sell(partnerId, { at: '2026-09-02T00:00:00Z' })
+    await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
+    await books.settle('2026-08')
+    await books.sell(partnerId, { paidAt: '2026-09-02T00:00:00Z' })
     await sql`insert into disputes (vendor_dispute_id, payment_id, amount_minor, status, opened_at)
       select 'dp_' || id, id, 5000, 'open', timestamptz '2026-09-10' from payments`.execute(
       database.db,
     )
-    await settle('2026-09')
+    await books.settle('2026-09')
     expect(await statementsOf(partnerId)).toMatchObject([
       { payable: 2_000n },
       { earned: 2_000n, held: 1_000n, payable: 1_000n, carried: 1_000n },
     ])
-    await settle('2026-10')
+    await books.settle('2026-10')
     expect((await statementsOf(partnerId))[2]).toMatchObject({ held: 1_000n, payable: 0n })
   })
 
@@ -154,9 +100,9 @@ describe('a settlement', () => {
     await makeProgramme(database.db)
     for (let i = 0; i < 3; i++) {
       const { reseller } = await makeChain(database.db)
-      await sell(reseller, { at: '2026-08-02T00:00:00Z' })
+      await books.sell(reseller, { paidAt: '2026-08-02T00:00:00Z' })
     }
-    await settle('2026-08')
+    await books.settle('2026-08')
     const rows = await database.db
       .selectFrom('statements')
       .select('documentNumber')
@@ -170,15 +116,15 @@ describe('a settlement', () => {
   it('that is repeated at any step leaves one run, the same totals and no second journal', async () => {
     await makeProgramme(database.db)
     const { reseller } = await makeChain(database.db)
-    await sell(reseller, { at: '2026-08-02T00:00:00Z' })
-    const runId = await newRun('2026-08')
-    expect(await newRun('2026-08')).toBe(runId)
+    await books.sell(reseller, { paidAt: '2026-08-02T00:00:00Z' })
+    const runId = await books.newRun('2026-08')
+    expect(await books.newRun('2026-08')).toBe(runId)
     await steps.freezePeriod({ runId })
     await steps.freezePeriod({ runId })
-    const totalsHash = await calculate(runId)
-    expect(await calculate(runId)).toBe(totalsHash)
-    const one = await person('one@platform.example')
-    const two = await person('two@platform.example')
+    const totalsHash = await books.calculate(runId)
+    expect(await books.calculate(runId)).toBe(totalsHash)
+    const one = await books.person('one@platform.example')
+    const two = await books.person('two@platform.example')
     for (let i = 0; i < 2; i++) await steps.recordReview({ runId, memberId: one, totalsHash })
     for (let i = 0; i < 2; i++) await steps.recordRelease({ runId, memberId: two, totalsHash })
     expect(await steps.issueStatements({ runId })).toBe(2)
@@ -200,15 +146,15 @@ describe('a settlement', () => {
 describe('the two persons', () => {
   async function calculated() {
     await makeProgramme(database.db)
-    await sell(await makePartner(database.db), { at: '2026-08-02T00:00:00Z' })
-    const runId = await newRun('2026-08')
+    await books.sell(await makePartner(database.db), { paidAt: '2026-08-02T00:00:00Z' })
+    const runId = await books.newRun('2026-08')
     await steps.freezePeriod({ runId })
-    return { runId, totalsHash: await calculate(runId) }
+    return { runId, totalsHash: await books.calculate(runId) }
   }
 
   it('are two: who reviewed cannot release, and nobody releases what nobody reviewed', async () => {
     const { runId, totalsHash } = await calculated()
-    const [one, two] = [await person('1@p.example'), await person('2@p.example')]
+    const [one, two] = [await books.person('1@p.example'), await books.person('2@p.example')]
     const release = (memberId: string, hash = totalsHash) =>
       steps.recordRelease({ runId, memberId, totalsHash: hash })
     expect(await failureOf(release(two))).toBe('not_reviewed')
@@ -221,7 +167,7 @@ describe('the two persons', () => {
 
   it('are required by the database itself', async () => {
     const { runId } = await calculated()
-    const one = await person('1@p.example')
+    const one = await books.person('1@p.example')
     const cheat = sql`update settlement_runs set reviewed_by = ${one}, released_by = ${one}
       where id = ${runId}`
     await expect(cheat.execute(database.db)).rejects.toThrow(/check constraint/)
@@ -236,8 +182,8 @@ describe('the two persons', () => {
 describe('an issued statement', () => {
   it('never changes and is never removed', async () => {
     await makeProgramme(database.db)
-    await sell(await makePartner(database.db), { at: '2026-08-02T00:00:00Z' })
-    await settle('2026-08')
+    await books.sell(await makePartner(database.db), { paidAt: '2026-08-02T00:00:00Z' })
+    await books.settle('2026-08')
     const { db } = database
     await expect(sql`update statements set held_minor = 0`.execute(db)).rejects.toThrow(/issued/)
     await expect(sql`delete from statements`.execute(db)).rejects.toThrow(/issued|foreign key/)
@@ -248,15 +194,15 @@ describe('a preview', () => {
   it('calculates an open month without stopping it', async () => {
     await makeProgramme(database.db)
     const partnerId = await makePartner(database.db)
-    await sell(partnerId, { at: '2026-08-02T00:00:00Z' })
-    const runId = await newRun('2026-08', 'preview')
-    await calculate(runId)
+    await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
+    const runId = await books.newRun('2026-08', 'preview')
+    await books.calculate(runId)
     expect((await getRun(database.db, runId)).totals).toMatchObject([
       { currency: 'USD', statements: 1, earned: 2_000n, payable: 2_000n },
     ])
-    await sell(partnerId, { at: '2026-08-03T00:00:00Z' })
-    const second = await newRun('2026-08', 'preview')
-    await calculate(second)
+    await books.sell(partnerId, { paidAt: '2026-08-03T00:00:00Z' })
+    const second = await books.newRun('2026-08', 'preview')
+    await books.calculate(second)
     expect(await getRun(database.db, second)).toMatchObject({
       number: 2,
       totals: [{ earned: 4_000n }],
@@ -269,8 +215,8 @@ describe('totals that the ledger does not confirm', () => {
   it('stop the run and say so', async () => {
     await makeProgramme(database.db)
     const partnerId = await makePartner(database.db)
-    await sell(partnerId, { at: '2026-08-02T00:00:00Z' })
-    const runId = await newRun('2026-08')
+    await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
+    const runId = await books.newRun('2026-08')
     await steps.freezePeriod({ runId })
     await steps.draftStatements({ runId, after: null })
     await sql`update statements set earned_minor = earned_minor + 1,

@@ -68,6 +68,7 @@ export async function startProduct(): Promise<Product> {
     smtpPort: 0,
     tlsDir: join(folder, 'tls'),
     state: join(folder, 'sandbox.journal'),
+    host: '127.0.0.1',
     seed: 1,
     settings: JSON.parse(readFileSync(settingsFile, 'utf8')),
   })

@@ -65,23 +65,6 @@ describe('the inbox', () => {
     expect(confirmed.map(({ input }) => input.eventRowIds)).toEqual([['1', '2']])
   })
 
-  it('starts the payouts of a partner that can be paid at last, once', async () => {
-    const start = {
-      eventRowId: '1',
-      wake: { start: 'payoutBatch' as const, runId: randomUUIDv7(), period: '2031-01' },
-    }
-    const paid = { last: null, paid: 0, unknown: 0, insufficientBalance: false }
-    const worker = await steppedWorker(env, {
-      drainInbox: inTurn({ wakes: [start, start], more: false }, nothing),
-      payPage: () => paid,
-    })
-    await worker.runUntil(async () => {
-      await wake()
-      await until(() => worker.steps().includes('confirmWakes'))
-      await env.client.workflow.getHandle(workflowIds.payout('2031-01', 0)).result()
-    })
-  })
-
   it('goes on as new before its history is long, and misses nothing meanwhile', async () => {
     let drains = 0
     const worker = await steppedWorker(env, {

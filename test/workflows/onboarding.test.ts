@@ -215,6 +215,23 @@ describe('an identity check', () => {
     expect(reminders).toHaveLength(3)
   })
 
+  it('that is asked about on the way has no longer time for it', async () => {
+    const worker = await steppedWorker(env, { ...smooth, readVerification: () => 'needs_input' })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await handle.signal(agreementChanged)
+      await worker.ran('readVerification')
+      await env.sleep('20 days')
+      await handle.signal(verificationChanged)
+      expect(await handle.result()).toBe('lapsed')
+    })
+    const opened = worker.calls.find(({ step }) => step === 'openPayoutAccount')?.at ?? 0
+    const closed = worker.calls.find(({ step }) => step === 'closeApplication')?.at ?? 0
+    expect(Math.round((closed - opened) / 1000 / day)).toBe(30)
+    const reminders = worker.calls.filter(({ input }) => input.kind === 'verification_reminder')
+    expect(reminders.map(({ input }) => input.occurrence)).toEqual(['1', '2', '3'])
+  })
+
   it('that is corrected after a refusal leads to the decision', async () => {
     const worker = await steppedWorker(env, {
       ...smooth,
@@ -284,6 +301,26 @@ describe('a decision', () => {
     expect(asked.map(({ input }) => input.occurrence)).toEqual(['first', 'reminder', 'escalation'])
     expect(worker.steps()).toContain('escalateDecision')
     expect(worker.steps()).not.toContain('recordDecision')
+  })
+})
+
+describe('a decision that comes while the application lapses', () => {
+  it('is refused, and the application ends', async () => {
+    let refused: string | null | undefined
+    let handle: Handle | undefined
+    const worker = await steppedWorker(env, {
+      ...smooth,
+      closeApplication: async () => {
+        if (handle) refused = await refusalOf(decide(handle))
+      },
+    })
+    const status = await worker.runUntil(async () => {
+      handle = await start()
+      await handle.signal(agreementChanged)
+      return handle.result()
+    })
+    expect(status).toBe('lapsed')
+    expect(refused).toBe('already_decided')
   })
 })
 

@@ -1,0 +1,105 @@
+import { sql } from 'kysely'
+import { bookRefund } from '../../activities/commission/reversals.ts'
+import { checkInvariants, invariants } from '../../db/invariants.ts'
+import type { StripeBilling } from '../../integrations/stripe-billing.ts'
+import { openBooks } from '../support/books.ts'
+import { createTestDatabase, rolledBack, type TestDatabase } from '../support/database.ts'
+import { makeChain, makePayoutAccount, makeProgramme } from '../support/factories.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+  const { db } = database
+  await makeProgramme(db)
+  const { reseller, master } = await makeChain(db)
+  await makePayoutAccount(db, reseller)
+  await makePayoutAccount(db, master)
+  const books = openBooks(db)
+  await books.sell(reseller, { net: 9_999n, tax: 1_900n, paidAt: '2026-08-02T00:00:00Z' })
+  await books.sell(reseller, { net: 20_001n, paidAt: '2026-08-03T00:00:00Z' })
+  await refundHalf()
+  await books.settle('2026-08')
+  await books.sell(reseller, { paidAt: '2026-09-03T00:00:00Z' })
+  await books.settle('2026-09')
+})
+afterAll(() => database.drop())
+
+/** Half of the first payment goes back. */
+async function refundHalf(): Promise<void> {
+  const { db } = database
+  const { vendorChargeId } = await db
+    .selectFrom('payments')
+    .select('vendorChargeId')
+    .orderBy('paidAt')
+    .limit(1)
+    .executeTakeFirstOrThrow()
+  const refund = {
+    refundId: 're_1',
+    chargeId: vendorChargeId,
+    currency: 'USD',
+    amount: 5_950n,
+    createdAt: new Date('2026-08-20T00:00:00Z'),
+    failed: false,
+  }
+  await bookRefund(
+    { db, billing: { readRefund: async () => refund } as unknown as StripeBilling },
+    're_1',
+  )
+}
+
+/** One fault for each invariant, made past every guard of the database. */
+const faults: Record<string, string> = {
+  I01: 'delete from ledger_postings where journal_id = (select min(id) from ledger_journals)',
+  I02: `update ledger_postings set debit_account_id = 999999
+      where id = (select min(id) from ledger_postings)`,
+  I03: 'update ledger_balances set credits_minor = credits_minor + 1',
+  I04: `update ledger_postings
+      set debit_account_id = credit_account_id, credit_account_id = debit_account_id
+      where credit_account_id in
+        (select id from ledger_accounts where purpose = 'platform_revenue')`,
+  I05: 'delete from accruals where depth = 1',
+  I06: 'update accruals set amount_minor = amount_minor + 1 where depth = 0',
+  I07: `update accruals
+      set partner_id = (select partner_id from accruals where depth = 0 limit 1)
+      where depth = 1`,
+  I08: 'update clawbacks set amount_minor = amount_minor * 3',
+  I09: `update statements set earned_minor = earned_minor + 1,
+      closing_minor = closing_minor + 1, carried_minor = carried_minor + 1`,
+  I10: `delete from ledger_postings where journal_id in
+    (select id from ledger_journals where kind = 'settlement')`,
+  I11: `update statements set opening_minor = 7, closing_minor = closing_minor + 7,
+    carried_minor = carried_minor + 7 where period = '2026-09'`,
+  I12: 'update payouts set amount_minor = amount_minor + 1',
+  I13: `delete from ledger_postings where journal_id in
+    (select id from ledger_journals where kind = 'payout_reserve')`,
+  I14: `update payouts set status = 'paid', hold_reason = null, paid_at = now()`,
+  I15: `update ledger_journals set posted_at = now() + interval '1 hour'
+    where period = '2026-08'`,
+  I16: `update commission_rules set valid = '[2030-01-01,)' where depth = 0`,
+  I17: `update ledger_postings set currency = 'EUR'`,
+  I21: 'update statements set held_minor = closing_minor where payable_minor > 0',
+  I23: `delete from ledger_journals where kind = 'accrual';
+    delete from ledger_postings where journal_id not in (select id from ledger_journals)`,
+}
+
+describe('the books of two settled months', () => {
+  it('break no invariant', async () => {
+    const { checked, violations } = await checkInvariants(database.db)
+    expect(violations).toEqual([])
+    expect(checked).toBe(invariants.length)
+  })
+
+  it('have an injected fault for every invariant', () => {
+    expect(Object.keys(faults).sort()).toEqual(invariants.map(({ id }) => id))
+  })
+
+  it.each(Object.entries(faults))('are found out by %s', async (id, fault) => {
+    const invariant = invariants.find((candidate) => candidate.id === id)
+    await rolledBack(database.db, async (trx) => {
+      await sql`set local session_replication_role = replica`.execute(trx)
+      await sql.raw(fault).execute(trx)
+      const { rows } = await sql.raw(invariant?.query ?? '').execute(trx)
+      expect(rows.length).toBeGreaterThan(0)
+    })
+  })
+})
