@@ -10,20 +10,26 @@ const flag = z
   .default('0')
   .transform((value) => value === '1' || value === 'true')
 
+const listed = (value: string) => value.split(',').map((secret) => secret.trim())
+
 /** Several secrets separated by commas are all accepted, so that one can be rotated. */
 const secretList = z
   .string()
-  .transform((value) => value.split(',').map((secret) => secret.trim()))
+  .transform(listed)
   .pipe(z.array(z.string().min(8, 'each secret needs at least 8 characters')).min(1))
 
+/** The value is not repeated: where somebody gave the key instead of its file, it is a secret. */
 const readableFile = z.string().transform((path, context) => {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    context.addIssue({ code: 'custom', message: `cannot read the file ${path}` })
+    context.addIssue({ code: 'custom', message: 'is not the path of a file that can be read' })
     return z.NEVER
   }
 })
+
+/** `localhost:4400` alone is a URL too, of the scheme `localhost`. */
+const webAddress = z.url({ protocol: /^https?$/, error: 'expected http://… or https://…' })
 
 const databaseSettings = {
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'expected postgres://…' }),
@@ -40,7 +46,7 @@ const temporalSettings = {
 const apiSettings = {
   API_HOST: z.string().min(1).default('127.0.0.1'),
   API_PORT: z.coerce.number().int().min(0).max(65535).default(4400),
-  API_PUBLIC_URL: z.url(),
+  API_PUBLIC_URL: webAddress,
   TENANT_DOMAIN: z.string().min(3),
   LINK_SECRET: z.string().min(32, 'needs at least 32 characters'),
   APPLICATIONS_PER_MINUTE: z.coerce.number().int().min(1).default(3),
@@ -50,13 +56,13 @@ const stripeSettings = {
   STRIPE_SECRET_KEY: z
     .string()
     .regex(/^(sk|rk)_(test|live)_\w+$/, 'expected sk_test_… or sk_live_…'),
-  STRIPE_API_BASE: z.url().default('https://api.stripe.com'),
+  STRIPE_API_BASE: webAddress.default('https://api.stripe.com'),
   STRIPE_WEBHOOK_SECRETS: secretList,
   STRIPE_THIN_WEBHOOK_SECRETS: secretList,
 }
 
 const docusignSettings = {
-  DOCUSIGN_BASE_PATH: z.url(),
+  DOCUSIGN_BASE_PATH: webAddress,
   DOCUSIGN_OAUTH_HOST: z.string().min(3),
   DOCUSIGN_INTEGRATION_KEY: z.uuid(),
   DOCUSIGN_USER_ID: z.uuid(),
@@ -90,8 +96,8 @@ function contradictions(env: Environment): string[] {
   const stripeBase = env.STRIPE_API_BASE ?? 'https://api.stripe.com'
   const realStripe = /^https:\/\/api\.stripe\.com\/?$/.test(stripeBase)
   const liveKey = env.STRIPE_SECRET_KEY?.includes('_live_') ?? false
-  const snapshotSecrets = env.STRIPE_WEBHOOK_SECRETS?.split(',') ?? []
-  const thinSecrets = env.STRIPE_THIN_WEBHOOK_SECRETS?.split(',') ?? []
+  const snapshotSecrets = listed(env.STRIPE_WEBHOOK_SECRETS ?? '').filter(Boolean)
+  const thinSecrets = listed(env.STRIPE_THIN_WEBHOOK_SECRETS ?? '')
   const found: string[] = []
   if (!sandbox && !realStripe) {
     found.push('STRIPE_API_BASE: points away from Stripe; only SANDBOX=1 may do that')
@@ -175,7 +181,7 @@ export function readConfig(env: Environment = process.env): Config {
   const given = withoutBlanks(env)
   const parsed = environment.safeParse(given)
   const malformed = (parsed.error?.issues ?? []).map((issue) => {
-    const name = issue.path.join('.')
+    const name = String(issue.path[0])
     return `${name}: ${given[name] === undefined ? 'is not set' : issue.message}`
   })
   const problems = [...malformed, ...contradictions(given)]

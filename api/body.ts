@@ -6,13 +6,20 @@ export const largestBody = 1024 * 1024
 
 /** @throws DomainError `payload_too_large` */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const body = await readUpTo(request, largestBody)
+  if (body) return body
+  // What still comes is thrown away: many senders read an answer only after their last byte.
+  request.resume()
+  throw new DomainError('payload_too_large', `a body has at most ${largestBody} bytes`)
+}
+
+/** @returns undefined for a longer body, whose request is left alive for its answer. */
+async function readUpTo(request: IncomingMessage, longest: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length
-    if (size > largestBody) {
-      throw new DomainError('payload_too_large', `a body has at most ${largestBody} bytes`)
-    }
+    if (size > longest) return undefined
     chunks.push(chunk as Buffer)
   }
   return Buffer.concat(chunks)

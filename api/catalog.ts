@@ -8,7 +8,7 @@ import {
 } from '../db/catalog.ts'
 import { inTransaction } from '../db/database.ts'
 import { getProgramme } from '../db/programmes.ts'
-import { currencyCodes } from '../domain/currencies.ts'
+import { currencyCodes, currencyOf } from '../domain/currencies.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import type { ApiDeps } from './deps.ts'
@@ -16,12 +16,17 @@ import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
 import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId, text } from './validate.ts'
 
-const packageForm = z.strictObject({
-  name: text(),
-  amount: minorAmount.positive(),
-  currency: z.enum(currencyCodes),
-  interval: z.enum(['month']),
-})
+const packageForm = z
+  .strictObject({
+    name: text(),
+    amount: minorAmount.positive(),
+    currency: z.enum(currencyCodes),
+    interval: z.enum(['month']),
+  })
+  .refine(({ amount, currency }) => BigInt(amount) % currencyOf(currency).chargeStep === 0n, {
+    path: ['amount'],
+    error: 'the payment provider does not charge parts this small in this currency',
+  })
 
 const packageAnswer = z.object({
   id: idAnswer('featurePackage'),

@@ -68,6 +68,9 @@ export const meanings: Record<ErrorCode, Meaning> = {
   vendor_refused: { status: 409, title: 'The provider refused' },
 }
 
+/** Whatever nobody expected. */
+export const internal: Meaning = { status: 500, title: 'Something went wrong on our side' }
+
 export interface ProblemDocument {
   type: string
   title: string
@@ -91,12 +94,12 @@ export interface Problem {
 export function problemOf(error: unknown, requestId: string, docsUrl: string): Problem {
   if (!(error instanceof DomainError)) {
     return {
-      status: 500,
+      status: internal.status,
       headers: {},
       document: {
         type: `${docsUrl}#internal`,
-        title: 'Something went wrong on our side',
-        status: 500,
+        title: internal.title,
+        status: internal.status,
         detail: 'Nothing of the request was kept. Try again, and name the request id to support.',
         code: 'internal',
         request_id: requestId,

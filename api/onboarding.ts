@@ -36,7 +36,16 @@ import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { authorize } from './policies.ts'
 import { startCommitted, updateProcess } from './processes.ts'
 import { type Call, openRoute, type Route, route } from './route.ts'
-import { found, idAnswer, idField, instantAnswer, pathId, text } from './validate.ts'
+import {
+  emailAddress,
+  found,
+  idAnswer,
+  idField,
+  instantAnswer,
+  pathId,
+  text,
+  webAddress,
+} from './validate.ts'
 
 const country = z.string().regex(/^[A-Z]{2}$/, 'expected a country code like US')
 
@@ -44,9 +53,9 @@ const applicationForm = z.strictObject({
   company: z.strictObject({
     name: text(),
     country,
-    website: z.url({ protocol: /^https?$/, error: 'expected https://…' }),
+    website: webAddress,
   }),
-  contact: z.strictObject({ name: text(), email: z.email() }),
+  contact: z.strictObject({ name: text(), email: emailAddress }),
   type: z.enum(partnerTypes),
   level: z.enum(partnerLevels),
   parent: idField('partner').optional(),
@@ -147,7 +156,7 @@ export function onboardingRoutes(deps: ApiDeps): Route[] {
       access: 'optional',
       query: linkQuery,
       answers: { 303: { description: 'The page is in the Location header' } },
-      refusals: ['not_authenticated', 'not_found', 'not_ready'],
+      refusals: ['not_authenticated', 'not_found', 'not_ready', 'temporarily_unavailable'],
       handle: (call) => toVerification(deps, call),
     }),
     route({

@@ -1,5 +1,6 @@
 /** The API description, made from the same declarations that serve and check requests. */
 import { z } from 'zod'
+import type { ErrorCode } from '../domain/errors.ts'
 import { meanings } from './errors.ts'
 import { policies } from './policies.ts'
 import type { Route } from './route.ts'
@@ -54,7 +55,7 @@ function parameters(route: Route): JsonSchema[] {
     schema,
   }))
   const idempotency =
-    route.method === 'POST' && !route.rawBody
+    route.method !== 'GET' && !route.rawBody
       ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string' } }]
       : []
   return [...inPath, ...inQuery, ...idempotency]
@@ -72,15 +73,26 @@ function answers(route: Route): JsonSchema {
   return { ...Object.fromEntries(described), ...problems(route) }
 }
 
-/** The refusals of the route and of its guards, by status. */
-function problems(route: Route): JsonSchema {
-  const guarded = route.access !== 'public' && route.access !== 'optional'
-  const codes = [
-    ...route.refusals,
-    ...(guarded ? (['not_authenticated', 'level_not_allowed', 'forbidden'] as const) : []),
-    ...(route.body ? (['malformed_request', 'unsupported_media_type'] as const) : []),
+/** What the layers around every route of a kind refuse. */
+function commonRefusals(route: Route): ErrorCode[] {
+  const { access } = route
+  const changes = route.method !== 'GET'
+  return [
+    ...(access === 'public'
+      ? []
+      : (['not_authenticated', 'level_not_allowed', 'forbidden'] as const)),
+    ...(changes ? (['payload_too_large'] as const) : []),
+    ...(changes && !route.rawBody
+      ? (['malformed_request', 'idempotency_key_in_use', 'idempotency_key_reused'] as const)
+      : []),
+    ...(route.body ? (['unsupported_media_type'] as const) : []),
     ...(route.body || route.query ? (['invalid_request'] as const) : []),
   ]
+}
+
+/** The refusals of the route and of its guards, by status. */
+function problems(route: Route): JsonSchema {
+  const codes = [...route.refusals, ...commonRefusals(route)]
   const byStatus = Map.groupBy(new Set(codes), (code) => meanings[code].status)
   return Object.fromEntries(
     [...byStatus].map(([status, group]) => [

@@ -3,14 +3,14 @@ import { createReadStream } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import Router from '@koa/router'
-import { meanings } from './errors.ts'
+import { internal, meanings } from './errors.ts'
 
 const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
-const mediaTypes: Record<string, string> = {
-  'swagger-ui.css': 'text/css; charset=utf-8',
-  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
-}
+const mediaTypes = new Map([
+  ['swagger-ui.css', 'text/css; charset=utf-8'],
+  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
+])
 
 const page = (title: string, body: string) => `<!doctype html>
 <html lang="en">
@@ -66,7 +66,7 @@ document.getElementById('accept').addEventListener('click', async (event) => {
 })`
 
 function errorsBody(): string {
-  const rows = Object.entries(meanings).map(
+  const rows = Object.entries({ ...meanings, internal }).map(
     ([code, { status, title }]) =>
       `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
   )
@@ -79,7 +79,7 @@ const contentPolicy =
   "img-src 'self' data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; " +
   "base-uri 'none'"
 
-/** @param description gives the OpenAPI document. */
+/** @param description gives the OpenAPI document; it is asked once, when it is first needed. */
 export function pageRouter(description: () => unknown): Router {
   const router = new Router()
   const text = (path: string, type: string, content: () => string) =>
@@ -94,9 +94,13 @@ export function pageRouter(description: () => unknown): Router {
   text('/docs/docs.js', 'text/javascript; charset=utf-8', () => docsScript)
   text('/invite', 'text/html; charset=utf-8', () => page('Take up your access', inviteBody))
   text('/invite.js', 'text/javascript; charset=utf-8', () => inviteScript)
-  text('/openapi.json', 'application/json; charset=utf-8', () => JSON.stringify(description()))
+  let document: string | undefined
+  text('/openapi.json', 'application/json; charset=utf-8', () => {
+    document ??= JSON.stringify(description())
+    return document
+  })
   router.get('/docs/:file', (context, next) => {
-    const type = mediaTypes[context.params.file ?? '']
+    const type = mediaTypes.get(context.params.file ?? '')
     if (!type) return next()
     context.type = type
     context.body = createReadStream(join(swagger, context.params.file ?? ''))

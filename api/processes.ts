@@ -15,6 +15,10 @@ import { meanings } from './errors.ts'
 
 const retryAfterSeconds = 5
 
+/** A request that waits longer than this for the engine is not going to be answered by it. */
+const updatePatienceMs = 10_000
+const startPatienceMs = 2_000
+
 function away(): DomainError {
   return new DomainError('temporarily_unavailable', 'the process engine does not answer', {
     retryAfterSeconds,
@@ -47,10 +51,13 @@ export async function updateProcess<Ret, Args extends unknown[]>(
   try {
     // The client's types tell updates without arguments apart; at run time there is one call.
     const definition = update.definition as unknown as UpdateDefinition<Ret, [unknown]>
-    return await temporal.workflow.getHandle(update.workflowId).executeUpdate(definition, {
-      args: update.args as unknown as [unknown],
-      updateId: update.updateId,
-    })
+    const handle = temporal.workflow.getHandle(update.workflowId)
+    return await temporal.connection.withDeadline(Date.now() + updatePatienceMs, () =>
+      handle.executeUpdate(definition, {
+        args: update.args as unknown as [unknown],
+        updateId: update.updateId,
+      }),
+    )
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw update.ended
     if (error instanceof WorkflowUpdateFailedError) {
@@ -70,11 +77,11 @@ export async function updateProcess<Ret, Args extends unknown[]>(
  * and the sweeper starts what is not running; the caller has nothing to repeat.
  */
 export async function startCommitted(
-  { log }: Pick<ApiDeps, 'log'>,
+  { log, temporal }: Pick<ApiDeps, 'log' | 'temporal'>,
   start: () => Promise<unknown>,
 ): Promise<void> {
   try {
-    await start()
+    await temporal.connection.withDeadline(Date.now() + startPatienceMs, start)
   } catch (error) {
     if (!isTemporalAway(error)) throw error
     log.warn({ error }, 'the process will be started by the sweeper')

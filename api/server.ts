@@ -59,17 +59,7 @@ function start(config: Config, log: Logger): void {
   process.once('SIGINT', drain)
 }
 
-/** With `--exit-with-parent`, a launcher that dies takes this process with it. */
-function exitWithParent(): void {
-  if (!process.argv.includes('--exit-with-parent')) return
-  process.stdin
-    .on('end', () => process.kill(process.pid, 'SIGTERM'))
-    .resume()
-    .unref()
-}
-
 try {
-  exitWithParent()
   const config = readConfig()
   start(config, pino({ name: 'api', level: config.logLevel }, pino.destination(2)))
 } catch (error) {

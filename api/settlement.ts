@@ -119,7 +119,13 @@ function signingRoutes(deps: ApiDeps): Route[] {
       access: 'settlement.sign',
       body: signatureForm,
       answers: { 200: { description: 'Reviewed', schema: runAnswer } },
-      refusals: ['not_found', 'not_ready', 'totals_changed', 'run_finished'],
+      refusals: [
+        'not_found',
+        'not_ready',
+        'totals_changed',
+        'run_finished',
+        'temporarily_unavailable',
+      ],
       handle: (call) => sign(deps, call, reviewRun),
     }),
     route({
@@ -138,6 +144,7 @@ function signingRoutes(deps: ApiDeps): Route[] {
         'second_person_required',
         'totals_changed',
         'run_finished',
+        'temporarily_unavailable',
       ],
       handle: (call) => sign(deps, call, releaseRun),
     }),
@@ -206,7 +213,9 @@ async function sign(
     definition,
     args: [{ memberId: call.principal.memberId, totalsHash: call.body.totals_hash }],
     updateId: call.operationId,
-    ended: new DomainError('run_finished', 'this run is released or finished'),
+    ended: run.releasedBy
+      ? new DomainError('run_finished', 'this run is released or finished')
+      : new DomainError('not_ready', 'the process of this run has not started yet'),
   })
   return { status: 200, body: presentRun(await getRun(deps.db, id)) }
 }

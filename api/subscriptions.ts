@@ -23,9 +23,9 @@ import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { startCommitted } from './processes.ts'
 import { type Call, type Route, route } from './route.ts'
-import { found, idAnswer, idField, instantAnswer, pathId, text } from './validate.ts'
+import { emailAddress, found, idAnswer, idField, instantAnswer, pathId, text } from './validate.ts'
 
-const customerForm = z.strictObject({ name: text(), email: z.email() })
+const customerForm = z.strictObject({ name: text(), email: emailAddress })
 
 const customerAnswer = z.object({
   id: idAnswer('customer'),

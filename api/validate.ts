@@ -18,7 +18,7 @@ function fieldProblems(issue: z.core.$ZodIssue): FieldProblem[] {
       detail: 'this field is not known',
     }))
   }
-  const missing = issue.code === 'invalid_type' && issue.input === undefined
+  const missing = issue.input === undefined
   return [
     {
       pointer: pointer(issue.path),
@@ -78,7 +78,20 @@ export function found<T>(row: T | undefined, notFound: string): T {
   return row
 }
 
-export const text = (longest = 200) => z.string().trim().min(1).max(longest)
+/** PostgreSQL keeps no NUL, and half of a surrogate pair would be kept as another character. */
+const isStorable = (value: string) => value.isWellFormed() && !value.includes('\u0000')
+const notStorable = 'expected text without NUL and without broken characters'
+
+export const text = (longest = 200) =>
+  z.string().trim().min(1).max(longest).refine(isStorable, notStorable)
+
+/** The longest address that mail can be sent to (RFC 5321). */
+export const emailAddress = z.email().max(254)
+
+export const webAddress = z
+  .url({ protocol: /^https?$/, error: 'expected https://…' })
+  .max(2_000)
+  .refine(isStorable, notStorable)
 
 const wholeNumber = 'expected a whole number of minor units up to 2^53-1'
 

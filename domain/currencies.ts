@@ -3,6 +3,8 @@
  * is the one Stripe's amounts use, and both steps are in minor units of the ledger: a charge or a
  * payout is a whole number of them. The table `currencies` holds the same rows for foreign keys.
  */
+import { wireAmount } from './money.ts'
+
 export interface Currency {
   code: string
   exponent: number
@@ -44,10 +46,13 @@ export function currencyOf(code: string): Currency {
   return found
 }
 
-/** Ledger minor units to the integer that Stripe expects (ISK 5 is sent as 500). */
+/**
+ * Ledger minor units to the integer that Stripe expects (ISK 5 is sent as 500).
+ * @throws RangeError for what no JSON integer holds.
+ */
 export function toStripeAmount(amount: bigint, code: string): number {
   const { exponent, stripeExponent } = currencyOf(code)
-  return Number(amount * 10n ** BigInt(stripeExponent - exponent))
+  return wireAmount(amount * 10n ** BigInt(stripeExponent - exponent))
 }
 
 /** Stripe's integer to ledger minor units. */
@@ -63,12 +68,16 @@ export function formatMoney(amount: bigint, code: string): string {
 
 /** The amount alone with its decimals and groups of three. */
 export function formatAmount(amount: bigint, code: string): string {
-  const { exponent } = currencyOf(code)
-  const digits = (amount < 0n ? -amount : amount).toString().padStart(exponent + 1, '0')
-  const whole = digits.slice(0, digits.length - exponent)
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',')
-  const fraction = exponent > 0 ? `.${digits.slice(-exponent)}` : ''
-  return `${amount < 0n ? '-' : ''}${grouped}${fraction}`
+  const { whole, fraction } = digitsOf(amount, currencyOf(code).exponent)
+  return fraction === '' ? whole : `${whole}.${fraction}`
+}
+
+/** The sign and the groups of three before the point, and the digits behind it. */
+function digitsOf(amount: bigint, decimals: number): { whole: string; fraction: string } {
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  const grouped = digits.slice(0, point).replace(/\B(?=(\d{3})+$)/g, ',')
+  return { whole: `${amount < 0n ? '-' : ''}${grouped}`, fraction: digits.slice(point) }
 }
 
 const extraDigits = 4
@@ -77,9 +86,7 @@ const extraDigits = 4
 export function formatFraction(minor: { num: bigint; den: bigint }, code: string): string {
   const { exponent } = currencyOf(code)
   const scaled = (minor.num * 10n ** BigInt(extraDigits)) / minor.den
-  const digits = scaled.toString().padStart(exponent + extraDigits + 1, '0')
-  const whole = digits.slice(0, digits.length - exponent - extraDigits)
-  const fraction = digits.slice(-exponent - extraDigits)
+  const { whole, fraction } = digitsOf(scaled, exponent + extraDigits)
   const kept = fraction.slice(0, exponent) + fraction.slice(exponent).replace(/0+$/, '')
   return `${whole}${kept === '' ? '' : `.${kept}`} ${code}`
 }

@@ -125,13 +125,17 @@ export interface OnboardingDeadlines {
   approvalLapse: number
 }
 
+const legalForms = new Set(['ag', 'bv', 'co', 'corp', 'gmbh', 'inc', 'llc', 'ltd', 'plc', 'sa'])
+
 /** The same name written differently is the same company: case, spaces and legal form go. */
 export function normalizedCompanyName(name: string): string {
-  return name
+  const words = name
     .normalize('NFKD')
     .replace(/\p{Mark}/gu, '')
     .toLowerCase()
-    .replace(/\b(inc|llc|ltd|gmbh|corp|co|sa|ag|bv|plc)\b\.?/g, '')
-    .replace(/[^\p{Letter}\p{Number}]+/gu, ' ')
-    .trim()
+    .replace(/(?<!\p{Letter})(\p{Letter})\.(?!\p{Letter}{2})/gu, '$1')
+    .split(/[^\p{Letter}\p{Number}]+/u)
+    .filter((word) => word !== '')
+  const own = words.filter((word) => !legalForms.has(word))
+  return (own.length > 0 ? own : words).join(' ')
 }

@@ -1,5 +1,4 @@
 /** Paper: statements as PDF and CSV, agreements as PDF. The same input makes the same bytes. */
-import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { stringify } from 'csv-stringify/sync'
 import PDFDocument from 'pdfkit'
@@ -8,23 +7,21 @@ import { type StatementDocument, statementFigures } from '../domain/settlement.t
 
 const resolve = createRequire(import.meta.url).resolve
 
-/** The standard fonts of PDF know no letters beyond Western Europe: names would be garbled. */
-function font(file: string): Buffer {
-  return readFileSync(resolve(`dejavu-fonts-ttf/ttf/${file}`))
+/**
+ * The standard fonts of PDF know no letters beyond Western Europe: names would be garbled. They
+ * are named by their paths, because the table of pdfkit would read any other font for every cell.
+ */
+const fonts = {
+  regular: resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf'),
+  bold: resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'),
 }
 
-let fonts: { regular: Buffer; bold: Buffer } | undefined
-
 function newDocument(info: { title: string; date: Date }): PDFKit.PDFDocument {
-  fonts ??= { regular: font('DejaVuSans.ttf'), bold: font('DejaVuSans-Bold.ttf') }
-  const document = new PDFDocument({
+  return new PDFDocument({
     size: 'A4',
     margin: 56,
     info: { Title: info.title, CreationDate: info.date, ModDate: info.date },
   })
-  document.registerFont('regular', fonts.regular)
-  document.registerFont('bold', fonts.bold)
-  return document
 }
 
 function finished(document: PDFKit.PDFDocument): Promise<Buffer> {
@@ -48,8 +45,8 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
     title: `Statement ${statement.number}`,
     date: statement.issuedAt,
   })
-  document.font('bold').fontSize(20).text(`Statement ${statement.number}`)
-  document.font('regular').fontSize(10).moveDown(0.5)
+  document.font(fonts.bold).fontSize(20).text(`Statement ${statement.number}`)
+  document.font(fonts.regular).fontSize(10).moveDown(0.5)
   document.text(`${statement.partner} · period ${statement.period} · ${currency}`)
   document.text(`Issued ${day(statement.issuedAt)}`).moveDown()
   document.table({
@@ -60,8 +57,8 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
       right(formatAmount(amount, currency)),
     ]),
   })
-  document.moveDown().font('bold').fontSize(12).text('Lines').moveDown(0.5)
-  document.font('regular').fontSize(8)
+  document.moveDown().font(fonts.bold).fontSize(12).text('Lines').moveDown(0.5)
+  document.font(fonts.regular).fontSize(8)
   document.table({
     columnStyles: [62, '*', 130, 40, 70, 70],
     defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 3 },
@@ -107,11 +104,16 @@ export function statementCsv(statement: StatementDocument): string {
     decimalAmount(amount, currency),
     currency,
   ])
-  return stringify([columns, ...lines, ...totals], { bom: true, record_delimiter: 'windows' })
+  return stringify([columns, ...lines, ...totals], {
+    bom: true,
+    record_delimiter: 'windows',
+    // Readers take a lone line break for the end of a row too.
+    quoted_match: /[\r\n]/,
+  })
 }
 
 function formulaSafe(text: string): string {
-  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  return /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text
 }
 
 export interface AgreementTerms {
@@ -127,25 +129,25 @@ export interface AgreementTerms {
 /** The partner agreement with the commission terms of this partner, ready to be signed. */
 export async function agreementPdf(terms: AgreementTerms): Promise<Buffer> {
   const document = newDocument({ title: 'Partner agreement', date: terms.date })
-  document.font('bold').fontSize(20).text('Partner agreement').moveDown(0.5)
-  document.font('regular').fontSize(10)
+  document.font(fonts.bold).fontSize(20).text('Partner agreement').moveDown(0.5)
+  document.font(fonts.regular).fontSize(10)
   document.text(`Terms version ${terms.version} · ${day(terms.date)}`).moveDown()
   document.text(
     `Between the owner of the platform (programme ${terms.programme}) and ${terms.company}, ` +
       `${terms.country}, in the following the partner, which joins as ${terms.level}.`,
   )
-  document.moveDown().font('bold').text('1. Commission').font('regular')
+  document.moveDown().font(fonts.bold).text('1. Commission').font(fonts.regular)
   for (const { depth, rate } of terms.commission) {
     const sale = depth === 0 ? "the partner's own sales" : `sales ${depth} level(s) below it`
     document.text(`The partner earns ${rate} of what customers paid, without tax, on ${sale}.`)
   }
-  document.moveDown().font('bold').text('2. Settlement').font('regular')
+  document.moveDown().font(fonts.bold).text('2. Settlement').font(fonts.regular)
   document.text(
     'Commission is settled each calendar month in UTC. Money that goes back to a customer takes ' +
       'the commission on it back at the rate at which it was earned. A negative balance is ' +
       'carried forward.',
   )
-  document.moveDown().font('bold').text('3. Identity').font('regular')
+  document.moveDown().font(fonts.bold).text('3. Identity').font(fonts.regular)
   document.text('The partner proves its identity to Stripe, through which it is paid.')
   document.moveDown(4).text('Signed for the partner')
   return finished(document)

@@ -33,14 +33,24 @@ const callLimitMs = 25_000
 const tokenMarginMs = 5 * 60_000
 
 export function createDocusign(settings: DocusignSettings) {
-  const connect = connector(settings)
+  const session = openSession(settings)
   const { accountId } = settings
+
+  /** Works with a token that is valid; one that DocuSign refuses is not used again. */
+  async function call<T>(work: (envelopes: docusign.EnvelopesApi) => Promise<T>): Promise<T> {
+    const envelopes = await session.connect()
+    try {
+      return await callDocusign(work(envelopes))
+    } catch (error) {
+      if (error instanceof VendorError && tokenRefusals.has(error.code)) session.forget()
+      throw error
+    }
+  }
 
   return {
     /** Sends the document for signature by mail. Not idempotent: look for the transaction first. */
     async sendAgreement(agreement: AgreementToSend): Promise<string> {
-      const envelopes = await connect()
-      const summary = await callDocusign(
+      const summary = await call((envelopes) =>
         envelopes.createEnvelope(accountId, { envelopeDefinition: envelopeOf(agreement) }),
       )
       if (!summary.envelopeId) throw broken('no envelope id came back')
@@ -49,8 +59,7 @@ export function createDocusign(settings: DocusignSettings) {
 
     /** The envelope of an earlier call whose answer was lost; DocuSign knows it for seven days. */
     async findEnvelope(transactionId: string): Promise<string | null> {
-      const envelopes = await connect()
-      const found = await callDocusign(
+      const found = await call((envelopes) =>
         envelopes.listStatus(accountId, {
           envelopeIdsRequest: { transactionIds: [transactionId] },
           transactionIds: 'request_body',
@@ -60,15 +69,13 @@ export function createDocusign(settings: DocusignSettings) {
     },
 
     async readEnvelope(envelopeId: string): Promise<EnvelopeState> {
-      const envelopes = await connect()
-      const envelope = await callDocusign(envelopes.getEnvelope(accountId, envelopeId))
+      const envelope = await call((envelopes) => envelopes.getEnvelope(accountId, envelopeId))
       return envelopeState(envelope.status)
     },
 
     /** The signed document, checked to be a whole PDF. */
     async fetchSignedAgreement(envelopeId: string): Promise<Buffer> {
-      const envelopes = await connect()
-      const data: unknown = await callDocusign(
+      const data: unknown = await call((envelopes) =>
         envelopes.getDocument(accountId, envelopeId, 'combined', {}),
       )
       const pdf =
@@ -82,10 +89,9 @@ export function createDocusign(settings: DocusignSettings) {
 
     /** Withdraws an agreement that is not signed yet; one that has ended is left as it is. */
     async voidAgreement(envelopeId: string, reason: string): Promise<void> {
-      const envelopes = await connect()
-      const envelope = await callDocusign(envelopes.getEnvelope(accountId, envelopeId))
+      const envelope = await call((envelopes) => envelopes.getEnvelope(accountId, envelopeId))
       if (envelopeState(envelope.status) !== 'sent') return
-      await callDocusign(
+      await call((envelopes) =>
         envelopes.update(accountId, envelopeId, {
           envelope: { status: 'voided', voidedReason: reason },
         }),
@@ -99,9 +105,9 @@ export function createDocusign(settings: DocusignSettings) {
  * shortly before it expires. The order of the two base paths matters: setting the first one
  * would send the second to production.
  */
-function connector(settings: DocusignSettings): () => Promise<docusign.EnvelopesApi> {
+function openSession(settings: DocusignSettings) {
   let session: { envelopes: docusign.EnvelopesApi; validUntil: number } | undefined
-  return async () => {
+  const connect = async (): Promise<docusign.EnvelopesApi> => {
     if (session && session.validUntil > Date.now()) return session.envelopes
     const { default: sdk } = await import('docusign-esign')
     const client = new sdk.ApiClient({
@@ -127,6 +133,10 @@ function connector(settings: DocusignSettings): () => Promise<docusign.Envelopes
     }
     return session.envelopes
   }
+  const forget = () => {
+    session = undefined
+  }
+  return { connect, forget }
 }
 
 function envelopeOf(agreement: AgreementToSend): docusign.EnvelopeDefinition {
@@ -200,6 +210,9 @@ async function callDocusign<T>(call: Promise<T>): Promise<T> {
   }
 }
 
+/** A revoked token; where a document was asked for, the answer's body is not read. */
+const tokenRefusals = new Set(['AUTHORIZATION_INVALID_TOKEN', 'http_401'])
+
 interface AnswerParts {
   response?: {
     status?: number
@@ -212,14 +225,15 @@ function asVendorError(error: unknown): VendorError {
   const { response } = error as AnswerParts
   const status = response?.status
   const code = response?.data?.errorCode ?? response?.data?.error ?? `http_${status ?? 'none'}`
-  const throttled = status === 429 || code === 'HOURLY_APIINVOCATION_LIMIT_EXCEEDED'
+  const tooMany = status === 429 || code === 'HOURLY_APIINVOCATION_LIMIT_EXCEEDED'
+  const notExecuted = tooMany || tokenRefusals.has(code)
   const refused = status !== undefined && status >= 400 && status < 500
   const reset = Number(response?.headers?.['x-ratelimit-reset'])
   return new VendorError({
     vendor: 'docusign',
-    failure: throttled ? 'throttled' : refused ? 'rejected' : 'unknown',
+    failure: notExecuted ? 'throttled' : refused ? 'rejected' : 'unknown',
     code,
     message: status === undefined ? 'no answer' : `answered ${status}`,
-    retryAfterSeconds: throttled && reset ? Math.max(1, reset - Date.now() / 1000) : undefined,
+    retryAfterSeconds: tooMany && reset ? Math.max(1, reset - Date.now() / 1000) : undefined,
   })
 }

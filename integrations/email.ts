@@ -41,9 +41,18 @@ export function createMailer(settings: { smtpUrl: string; from: string }) {
   }
 }
 
+/** Where a server refuses for good earlier, it is our login or sender: the mail is still good. */
+const aboutTheMail = new Set(['RCPT TO', 'DATA'])
+
+interface SmtpProblem {
+  responseCode?: number
+  code?: string
+  command?: string
+}
+
 function asVendorError(error: unknown): VendorError {
-  const { responseCode, code } = error as { responseCode?: number; code?: string }
-  const refused = responseCode !== undefined && responseCode >= 500
+  const { responseCode, code, command } = error as SmtpProblem
+  const refused = (responseCode ?? 0) >= 500 && aboutTheMail.has(command ?? '')
   return new VendorError({
     vendor: 'mail',
     failure: refused ? 'rejected' : 'unknown',

@@ -102,7 +102,11 @@ export function stripeBilling(stripe: Stripe) {
           expand: ['payments.data.payment.payment_intent'],
         }),
       )
-      return paidInvoice(invoice, await allLines(stripe, invoice))
+      const [lines, payments] = await Promise.all([
+        allLines(stripe, invoice),
+        allPayments(stripe, invoice),
+      ])
+      return paidInvoice(invoice, { lines, payments })
     },
 
     /** The invoices that a charge paid, for corrections that arrive before their payment. */
@@ -191,15 +195,28 @@ async function allLines(stripe: Stripe, invoice: Stripe.Invoice) {
   return callStripe(pages.autoPagingToArray({ limit: 10_000 }))
 }
 
-function paidInvoice(invoice: Stripe.Invoice, lines: Stripe.InvoiceLineItem[]): PaidInvoice {
+async function allPayments(stripe: Stripe, invoice: Stripe.Invoice) {
+  if (!invoice.payments?.has_more) return invoice.payments?.data ?? []
+  const pages = stripe.invoicePayments.list({
+    invoice: invoice.id,
+    limit: 100,
+    expand: ['data.payment.payment_intent'],
+  })
+  return callStripe(pages.autoPagingToArray({ limit: 10_000 }))
+}
+
+function paidInvoice(
+  invoice: Stripe.Invoice,
+  whole: { lines: Stripe.InvoiceLineItem[]; payments: Stripe.InvoicePayment[] },
+): PaidInvoice {
   const currency = invoice.currency.toUpperCase()
   const details = invoice.parent?.subscription_details
   return {
     invoiceId: invoice.id,
     currency,
     total: fromStripeAmount(invoice.total, currency),
-    lines: lines.map((line) => invoiceLine(line, currency)),
-    payments: (invoice.payments?.data ?? []).flatMap((payment) => paidPart(payment, currency)),
+    lines: whole.lines.map((line) => invoiceLine(line, currency)),
+    payments: whole.payments.flatMap((payment) => paidPart(payment, currency)),
     subscriptionId: idOf(details?.subscription),
     metadata: details?.metadata ?? {},
   }

@@ -45,9 +45,16 @@ function asVendorError(error: unknown): unknown {
     vendor: 'stripe',
     failure: failureOf(error),
     code: error.code ?? error.rawType ?? error.type,
-    message: error.message,
+    message: answerOf(error),
     retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
   })
+}
+
+/** The vendor's own sentence can repeat addresses and keys; the request is found by its id. */
+function answerOf({ statusCode, param, requestId }: Stripe.errors.StripeError): string {
+  const about = param ? ` about ${param}` : ''
+  const where = requestId ? `, request ${requestId}` : ''
+  return statusCode === undefined ? 'no answer' : `answered ${statusCode}${about}${where}`
 }
 
 function failureOf(error: Stripe.errors.StripeError): VendorError['failure'] {

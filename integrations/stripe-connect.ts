@@ -152,18 +152,18 @@ function verificationOf(account: Stripe.V2.Core.Account): Verification {
   const reason = capability?.status_details?.[0]?.code ?? null
   const entries = account.requirements?.entries ?? []
   const fromUser = entries.filter((entry) => entry.awaiting_action_from === 'user')
+  const refused = fromUser.find((entry) => (entry.errors ?? []).length > 0)
   const pastDue = fromUser.some((entry) => entry.minimum_deadline.status === 'past_due')
   if (reason?.startsWith('rejected')) return { status: 'rejected', detail: reason }
   switch (capability?.status) {
     case 'active':
       return { status: 'verified', detail: null }
+    case 'rejected':
     case 'unsupported':
-      return { status: 'rejected', detail: reason ?? 'unsupported' }
+      return { status: 'rejected', detail: reason ?? capability.status }
     case 'restricted':
     case 'pending':
-      if (fromUser.some((entry) => (entry.errors ?? []).length > 0)) {
-        return { status: 'needs_input', detail: fromUser[0]?.description ?? reason }
-      }
+      if (refused) return { status: 'needs_input', detail: refused.description ?? reason }
       if (pastDue) return { status: 'restricted', detail: reason }
       return fromUser.length > 0
         ? { status: 'link_issued', detail: null }

@@ -1,0 +1,137 @@
+import { markTenant } from '../../db/provisioning.ts'
+import { outwardId } from '../../domain/ids.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { expectHidden, itIsClosedTo, itRefusesBadQueries, itTakesLiveKeysOnly } from './guards.ts'
+import { type Call, clientOf, type Json, rows, serveWith } from './kit.ts'
+import { goneTemporal } from './temporal-away.ts'
+import {
+  fillWorld,
+  makeWorld,
+  type PlaceName,
+  placeNames,
+  sees,
+  strangersOf,
+  viewerNames,
+  type World,
+} from './world.ts'
+
+let product: Product
+let call: Call
+let world: World
+beforeAll(async () => {
+  product = await startProduct()
+  call = clientOf(product.api)
+  world = await makeWorld(product.db)
+  await fillWorld(product.db, world)
+})
+afterAll(() => product.stop())
+
+const stage = () => ({ db: product.db, call, key: world.north.key })
+
+async function tenantOf(name: PlaceName): Promise<Json & { id: string }> {
+  const tenants = rows(await call('/v1/tenants', { key: world.owner.key }))
+  const tenant = tenants.find(({ partner }) => partner === world[name].partner)
+  return { ...tenant, id: String(tenant?.id) }
+}
+
+describe('the list of tenants', () => {
+  it('tells of each tenant exactly what is described', async () => {
+    expect(rows(await call('/v1/tenants', { key: world.corner.key }))).toEqual([
+      {
+        id: expect.stringMatching(/^ten_/),
+        partner: world.corner.partner,
+        name: 'corner',
+        subdomain: 'corner',
+        url: 'https://corner.tributary.localhost',
+        status: 'provisioning',
+        problem: null,
+        created_at: expect.stringMatching(/Z$/),
+        activated_at: null,
+      },
+    ])
+  })
+
+  it.each(viewerNames)('shows %s its own and those of everyone below', async (viewer) => {
+    const tenants = rows(await call('/v1/tenants', { key: world[viewer].key }))
+    const partners = sees[viewer].map((name) => world[name].partner)
+    expect(tenants.map(({ partner }) => partner).sort()).toEqual(partners.sort())
+  })
+
+  itRefusesBadQueries('/v1/tenants', stage)
+})
+
+describe('a tenant', () => {
+  it('reads the same alone as in the list', async () => {
+    const listed = await tenantOf('shop')
+    const { status, body } = await call(`/v1/tenants/${listed.id}`, { key: world.north.key })
+    expect([status, body]).toEqual([200, listed])
+  })
+
+  it.each(placeNames)('of %s is answered 404 to strangers', async (name) => {
+    await expectHidden(call, {
+      route: 'GET /v1/tenants/:id',
+      id: (await tenantOf(name)).id,
+      strangers: strangersOf(name).map((stranger) => world[stranger].key),
+    })
+  })
+})
+
+async function failedTenant(name: PlaceName) {
+  const { id } = await product.db
+    .selectFrom('tenants')
+    .select('id')
+    .where('partnerId', '=', world[name].id)
+    .executeTakeFirstOrThrow()
+  await markTenant(product.db, id, { status: 'failed', problem: 'the domain was refused' })
+  return { id: outwardId('tenant', id) }
+}
+
+describe('trying a provisioning again', () => {
+  const retry = (id: string, via = call) =>
+    via(`/v1/tenants/${id}/retry`, { method: 'POST', key: world.owner.key })
+
+  it('is refused where nothing failed', async () => {
+    const answer = await retry((await tenantOf('shop')).id)
+    expect([answer.status, answer.body.code]).toEqual([409, 'not_ready'])
+    expect(answer.body.detail).toContain('provisioning')
+  })
+
+  it('is refused where no process waits for it', async () => {
+    const { id } = await failedTenant('pier')
+    const answer = await retry(id)
+    expect([answer.status, answer.body.code]).toEqual([409, 'not_ready'])
+  })
+
+  it('asks for patience while the process engine is away', async () => {
+    const { id } = await failedTenant('south')
+    const temporal = goneTemporal()
+    const other = await serveWith(product, { temporal })
+    const answer = await retry(id, other.call)
+    expect([answer.status, answer.body.code]).toEqual([503, 'temporarily_unavailable'])
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+    await other.stop()
+    await temporal.connection.close()
+  })
+
+  it('of a tenant that is not there is told as such', async () => {
+    const answer = await retry(outwardId('tenant', world.shop.id))
+    expect([answer.status, answer.body.code]).toEqual([404, 'not_found'])
+  })
+
+  itIsClosedTo(['master_reseller', 'reseller'], ['POST /v1/tenants/:id/retry'], () => ({
+    ...stage(),
+    keys: {
+      super_admin: world.owner.key,
+      master_reseller: world.north.key,
+      reseller: world.shop.key,
+    },
+  }))
+})
+
+describe('whoever has no live key is answered 401', () => {
+  itTakesLiveKeysOnly(stage, [
+    'GET /v1/tenants',
+    'GET /v1/tenants/:id',
+    'POST /v1/tenants/:id/retry',
+  ])
+})

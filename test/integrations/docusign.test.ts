@@ -1,0 +1,144 @@
+import { agreementPdf } from '../../integrations/documents.ts'
+import { type AgreementToSend, type Docusign, envelopeState } from '../../integrations/docusign.ts'
+import { readConnectEvent } from '../../integrations/docusign-webhooks.ts'
+import { hmacKeys, type Kit, type Receiver, startKit, startReceiver } from '../sandbox/kit.ts'
+import { docusignFor, vendorErrorOf } from './kit.ts'
+
+let kit: Kit
+let receiver: Receiver
+let docusign: Docusign
+let pdf: Buffer
+beforeAll(async () => {
+  kit = await startKit()
+  receiver = await startReceiver()
+  docusign = docusignFor(kit.sandbox)
+  pdf = await agreementPdf({
+    version: '1',
+    company: 'Acme',
+    country: 'US',
+    level: 'reseller',
+    programme: 'Demo',
+    commission: [{ depth: 0, rate: '20 %' }],
+    date: new Date('2026-10-01T00:00:00Z'),
+  })
+})
+afterEach(() => fetch(`${kit.sandbox.url}/_sandbox/faults`, { method: 'DELETE' }))
+afterAll(async () => {
+  await kit.stop()
+  await receiver.close()
+})
+
+let made = 0
+
+function agreement(changes: Partial<AgreementToSend> = {}): AgreementToSend {
+  made += 1
+  return {
+    transactionId: `agr_${made}`,
+    documentName: 'Partner agreement.pdf',
+    pdf,
+    signer: { name: 'Ada', email: 'ada@acme.example' },
+    subject: 'Your partner agreement',
+    applicationId: 'app_1',
+    webhookUrl: `${receiver.url}/connect`,
+    ...changes,
+  }
+}
+
+const fault = (kind: string, more: object = {}) =>
+  kit.post('/faults', { vendor: 'docusign', kind, path: '/restapi', ...more })
+
+describe('an agreement', () => {
+  test('is mailed for signature with its application beside it', async () => {
+    const id = await docusign.sendAgreement(agreement())
+    const envelope = (await kit.list('envelopes')).find((one) => one.id === id)
+    expect(envelope).toMatchObject({ status: 'sent', metadata: { application: 'app_1' } })
+    expect((await kit.list('mails')).at(-1)).toMatchObject({
+      kind: 'docusign_envelope',
+      to: 'ada@acme.example',
+      subject: expect.stringContaining('Your partner agreement'),
+    })
+  })
+
+  test('is found by its transaction, so that a lost answer sends no second one', async () => {
+    const lost = agreement()
+    expect(await docusign.findEnvelope(lost.transactionId)).toBeNull()
+    await fault('timeout_after_commit')
+    expect((await vendorErrorOf(docusign.sendAgreement(lost))).failure).toBe('unknown')
+    const found = await docusign.findEnvelope(lost.transactionId)
+    expect(found).toEqual(expect.any(String))
+    expect(await docusign.readEnvelope(found ?? '')).toBe('sent')
+  })
+
+  test('tells its changes to our address, signed', async () => {
+    const id = await docusign.sendAgreement(agreement())
+    await kit.post(`/envelopes/${id}/sign`)
+    const [message] = await receiver.wait(({ body }) => {
+      const { event, data } = JSON.parse(body)
+      return event === 'envelope-completed' && data.envelopeId === id
+    })
+    expect(message?.path).toBe('/connect')
+    const header = (name: string) => String(message?.headers[name.toLowerCase()] ?? '')
+    const request = { rawBody: Buffer.from(message?.body ?? ''), header }
+    expect(readConnectEvent(request, hmacKeys).objectId).toBe(id)
+  })
+
+  test.each([
+    ['sign', 'completed'],
+    ['decline', 'declined'],
+    ['expire', 'voided'],
+  ] as const)('after "%s" is read as %s', async (act, state) => {
+    const id = await docusign.sendAgreement(agreement())
+    expect(await docusign.readEnvelope(id)).toBe('sent')
+    await kit.post(`/envelopes/${id}/${act}`)
+    expect(await docusign.readEnvelope(id)).toBe(state)
+  })
+
+  test.each([
+    ['created', 'sent'],
+    ['sent', 'sent'],
+    ['delivered', 'sent'],
+    ['completed', 'completed'],
+    ['declined', 'declined'],
+    ['voided', 'voided'],
+    [undefined, 'sent'],
+  ])('that the vendor calls %s is %s', (status, state) => {
+    expect(envelopeState(status)).toBe(state)
+  })
+
+  test('that is signed is fetched as one whole PDF', async () => {
+    const id = await docusign.sendAgreement(agreement())
+    await kit.post(`/envelopes/${id}/sign`)
+    const signed = await docusign.fetchSignedAgreement(id)
+    const text = signed.toString('latin1')
+    expect(text.startsWith('%PDF-')).toBe(true)
+    expect(text.trimEnd().endsWith('%%EOF')).toBe(true)
+    expect(text).toContain('/EmbeddedFile')
+    expect(await docusign.fetchSignedAgreement(id)).toEqual(signed)
+  })
+
+  test('keeps every byte of what was sent, until it is signed', async () => {
+    const id = await docusign.sendAgreement(agreement())
+    expect((await docusign.fetchSignedAgreement(id)).equals(pdf)).toBe(true)
+  })
+})
+
+describe('the withdrawal of an agreement', () => {
+  test('ends one that is open, and can be repeated', async () => {
+    const id = await docusign.sendAgreement(agreement())
+    await docusign.voidAgreement(id, 'The application was withdrawn')
+    expect(await docusign.readEnvelope(id)).toBe('voided')
+    await expect(docusign.voidAgreement(id, 'Again')).resolves.toBeUndefined()
+    const view = (await kit.list('envelopes')).find((one) => one.id === id)
+    expect(view).toMatchObject({ status: 'voided', voidedReason: 'The application was withdrawn' })
+  })
+
+  test.each([
+    ['sign', 'completed'],
+    ['decline', 'declined'],
+  ] as const)('leaves one alone that ended by "%s"', async (act, state) => {
+    const id = await docusign.sendAgreement(agreement())
+    await kit.post(`/envelopes/${id}/${act}`)
+    await docusign.voidAgreement(id, 'Too late')
+    expect(await docusign.readEnvelope(id)).toBe(state)
+  })
+})
