@@ -24,10 +24,10 @@ export async function readBody(ctx: Context, limitBytes: number): Promise<Buffer
   return Buffer.concat(chunks)
 }
 
-export function listen(server: Server, port: number): Promise<number> {
+export function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, host, () => {
       server.removeListener('error', reject)
       resolve((server.address() as AddressInfo).port)
     })

@@ -13,7 +13,7 @@ export interface Mailbox {
 }
 
 /** Takes every mail that is sent to it and hands none on. */
-export async function openMailbox(deps: Deps, port: number): Promise<Mailbox> {
+export async function openMailbox(deps: Deps, host: string, port: number): Promise<Mailbox> {
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
@@ -40,7 +40,7 @@ export async function openMailbox(deps: Deps, port: number): Promise<Mailbox> {
   server.on('error', (error) => deps.note(`mailbox: ${error.message}`))
   await new Promise<void>((resolve, reject) => {
     server.server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => resolve())
+    server.listen(port, host, () => resolve())
   })
   return {
     port: (server.server.address() as AddressInfo).port,

@@ -4,7 +4,7 @@ import { startSandbox } from './sandbox.ts'
 /** Exit codes: 0 it was stopped, 1 it failed, 2 it was started wrongly. */
 async function main(args: string[]): Promise<void> {
   refuseLiveKeys(args)
-  const { help, exitWithParent, options } = readCommandLine(args)
+  const { help, options } = readCommandLine(args)
   if (help || options === null) {
     process.stdout.write(usage)
     return
@@ -24,7 +24,6 @@ async function main(args: string[]): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  if (exitWithParent) process.stdin.on('close', stop).on('end', stop).resume()
   process.stdout.write(`${JSON.stringify(ready)}\n`)
 }
 

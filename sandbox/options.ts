@@ -17,6 +17,8 @@ export interface DocusignSettings {
 }
 
 export interface SandboxOptions {
+  /** Where it listens; anything but 127.0.0.1 is for containers, whose ports are published. */
+  host: string
   httpPort: number
   tlsPort: number
   smtpPort: number
@@ -32,8 +34,9 @@ export class WrongUse extends Error {}
 
 export const usage = `usage: node sandbox/main.ts --tls-dir DIR --settings FILE [options]
 
-Stand-ins of Stripe and DocuSign and a mailbox, on 127.0.0.1 only.
+Stand-ins of Stripe and DocuSign and a mailbox. There is no login: keep them to this machine.
 
+  --host ADDRESS       where it listens (default 127.0.0.1)
   --http-port N        Stripe, DocuSign REST, control plane and pages (default 0: any free port)
   --tls-port N         DocuSign OAuth over TLS (default 0)
   --smtp-port N        the mailbox (default 0)
@@ -43,20 +46,19 @@ Stand-ins of Stripe and DocuSign and a mailbox, on 127.0.0.1 only.
                        "user_id", "account_id", "public_key_pem", "hmac_keys": []}}
   --state FILE         journal of everything that happened (default: memory only)
   --seed N             seed of the faults' randomness (default 1)
-  --exit-with-parent   also stop when standard input closes
   --help               this text
 `
 
 export interface CommandLine {
   help: boolean
-  exitWithParent: boolean
   options: SandboxOptions | null
 }
 
 export function readCommandLine(args: string[]): CommandLine {
   const { values } = parseFlags(args)
-  if (values.help) return { help: true, exitWithParent: false, options: null }
+  if (values.help) return { help: true, options: null }
   const options: SandboxOptions = {
+    host: readText('--host', values.host),
     httpPort: readNumber('--http-port', values['http-port'], 65_535),
     tlsPort: readNumber('--tls-port', values['tls-port'], 65_535),
     smtpPort: readNumber('--smtp-port', values['smtp-port'], 65_535),
@@ -65,7 +67,7 @@ export function readCommandLine(args: string[]): CommandLine {
     seed: readNumber('--seed', values.seed, 0xffff_ffff),
     settings: readSettings(readText('--settings', values.settings)),
   }
-  return { help: false, exitWithParent: values['exit-with-parent'] ?? false, options }
+  return { help: false, options }
 }
 
 function parseFlags(args: string[]) {
@@ -73,6 +75,7 @@ function parseFlags(args: string[]) {
     return parseArgs({
       args,
       options: {
+        host: { type: 'string', default: '127.0.0.1' },
         'http-port': { type: 'string', default: '0' },
         'tls-port': { type: 'string', default: '0' },
         'smtp-port': { type: 'string', default: '0' },
@@ -80,7 +83,6 @@ function parseFlags(args: string[]) {
         settings: { type: 'string' },
         state: { type: 'string' },
         seed: { type: 'string', default: '1' },
-        'exit-with-parent': { type: 'boolean' },
         help: { type: 'boolean' },
       },
     })

@@ -70,14 +70,14 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   web.use(controlRouter(parts).routes())
   web.use(pagesRouter(parts).routes())
   const httpServer = http.createServer(web.callback())
-  const httpPort = await listen(httpServer, options.httpPort)
+  const httpPort = await listen(httpServer, options.host, options.httpPort)
   url = `http://127.0.0.1:${httpPort}`
 
   const oauth = createApp(note)
   oauth.use(oauthRouter(deps).routes())
   const tlsServer = https.createServer(certificate, oauth.callback())
-  const tlsPort = await listen(tlsServer, options.tlsPort)
-  const mailbox = await openMailbox(deps, options.smtpPort)
+  const tlsPort = await listen(tlsServer, options.host, options.tlsPort)
+  const mailbox = await openMailbox(deps, options.host, options.smtpPort)
 
   return {
     httpPort,

@@ -8,9 +8,9 @@ import { startPostgres } from './launch/postgres.ts'
 import { stopStale } from './launch/process-records.ts'
 import { takeSupervisorLock } from './launch/supervisor-lock.ts'
 import { provideTemporal } from './launch/temporal.ts'
+import { banner } from './stack/banner.ts'
 import { devDirectory } from './stack/keep.ts'
 import { type KeptServer, keepAlive } from './stack/keep-alive.ts'
-import type { StackKeys } from './stack/programme.ts'
 import { seedPartners } from './stack/seed.ts'
 import { type Stack, startStack } from './stack/stack.ts'
 import { type DevStatus, statusFile } from './stack/status.ts'
@@ -22,31 +22,6 @@ function statusOf(stack: Stack): DevStatus {
     psql: `psql ${stack.database.url}`,
     temporal: { address, how, namespace },
   }
-}
-
-function banner({ urls, psql }: DevStatus, keys: StackKeys): string {
-  const rows: [string, string][] = [
-    ['API', urls.api],
-    ['API documentation', urls.docs],
-    ['sandbox (Stripe, DocuSign)', urls.sandbox],
-    ['mailbox', urls.mailbox],
-    ['Temporal', urls.temporal_ui ?? 'no page; see its own installation'],
-    ['database', psql],
-    ['key of a super admin', keys.super_admin ?? ''],
-    ['key of a second super admin', keys.super_admin_2 ?? ''],
-    ['key of the master reseller', keys.master_reseller ?? ''],
-    ['key of the reseller', keys.reseller ?? ''],
-  ]
-  const lines = rows.map(([label, value]) => `  ${label.padEnd(28)} ${value}`)
-  return [
-    '',
-    'Tributary is ready',
-    ...lines,
-    '',
-    `  Try: curl -H "Authorization: Bearer ${keys.reseller}" ${urls.api}/v1/me`,
-    '  Ctrl-C stops everything.',
-    '',
-  ].join('\n')
 }
 
 /** Our own servers, which are watched; those of somebody else are not. */
@@ -112,7 +87,10 @@ async function run(input: CommandInput): Promise<number> {
     const status = statusOf(stack)
     writeFileSync(statusFile(env), JSON.stringify(status, null, 2), { mode: 0o600 })
     const watch = keepAlive(ownServers(stack, input, ports), progress)
-    print({ ready: true, ...status, keys }, () => banner(status, keys))
+    print(
+      { ready: true, ...status, keys },
+      () => `${banner(status, keys)}\n  Ctrl-C stops everything.`,
+    )
     await stopping
     progress.note('stopping')
     await watch.stop()

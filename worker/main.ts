@@ -62,17 +62,7 @@ async function run(config: Config, log: Log): Promise<void> {
   await connection.close()
 }
 
-/** With `--exit-with-parent`, a launcher that dies takes this process with it. */
-function exitWithParent(): void {
-  if (!process.argv.includes('--exit-with-parent')) return
-  process.stdin
-    .on('end', () => process.kill(process.pid, 'SIGTERM'))
-    .resume()
-    .unref()
-}
-
 try {
-  exitWithParent()
   const config = readConfig()
   const log = pino({ name: 'worker', level: config.logLevel }, pino.destination(2))
   await run(config, log)

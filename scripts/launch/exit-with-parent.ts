@@ -1,8 +1,13 @@
 /**
- * A supervisor that is killed closes the pipe to its children's standard input; a child that was
- * started with `--exit-with-parent` then ends the way it ends on SIGTERM.
+ * Loaded into a child before its own code (`node --import`): a supervisor that is killed closes
+ * the pipe to the child's standard input, and the child then ends the way it ends on SIGTERM.
+ * Node loads it into the child's threads too, and they have no such pipe.
  */
-export function exitWithParent(): void {
-  if (!process.argv.includes('--exit-with-parent')) return
-  process.stdin.resume().once('close', () => process.kill(process.pid, 'SIGTERM'))
+import { isMainThread } from 'node:worker_threads'
+
+if (isMainThread) {
+  process.stdin
+    .on('end', () => process.kill(process.pid, 'SIGTERM'))
+    .resume()
+    .unref()
 }

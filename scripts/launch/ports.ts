@@ -8,7 +8,7 @@ import { cacheRoot, prepareDataDir } from './paths.ts'
 import { portOwner } from './port-owner.ts'
 import type { Progress } from './progress.ts'
 
-const preferred = {
+export const preferredPorts = {
   api: 4400,
   sandbox: 4401,
   sandboxTls: 4402,
@@ -18,10 +18,10 @@ const preferred = {
   temporalUi: 4406,
 } as const
 
-export type PortRole = keyof typeof preferred
+export type PortRole = keyof typeof preferredPorts
 export type Ports = Record<PortRole, number>
 
-export const portRoles = Object.keys(preferred) as readonly PortRole[]
+export const portRoles = Object.keys(preferredPorts) as readonly PortRole[]
 
 const firstSubstitute = 4410
 /** Other people's Temporal lives there: ours must never be mistaken for it. */
@@ -40,13 +40,13 @@ export interface PortChoice {
 export async function choosePorts(choice: PortChoice): Promise<Ports> {
   const { env, progress, held = {} } = choice
   const paths = prepareDataDir(env)
-  const wanted: Ports = { ...preferred, ...storedPorts(paths.ports), ...held }
+  const wanted: Ports = { ...preferredPorts, ...storedPorts(paths.ports), ...held }
   const reserve = portReservations(env)
   const taken = new Set<number>(Object.values(held))
   const chosen: Partial<Ports> = { ...held }
   for (const role of portRoles) {
     if (chosen[role] !== undefined) continue
-    const [first, ...later] = new Set([wanted[role], preferred[role]])
+    const [first, ...later] = new Set([wanted[role], preferredPorts[role]])
     const usable = async (port: number) =>
       port !== temporalDefaultPort && !taken.has(port) && (await reserve(port)) === undefined
     let port = first
@@ -112,7 +112,7 @@ function storedPorts(file: string): Partial<Ports> {
 
 /** The ports of this checkout as last chosen, without looking whether they are free. */
 export function knownPorts(env: LauncherEnvironment): Ports {
-  return { ...preferred, ...storedPorts(prepareDataDir(env).ports) }
+  return { ...preferredPorts, ...storedPorts(prepareDataDir(env).ports) }
 }
 
 export async function isFree(port: number): Promise<boolean> {

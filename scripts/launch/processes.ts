@@ -27,7 +27,7 @@ export interface ProcessSpec {
   /** A line of its output, or an address that answers with 2xx. */
   ready?: { line: RegExp } | { url: string }
   readyTimeoutMs?: number
-  /** Ends the child when we are killed; it has to call what exit-with-parent.ts does. */
+  /** Ends the child, one of our files, when we are killed. */
   exitWithParent?: boolean
   /** Gives up waiting for readiness, and ends the child. */
   signal?: AbortSignal
@@ -96,11 +96,13 @@ function stopWithin(graceMs: number): Signal[] {
   ]
 }
 
+const exitWithParent = join(import.meta.dirname, 'exit-with-parent.ts')
+
 function spawnDetached(spec: ProcessSpec, env: LauncherEnvironment, log: number): ChildProcess {
   const isSource = /\.[cm]?[jt]s$/.test(spec.command)
   const command = isSource ? process.execPath : spec.command
-  const args = isSource ? [spec.command, ...(spec.args ?? [])] : [...(spec.args ?? [])]
-  if (spec.exitWithParent) args.push('--exit-with-parent')
+  const preload = spec.exitWithParent ? ['--import', exitWithParent] : []
+  const args = [...(isSource ? [...preload, spec.command] : []), ...(spec.args ?? [])]
   const variables = Object.entries({ ...env.all, ...spec.variables })
   const child = spawn(command, args, {
     cwd: spec.cwd ?? pathsOf(env).root,

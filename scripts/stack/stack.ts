@@ -205,7 +205,11 @@ async function whenReady(api: string): Promise<void> {
   if (!ready) throw new Error(`the API did not become ready: ${last}`)
 }
 
-function urlsOf(ports: Ports, temporal: TemporalServer): Stack['urls'] {
+/** Where people find the parts. */
+export function urlsOf(
+  ports: Pick<Ports, 'api' | 'sandbox'>,
+  temporal: Pick<TemporalServer, 'uiUrl'>,
+): Stack['urls'] {
   const api = `http://127.0.0.1:${ports.api}`
   const sandbox = `http://127.0.0.1:${ports.sandbox}`
   return {

@@ -19,11 +19,15 @@ function mortalWorker(product: Product) {
   let deaths = 0
   let ending = false
   const start = () => {
-    child = spawn(process.execPath, ['worker/main.ts', '--exit-with-parent'], {
-      cwd: root,
-      env: { PATH: product.variables.PATH ?? '', ...product.variables },
-      stdio: ['pipe', 'pipe', 'ignore'],
-    })
+    child = spawn(
+      process.execPath,
+      ['--import', './scripts/launch/exit-with-parent.ts', 'worker/main.ts'],
+      {
+        cwd: root,
+        env: { PATH: product.variables.PATH ?? '', ...product.variables },
+        stdio: ['pipe', 'pipe', 'ignore'],
+      },
+    )
     const own = child
     own.stdout?.once('data', () => {
       // It lives long enough to do something, and dies in the middle of something else.

@@ -126,11 +126,11 @@ interface Started {
   exit: Promise<number | null>
 }
 
-async function start(...more: string[]): Promise<Started> {
+async function start(): Promise<Started> {
   const settings = join(folder, 'settings.json')
   writeFileSync(settings, JSON.stringify(settingsOf()))
   const args = ['--tls-dir', folder, '--settings', settings, '--state', join(folder, 'state.jsonl')]
-  const child = spawn(node, [main, ...args, ...more], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(node, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const line = await new Promise<string>((resolve) =>
@@ -145,11 +145,11 @@ describe('the process', () => {
     const made = await stripeAt({ httpPort: first.ready.http }).customers.create({ name: 'Safe' })
     first.child.kill('SIGKILL')
     await first.exit
-    const second = await start('--exit-with-parent')
+    const second = await start()
     expect(second.ready).toMatchObject({ ready: true, certificate: join(folder, 'cert.pem') })
     const stripe = stripeAt({ httpPort: second.ready.http })
     expect(await stripe.customers.retrieve(made.id)).toMatchObject({ name: 'Safe' })
-    second.child.stdin?.end()
+    second.child.kill('SIGINT')
     expect(await second.exit).toBe(0)
   })
 
@@ -181,6 +181,7 @@ describe('the process', () => {
       smtpPort: 0,
       tlsDir: folder,
       state: null,
+      host: '127.0.0.1',
       seed: 1,
       settings: { stripe: { ...stripe, secret_key: 'sk_live_abc' }, docusign },
     })

@@ -63,6 +63,7 @@ export async function startKit(wishes: Wishes = {}): Promise<Kit> {
     smtpPort: 0,
     tlsDir: join(folder, 'tls'),
     state: join(folder, 'state.jsonl'),
+    host: '127.0.0.1',
     seed: wishes.seed ?? 1,
     settings: settingsOf(wishes.endpoints),
   })

@@ -16,9 +16,7 @@ import { type Checkout, makeCheckout, program } from './checkout.ts'
 const server = `
 import { appendFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { exitWithParent } from 'LAUNCH/exit-with-parent.ts'
 const [name, port, how, ends] = process.argv.slice(2)
-exitWithParent()
 process.on('SIGTERM', () => {
   if (how === 'stubborn') return
   appendFileSync(ends, name + '\\n')
