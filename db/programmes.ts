@@ -72,8 +72,10 @@ export interface NewProgramme {
   rules: { depth: number; rateNum: bigint; rateDen: bigint }[]
 }
 
-/** Sets a programme up; the same code is the same programme and stays as it is. */
-export async function recordProgramme(trx: Trx, programme: NewProgramme): Promise<void> {
+/** Sets the one programme up. @returns false where there is one, which stays as it is. */
+export async function recordProgramme(trx: Trx, programme: NewProgramme): Promise<boolean> {
+  const existing = await trx.selectFrom('programmes').select('id').executeTakeFirst()
+  if (existing) return false
   const { tiers, rules, deadlines, ...columns } = programme
   const inserted = await trx
     .insertInto('programmes')
@@ -81,7 +83,7 @@ export async function recordProgramme(trx: Trx, programme: NewProgramme): Promis
     .onConflict((conflict) => conflict.column('code').doNothing())
     .returning('id')
     .executeTakeFirst()
-  if (!inserted) return
+  if (!inserted) return false
   await trx
     .insertInto('tiers')
     .values(
@@ -96,4 +98,5 @@ export async function recordProgramme(trx: Trx, programme: NewProgramme): Promis
     .insertInto('commissionRules')
     .values(rules.map((rule) => ({ programmeId: inserted.id, version: 1, valid: '(,)', ...rule })))
     .execute()
+  return true
 }

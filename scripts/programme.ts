@@ -56,7 +56,7 @@ async function run({ env, args, print }: CommandInput): Promise<number> {
   const programme = readProgramme(args[0])
   if (!env.databaseUrl) throw new CommandError('set DATABASE_URL to the database', 2)
   const rateDen = 10_000n
-  await withDatabase(env.databaseUrl, ({ db }) =>
+  const fresh = await withDatabase(env.databaseUrl, ({ db }) =>
     inTransaction(db, (trx) =>
       recordProgramme(trx, {
         code: programme.code,
@@ -76,6 +76,12 @@ async function run({ env, args, print }: CommandInput): Promise<number> {
       }),
     ),
   )
+  if (!fresh) {
+    throw new CommandError(
+      'a programme is set up already; it stays as it is, nothing was changed',
+      1,
+    )
+  }
   print({ code: programme.code }, () => `the programme ${programme.code} is set up`)
   return 0
 }

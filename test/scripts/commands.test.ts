@@ -1,0 +1,160 @@
+/** The commands of package.json as a person runs them: each in a process of its own. */
+import { execFile } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { bookInvoice } from '../../activities/commission/payments.ts'
+import { readToolEnvironment } from '../../config.ts'
+import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { makeOrder, makePartner, makeProgramme, paidInvoice } from '../support/factories.ts'
+import { suiteFacts } from '../support/suite.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const commands = Object.entries<string>(scripts).flatMap(([name, line]) => {
+  const [, script] = /run\.mjs (\S+)$/.exec(line) ?? []
+  return script ? [{ name, script }] : []
+})
+
+interface Outcome {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+function run(args: string[], variables: Record<string, string> = {}): Promise<Outcome> {
+  const { PATH = '', HOME = '' } = readToolEnvironment().all
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      args,
+      { cwd: root, env: { PATH, HOME, ...variables } },
+      (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    )
+  })
+}
+
+const command = (name: string, args: string[] = [], variables?: Record<string, string>) =>
+  run(['scripts/run.mjs', name, ...args], variables)
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await makeProgramme(database.db)
+})
+afterAll(() => database.drop())
+
+describe('every command', () => {
+  it.each(commands)('npm run $name explains itself, and starts nothing', async (entry) => {
+    const { code, stdout, stderr } = await command(entry.script, ['--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain(`npm run ${entry.name}`)
+    expect(stdout).toContain('--json')
+  })
+
+  it('refuses a flag that it does not know, and says which there are', async () => {
+    const { code, stdout, stderr } = await command('status', ['--jason'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain("'--jason'")
+    expect(stderr).toContain('--help')
+    expect(stderr).not.toMatch(/\n\s+at /)
+  })
+})
+
+describe('npm run ledger:check', () => {
+  it('says that every invariant holds, as one JSON document', async () => {
+    const { code, stdout } = await command('ledger-check', ['--json'], {
+      DATABASE_URL: database.url,
+    })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ violations: [] })
+  })
+
+  it('names the invariant that is broken, and exits with 1', async () => {
+    const { db } = database
+    const order = await makeOrder(db, await makePartner(db))
+    await bookInvoice({ db }, paidInvoice(order))
+    await sql`update ledger_balances set credits_minor = credits_minor + 1`.execute(db)
+    const { code, stdout } = await command('ledger-check', [], { DATABASE_URL: database.url })
+    await sql`update ledger_balances set credits_minor = credits_minor - 1`.execute(db)
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^I03 is broken \(.+\): 1 row\(s\)$/m)
+  })
+})
+
+describe('setting up a database of one’s own', () => {
+  const name = `setup_${process.pid}`
+  const { postgresUrl } = suiteFacts()
+  const variables = { DATABASE_URL: databaseUrl(postgresUrl, name) }
+  beforeAll(() => createDatabase(postgresUrl, name))
+  afterAll(() => dropDatabase(postgresUrl, name))
+
+  it('takes the commands of the README, in their order', async () => {
+    const migrated = await command('migrate', ['--json'], variables)
+    expect(migrated.code).toBe(0)
+    expect(JSON.parse(migrated.stdout).applied.length).toBeGreaterThan(0)
+    const again = await command('migrate', ['--json'], variables)
+    expect(JSON.parse(again.stdout)).toEqual({ applied: [] })
+
+    const programme = await command('programme', ['docs/examples/programme.json'], variables)
+    expect(programme).toMatchObject({ code: 0, stderr: '' })
+    const twice = await command('programme', ['docs/examples/programme.json'], variables)
+    expect(twice).toMatchObject({ code: 1, stdout: '' })
+    expect(twice.stderr).toContain('set up already')
+
+    const person = ['--name', 'First Person', '--email', 'first@example.com', '--live', '--json']
+    const admin = await command('admin', person, variables)
+    expect(JSON.parse(admin.stdout)).toMatchObject({ key: expect.stringContaining('_live_') })
+  })
+
+  it('names every problem of a programme file and keeps nothing of it', async () => {
+    const file = join(suiteFacts().claims, `programme-${process.pid}.json`)
+    writeFileSync(file, JSON.stringify({ code: 'x', minimum_payout: 1.5, surprise: true }))
+    const { code, stderr } = await command('programme', [file], variables)
+    expect(code).toBe(2)
+    expect(stderr).toContain('minimum_payout')
+    expect(stderr).toContain('surprise')
+    expect(stderr).toContain('deadlines')
+  })
+})
+
+describe('npm run demo:verify', () => {
+  it('finds an amount that is not the expected one', async () => {
+    const file = join(root, 'docs', 'examples', 'demo-report.json')
+    const report = JSON.parse(readFileSync(file, 'utf8'))
+    const statements = report.statements.map((statement: object) => ({
+      ...statement,
+      pdf: file,
+      csv: file,
+    }))
+    const right = join(suiteFacts().claims, `right-${process.pid}.json`)
+    writeFileSync(right, JSON.stringify({ ...report, statements }))
+    expect(await command('demo-verify', [right])).toMatchObject({ code: 0 })
+    const [first, ...others] = report.accruals
+    const wrong = join(suiteFacts().claims, `wrong-${process.pid}.json`)
+    const accruals = [{ ...first, amount: first.amount + 1 }, ...others]
+    writeFileSync(wrong, JSON.stringify({ ...report, statements, accruals }))
+    const { code, stdout } = await command('demo-verify', [wrong])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^accruals: expected/)
+  })
+})
+
+describe('the processes of the product', () => {
+  it.each(['api/server.ts', 'worker/main.ts'])(
+    '%s lists all problems of its settings and exits with 2',
+    async (file) => {
+      const { code, stdout, stderr } = await run([file], {
+        DATABASE_URL: 'mysql://x',
+        SANDBOX: '1',
+        STRIPE_SECRET_KEY: 'sk_live_abc',
+      })
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toContain('DATABASE_URL: expected postgres://')
+      expect(stderr).toContain('TEMPORAL_ADDRESS: is not set')
+      expect(stderr).toContain('STRIPE_SECRET_KEY: is a live key')
+    },
+  )
+})
