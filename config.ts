@@ -3,6 +3,7 @@
  * reads `process.env`; all other code receives values as parameters.
  */
 import { readFileSync } from 'node:fs'
+import { delimiter } from 'node:path'
 import { z } from 'zod'
 
 const flag = z
@@ -189,6 +190,14 @@ export function readConfig(env: Environment = process.env): Config {
   return structured(parsed.data)
 }
 
+/** Where installers put programs like Go, which a fresh account often lacks on its PATH. */
+const usualPlaces = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/go/bin', '/opt/homebrew/bin']
+
+function programPath(path: string): string {
+  const places = [...path.split(delimiter), ...usualPlaces].filter((place) => place !== '')
+  return [...new Set(places)].join(delimiter)
+}
+
 /** What the tools below `scripts/` take from the environment; all of it is optional. */
 export function readToolEnvironment(env: Environment = process.env) {
   const set = withoutBlanks(env)
@@ -202,7 +211,7 @@ export function readToolEnvironment(env: Environment = process.env) {
     temporalNamespace: set.TEMPORAL_NAMESPACE,
     temporalApiKey: set.TEMPORAL_API_KEY,
     temporalTls: set.TEMPORAL_TLS === '1' || set.TEMPORAL_TLS === 'true',
-    path: set.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+    path: programPath(set.PATH ?? ''),
     all: Object.fromEntries(
       Object.entries(env).filter(([, value]) => value !== undefined),
     ) as Record<string, string>,

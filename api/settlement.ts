@@ -16,7 +16,8 @@ import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { startCommitted, updateProcess } from './processes.ts'
 import { type Call, type Route, route } from './route.ts'
-import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
+import { figures } from './statements.ts'
+import { currencyAnswer, idAnswer, instantAnswer, pathId } from './validate.ts'
 
 const runForm = z.strictObject({ period: periodField, mode: z.enum(['preview', 'live']) })
 const signatureForm = z.strictObject({
@@ -26,14 +27,7 @@ const signatureForm = z.strictObject({
 const totalsAnswer = z.object({
   currency: currencyAnswer,
   statements: z.int(),
-  opening: minorAmount,
-  earned: minorAmount,
-  clawed_back: minorAmount,
-  adjustments: minorAmount,
-  closing: minorAmount,
-  held: minorAmount,
-  payable: minorAmount,
-  carried: minorAmount,
+  ...figures,
 })
 
 const runAnswer = z.object({

@@ -16,12 +16,8 @@ import { listAnswer, presentPage } from './paging.ts'
 import { type Call, type Route, route } from './route.ts'
 import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
 
-const statementSummary = z.object({
-  id: idAnswer('statement'),
-  number: z.string(),
-  partner: idAnswer('partner'),
-  period: z.string(),
-  currency: currencyAnswer,
+/** The figures of a statement, and of the totals of many. */
+export const figures = {
   opening: minorAmount,
   earned: minorAmount,
   clawed_back: minorAmount,
@@ -30,6 +26,15 @@ const statementSummary = z.object({
   held: minorAmount,
   payable: minorAmount,
   carried: minorAmount,
+}
+
+const statementSummary = z.object({
+  id: idAnswer('statement'),
+  number: z.string(),
+  partner: idAnswer('partner'),
+  period: z.string(),
+  currency: currencyAnswer,
+  ...figures,
   carry_reason: z.string().nullable(),
   issued_at: instantAnswer,
 })

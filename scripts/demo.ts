@@ -5,6 +5,7 @@ import { checkInvariants } from '../db/invariants.ts'
 import { formatMoney } from '../domain/currencies.ts'
 import { temporalClient } from '../integrations/temporal.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
+import { reasonOf } from './launch/not-ready.ts'
 import { pathsOf } from './launch/paths.ts'
 import type { Progress } from './launch/progress.ts'
 import { withDatabase } from './stack/database.ts'
@@ -24,7 +25,8 @@ function stageClock(progress: Progress): { stage: Stage; seconds: Record<string,
       step.done()
       return result
     } catch (error) {
-      step.failed(error instanceof Error ? error.message : String(error))
+      // The command tells the rest when it ends.
+      step.failed(reasonOf(error).split('\n')[0] ?? '')
       throw error
     } finally {
       seconds[name] = Math.round(performance.now() - start) / 1000

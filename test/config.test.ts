@@ -354,7 +354,7 @@ describe('what the tools take from the environment', () => {
       databaseUrl: undefined,
       temporalAddress: undefined,
       temporalTls: false,
-      path: '/usr/local/bin:/usr/bin:/bin',
+      path: '/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin:/opt/homebrew/bin',
       all: {},
     })
   })

@@ -6,23 +6,14 @@
  * in the database, because histories cannot be corrected.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
-import type { ApplicationStage } from '../domain/onboarding.ts'
+import type { ApplicationStage, OnboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, type Vendor } from '../domain/process-names.ts'
 import type { RunMode, RunStage } from '../domain/settlement.ts'
 
-/** Seconds, pinned when the process starts. */
 export interface OnboardingInput {
   applicationId: string
   parentId: string | null
-  deadlines: {
-    agreementReminders: number[]
-    agreementExpiry: number
-    verificationReminders: number[]
-    verificationExpiry: number
-    approvalReminder: number
-    approvalEscalation: number
-    approvalLapse: number
-  }
+  deadlines: OnboardingDeadlines
 }
 
 export interface Decision {

@@ -47,7 +47,7 @@ export async function buildTemporal(options: BuildOptions): Promise<string> {
   const { env, progress, sources } = options
   const plan = planOf(env, sources)
   const go = onPath(env.path, 'go')
-  if (!go) throw new Error('Go is not installed (no `go` on the PATH)')
+  if (!go) throw new Error('Go is not installed (no `go` on the PATH nor in /usr/local/go)')
   mkdirSync(plan.directory, { recursive: true })
   const step = progress.step(
     `building ${plan.title}`,

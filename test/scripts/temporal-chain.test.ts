@@ -45,7 +45,7 @@ describe('the way to a Temporal server', () => {
       'build through the Go module proxy',
     ])
     expect(steps[4]).toContain('temporal.download')
-    expect(steps[5]).toContain('Go is not installed (no `go` on the PATH)')
+    expect(steps[5]).toContain('Go is not installed (no `go` on the PATH')
     expect(message).toContain('  1. install Go')
     expect(message).toContain('  2. install the Temporal CLI')
   })
