@@ -15,8 +15,13 @@ describe('the pool', () => {
     const kill = () =>
       sql`select pg_terminate_backend(pid) from pg_stat_activity
         where application_name = 'victim'`.execute(admin.db)
+    const noticed = async (losses: number) => {
+      while (lost.length < losses) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
     await databaseNow(db)
     await kill()
+    // Until its socket tells, nobody can know that an idle connection is dead.
+    await noticed(1)
     await expect(databaseNow(db)).resolves.toBeInstanceOf(Date)
 
     const sleeping = expect(sql`select pg_sleep(20)`.execute(db)).rejects.toThrow()
@@ -32,7 +37,6 @@ describe('the pool', () => {
     })
     await expect(open).rejects.toThrow()
     await expect(databaseNow(db)).resolves.toBeInstanceOf(Date)
-    expect(lost.length).toBeGreaterThan(0)
     await close()
     await admin.drop()
   })
