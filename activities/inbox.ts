@@ -92,11 +92,11 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
     case 'refund.created':
     case 'refund.updated':
     case 'refund.failed':
-      await bookRefund(deps, objectId)
+      await bookRefund(deps, objectId, event.occurredAt)
       return null
     case 'charge.dispute.created':
     case 'charge.dispute.closed':
-      await bookDispute(deps, objectId)
+      await bookDispute(deps, objectId, event.occurredAt)
       return null
     case 'customer.subscription.updated':
     case 'customer.subscription.deleted':

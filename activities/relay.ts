@@ -1,11 +1,13 @@
 /**
  * Starts what is committed but not running. The API writes a row first and starts its process
- * second; between the two a crash or a lost server leaves a row that nobody works on.
+ * second; between the two a crash or a lost server leaves a row that nobody works on. What was
+ * booked since the last round is sealed with it.
  */
 import { listWaitingVendors } from '../db/inbox.ts'
 import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
 import { listClosedRunsToPay } from '../db/payouts.ts'
 import { getProgramme } from '../db/programmes.ts'
+import { sealJournals } from '../db/seals.ts'
 import { listOpenRuns } from '../db/settlement/runs.ts'
 import { listPendingSubscriptions } from '../db/subscriptions.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
@@ -83,6 +85,7 @@ export function relayActivities({ db, processes }: ActivityDeps) {
       await startSubscriptions()
       await startSettlements()
       await startPayouts()
+      await sealJournals(db)
     },
   }
 }

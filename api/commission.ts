@@ -1,20 +1,11 @@
 /** What partners earned, what was taken back, and why. */
 import { z } from 'zod'
-import {
-  type AccrualRow,
-  findVisibleAccrual,
-  getAccrualReasons,
-  listAccruals,
-  listClawbacksOf,
-  listSharesOfLine,
-} from '../db/commission/accruals.ts'
+import { type AccrualRow, findVisibleAccrual, listAccruals } from '../db/commission/accruals.ts'
 import { type ClawbackRow, listClawbacks } from '../db/commission/reversals.ts'
-import type { Db } from '../db/database.ts'
-import { listVisiblePartnerIds, type Viewer } from '../db/partners.ts'
-import { explainAccrual } from '../domain/commission.ts'
 import { outwardId } from '../domain/ids.ts'
-import { sum, wireAmount } from '../domain/money.ts'
+import { wireAmount } from '../domain/money.ts'
 import { periodPattern } from '../domain/period.ts'
+import { explain } from './accrual-reasons.ts'
 import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
@@ -117,73 +108,6 @@ export function commissionRoutes({ db }: ApiDeps): Route[] {
       },
     }),
   ]
-}
-
-/** Shares of others are shown to those who may see these partners; the rest to the owner only. */
-async function explain(db: Db, viewer: Viewer, accrualId: string) {
-  const reasons = await getAccrualReasons(db, accrualId)
-  const shares = await listSharesOfLine(db, reasons.linePaymentId)
-  const visible = new Set(
-    await listVisiblePartnerIds(
-      db,
-      viewer,
-      shares.map((share) => share.partnerId),
-    ),
-  )
-  const clawbacks = await listClawbacksOf(db, accrualId)
-  const kept = reasons.baseMinor - sum(shares.map((share) => share.amountMinor))
-  const sentence = explainAccrual({
-    partner: reasons.partnerName,
-    depth: reasons.depth,
-    amount: reasons.amountMinor,
-    base: reasons.baseMinor,
-    currency: reasons.currency,
-    rate: { num: reasons.rateNum, den: reasons.rateDen },
-    rounding: reasons.rounding,
-    customer: reasons.customerName ?? 'a customer',
-    paidOn: reasons.paidAt.toISOString().slice(0, 10),
-    invoice: reasons.vendorInvoiceId,
-  })
-  return {
-    sentence,
-    data: {
-      accrual: outwardId('accrual', accrualId),
-      amount: wireAmount(reasons.amountMinor),
-      base: wireAmount(reasons.baseMinor),
-      currency: reasons.currency,
-      event: {
-        payment: outwardId('payment', reasons.paymentId),
-        invoice: reasons.vendorInvoiceId,
-        line: reasons.vendorLineId,
-        vendor_payment: reasons.vendorPaymentId,
-        paid_at: reasons.paidAt.toISOString(),
-      },
-      rule: {
-        version: reasons.ruleVersion,
-        depth: reasons.depth,
-        kind: 'percentage',
-        rate_num: wireAmount(reasons.rateNum),
-        rate_den: wireAmount(reasons.rateDen),
-      },
-      rounding: reasons.rounding,
-      matures_at: reasons.maturesAt.toISOString(),
-      shares: shares
-        .filter((share) => visible.has(share.partnerId))
-        .map((share) => ({
-          partner: outwardId('partner', share.partnerId),
-          depth: share.depth,
-          amount: wireAmount(share.amountMinor),
-        })),
-      ...(viewer.partnerId === null ? { platform: wireAmount(kept) } : {}),
-      clawbacks: clawbacks.map((clawback) => ({
-        cause: clawback.cause,
-        source: clawback.vendorSourceId,
-        amount: wireAmount(clawback.amountMinor),
-        period: clawback.period,
-        happened_at: clawback.happenedAt.toISOString(),
-      })),
-    },
-  }
 }
 
 function presentAccrual(row: AccrualRow) {

@@ -8,7 +8,11 @@ import {
 } from '../db/settlement/statements.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
-import { assertLinesMatch, type StatementDocument } from '../domain/settlement.ts'
+import {
+  assertLinesMatch,
+  type StatementDocument,
+  statementLineKinds,
+} from '../domain/settlement.ts'
 import { statementCsv, statementPdf } from '../integrations/documents.ts'
 import { earningsFilter, earningsQuery } from './commission.ts'
 import type { ApiDeps } from './deps.ts'
@@ -42,11 +46,11 @@ const statementSummary = z.object({
 const statementAnswer = statementSummary.extend({
   lines: z.array(
     z.object({
-      kind: z.enum(['accrual', 'clawback']),
+      kind: z.enum(statementLineKinds),
       id: z.string(),
       at: instantAnswer,
       customer: z.string().nullable(),
-      invoice: z.string(),
+      invoice: z.string().nullable(),
       depth: z.int(),
       base: minorAmount,
       amount: minorAmount,
@@ -169,12 +173,20 @@ function presentSummary(row: StatementRow) {
   }
 }
 
+const idKindOf = {
+  accrual: 'accrual',
+  true_up: 'closingAccrual',
+  bonus: 'closingAccrual',
+  clawback: 'clawback',
+  adjustment: 'adjustment',
+} as const
+
 function presentStatement(row: StatementRow, document: StatementDocument) {
   return {
     ...presentSummary(row),
     lines: document.lines.map((line) => ({
       ...line,
-      id: outwardId(line.kind, line.id),
+      id: outwardId(idKindOf[line.kind], line.id),
       at: line.at.toISOString(),
       base: wireAmount(line.base),
       amount: wireAmount(line.amount),

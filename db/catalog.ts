@@ -58,3 +58,13 @@ export async function markFeaturePackagePriced(
     .where('id', '=', id)
     .execute()
 }
+
+/** Packages by their products at the vendor. */
+export async function listPackagesByProduct(db: Db, vendorProductIds: string[]) {
+  if (vendorProductIds.length === 0) return []
+  return db
+    .selectFrom('featurePackages')
+    .select(['id', 'vendorProductId'])
+    .where('vendorProductId', 'in', vendorProductIds)
+    .execute()
+}

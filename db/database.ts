@@ -53,8 +53,9 @@ export function openDatabase(options: {
   return { db, close: () => db.destroy() }
 }
 
-/** Runs one unit of work whole or not at all. */
+/** Runs one unit of work whole or not at all; within a transaction it is part of that. */
 export function inTransaction<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
+  if (db.isTransaction) return work(db as Trx)
   return db.transaction().execute(work)
 }
 

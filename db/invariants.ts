@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
+import { brokenSeals } from './seals.ts'
 
 export interface Invariant {
   id: string
@@ -70,29 +71,39 @@ const ledgerInvariants: Invariant[] = [
       join ledger_accounts c on c.id = p.credit_account_id
       where d.currency <> p.currency or c.currency <> p.currency`,
   },
+  {
+    id: 'I19',
+    says: 'every seal follows on the one before and is the hash of its journals',
+    query: brokenSeals,
+  },
 ]
 
 const commissionInvariants: Invariant[] = [
   {
     id: 'I05',
-    says: 'every partner with a rule has an accrual on every paid line',
+    says: 'every partner has an accrual on every paid line for which a rule is for everybody',
     query: `select l.id, above.depth from line_payments l
       join partners seller on seller.id = l.partner_id
       join payments p on p.id = l.payment_id and p.kind = 'customer'
       join partner_ancestry above on above.partner_id = l.partner_id and above.valid @> l.paid_at
       join commission_rules r on r.programme_id = seller.programme_id
-        and r.depth = above.depth and r.valid @> l.paid_at
-      left join accruals a on a.line_payment_id = l.id and a.depth = above.depth
-      where a.id is null`,
+        and r.depth = above.depth and r.valid @> l.paid_at and r.kind <> 'performance'
+        and r.partner_id is null and r.tier is null and r.feature_package_id is null
+      where not exists (select from accruals a where a.line_payment_id = l.id
+          and a.depth = above.depth)
+        -- The lines of an invoice may earn together, once it is settled.
+        and l.allocation_unit is null`,
   },
   {
     id: 'I06',
     says: 'each share is within one unit of its exact value and all are within the base',
-    query: `select line_payment_id from accruals
-      group by line_payment_id, base_minor
-      having sum(amount_minor) > base_minor
-        or bool_or(abs(amount_minor::numeric * rate_den - base_minor::numeric * rate_num)
-          >= rate_den)`,
+    query: `select a.line_payment_id from accruals a
+      join commission_rules r on r.id = a.rule_id
+      group by a.line_payment_id, a.base_minor
+      having sum(a.amount_minor) > a.base_minor
+        or bool_or(r.kind = 'percentage' and a.limited_by is null
+          and abs(a.amount_minor::numeric * a.rate_den - a.base_minor::numeric * a.rate_num)
+            >= a.rate_den)`,
   },
   {
     id: 'I07',
@@ -110,30 +121,45 @@ const commissionInvariants: Invariant[] = [
       group by a.id having sum(c.amount_minor) < 0 or sum(c.amount_minor) > a.amount_minor`,
   },
   {
+    id: 'I24',
+    says: 'what is taken back of a true-up is between nothing and all of it',
+    query: `select t.id from closing_accruals t
+      join closing_clawbacks c on c.closing_accrual_id = t.id
+      group by t.id
+      having abs(sum(c.amount_minor)) > abs(t.amount_minor)
+        or sum(c.amount_minor) * sign(t.amount_minor) < 0`,
+  },
+  {
     id: 'I16',
-    says: 'every paid line has a rule for its seller',
-    query: `select l.id from line_payments l
-      join partners seller on seller.id = l.partner_id
-      join payments p on p.id = l.payment_id and p.kind = 'customer'
-      where not exists (select from commission_rules r
-        where r.programme_id = seller.programme_id and r.depth = 0 and r.valid @> l.paid_at)`,
+    says: 'an accrual is by a rule of its depth that held when the line or its customer came',
+    query: `select a.id from accruals a
+      join line_payments l on l.id = a.line_payment_id
+      join commission_rules r on r.id = a.rule_id
+      where r.depth <> a.depth or not (r.valid @> l.paid_at or exists (
+        select from line_payments first_line
+        where first_line.customer_id = l.customer_id and r.valid @> first_line.paid_at))`,
   },
   {
     id: 'I23',
-    says: 'the ledger holds exactly the accruals and clawbacks of each line',
+    says: 'the ledger holds exactly what was earned, taken back and adjusted',
     query: `with booked as (
         select line_payment_id as source_id, 'accrual' as kind, sum(amount_minor) as amount
           from accruals group by 1
         union all
-        select line_reversal_id, 'clawback', sum(amount_minor) from clawbacks group by 1
+        select line_reversal_id, 'clawback', sum(amount_minor) from (
+          select line_reversal_id, amount_minor from clawbacks
+          union all select line_reversal_id, amount_minor from closing_clawbacks) back group by 1
+        union all select id, kind, amount_minor from closing_accruals
+        union all select id, 'adjustment', amount_minor from adjustments
       ), posted as (
         select j.source_id, j.kind, sum(case when c.purpose = 'partner_accrued'
           then p.amount_minor else -p.amount_minor end)
-          * case j.kind when 'accrual' then 1 else -1 end as amount
+          * case j.kind when 'clawback' then -1 else 1 end as amount
         from ledger_journals j
         join ledger_postings p on p.journal_id = j.id
         join ledger_accounts c on c.id = p.credit_account_id
-        where j.kind in ('accrual', 'clawback') group by j.source_id, j.kind)
+        where j.kind in ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment')
+        group by j.source_id, j.kind)
       select source_id, kind from booked full join posted using (source_id, kind)
       where coalesce(booked.amount, 0) <> coalesce(posted.amount, 0)`,
   },
@@ -142,14 +168,25 @@ const commissionInvariants: Invariant[] = [
 const settlementInvariants: Invariant[] = [
   {
     id: 'I09',
-    says: 'an issued statement is the sum of its accruals and clawbacks',
-    query: `select s.id from statements s where s.issued_at is not null and (
-        s.earned_minor <> coalesce((select sum(a.amount_minor) from accruals a
-          where a.partner_id = s.partner_id and a.period = s.period
-            and a.currency = s.currency), 0)
-        or s.clawed_back_minor <> coalesce((select sum(c.amount_minor) from clawbacks c
-          where c.partner_id = s.partner_id and c.period = s.period
-            and c.currency = s.currency), 0))`,
+    says: 'an issued statement is the sum of what it lists',
+    query: `with entry as (
+        select partner_id, period, currency, 'earned' as figure, amount_minor from accruals
+        union all select partner_id, period, currency, 'earned', amount_minor
+          from closing_accruals
+        union all select partner_id, period, currency, 'clawed', amount_minor from clawbacks
+        union all select partner_id, period, currency, 'clawed', amount_minor
+          from closing_clawbacks
+        union all select partner_id, period, currency, 'adjusted', amount_minor from adjustments)
+      select s.id from statements s
+      left join entry using (partner_id, period, currency)
+      where s.issued_at is not null
+      group by s.id
+      having s.earned_minor
+          <> coalesce(sum(amount_minor) filter (where figure = 'earned'), 0)
+        or s.clawed_back_minor
+          <> coalesce(sum(amount_minor) filter (where figure = 'clawed'), 0)
+        or s.adjustments_minor
+          <> coalesce(sum(amount_minor) filter (where figure = 'adjusted'), 0)`,
   },
   {
     id: 'I10',
@@ -180,8 +217,10 @@ const settlementInvariants: Invariant[] = [
     query: `select p.id from payouts p
       join statements s on s.id = p.statement_id
       join currencies c on c.code = p.currency
-      where p.amount_minor > s.payable_minor or p.amount_minor % c.payout_step <> 0
-        or p.currency <> s.currency or p.partner_id <> s.partner_id`,
+      where p.amount_minor > coalesce(s.payout_minor, s.payable_minor)
+        or p.amount_minor % c.payout_step <> 0
+        or p.currency <> coalesce(s.payout_currency, s.currency)
+        or p.partner_id <> s.partner_id`,
   },
   {
     id: 'I13',
@@ -236,21 +275,21 @@ export async function checkInvariants(
   db: Db,
   onChecked: (invariant: Invariant, rows: number) => void = () => {},
 ): Promise<{ checked: number; violations: Violation[] }> {
+  const check = async (trx: Db) => {
+    const violations: Violation[] = []
+    for (const invariant of invariants) {
+      const { rows } = await sql
+        .raw(`select * from (${invariant.query}) broken limit ${shownRows}`)
+        .execute(trx)
+      onChecked(invariant, rows.length)
+      if (rows.length > 0) violations.push({ invariant: invariant.id, says: invariant.says, rows })
+    }
+    return { checked: invariants.length, violations }
+  }
+  if (db.isTransaction) return check(db)
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
-    .execute(async (trx) => {
-      const violations: Violation[] = []
-      for (const invariant of invariants) {
-        const { rows } = await sql
-          .raw(`select * from (${invariant.query}) broken limit ${shownRows}`)
-          .execute(trx)
-        onChecked(invariant, rows.length)
-        if (rows.length > 0) {
-          violations.push({ invariant: invariant.id, says: invariant.says, rows })
-        }
-      }
-      return { checked: invariants.length, violations }
-    })
+    .execute(check)
 }

@@ -37,10 +37,19 @@ const chart: Record<AccountPurpose, { normalSide: 'debit' | 'credit'; allowContr
   platform_fees: { normalSide: 'credit', allowContra: false },
   tax_payable: { normalSide: 'credit', allowContra: true },
   refunds: { normalSide: 'debit', allowContra: true },
-  commission_expense: { normalSide: 'debit', allowContra: false },
+  commission_expense: { normalSide: 'debit', allowContra: true },
   partner_accrued: { normalSide: 'credit', allowContra: true },
   partner_payable: { normalSide: 'credit', allowContra: true },
   payout_in_transit: { normalSide: 'credit', allowContra: false },
+  fx_clearing: { normalSide: 'credit', allowContra: true },
+  fx_rounding: { normalSide: 'credit', allowContra: false },
+}
+
+/** A negative amount is the same posting the other way round. */
+export function signedPosting(posting: Posting): Posting {
+  if (posting.amount >= 0n) return posting
+  const { debit, credit, amount } = posting
+  return { ...posting, debit: credit, credit: debit, amount: -amount }
 }
 
 const keyOf = (account: AccountRef, currency: string) =>
@@ -193,6 +202,75 @@ async function findAccounts(trx: Trx, wanted: { account: AccountRef; currency: s
       return [keyOf(account, row.currency), row.id]
     }),
   )
+}
+
+export interface Reversal {
+  journalId: bigint
+  period: string
+  effectiveAt: Date
+  reason?: string
+}
+
+function reversalHash({ journalId, period, effectiveAt, reason }: Reversal): Buffer {
+  const said = [journalId.toString(), period, effectiveAt.toISOString(), reason ?? null]
+  return createHash('sha256').update(JSON.stringify(said)).digest()
+}
+
+/**
+ * Takes a journal back by its mirror: the same accounts and amounts with sides exchanged. It
+ * happens once to a journal; asking again the same way changes nothing.
+ * @returns the id of the reversing journal.
+ * @throws DomainError `not_found`; `idempotency_mismatch` when the journal was reversed in another
+ *   period, for another time or for another reason.
+ */
+export async function recordReversal(trx: Trx, reversal: Reversal): Promise<bigint> {
+  const { journalId, period, effectiveAt, reason = null } = reversal
+  const reversed = await lockJournal(trx, journalId)
+  const requestHash = reversalHash(reversal)
+  const before = await trx
+    .selectFrom('ledgerJournals')
+    .select(['id', 'requestHash'])
+    .where('reversesId', '=', journalId)
+    .executeTakeFirst()
+  if (before && !requestHash.equals(before.requestHash)) {
+    throw new DomainError(
+      'idempotency_mismatch',
+      `journal ${journalId} was reversed in other words`,
+    )
+  }
+  if (before) return before.id
+  const { id } = await trx
+    .insertInto('ledgerJournals')
+    .values({
+      kind: 'reversal',
+      sourceType: `${reversed.kind}/${reversed.sourceType}`,
+      sourceId: reversed.sourceId,
+      period,
+      effectiveAt,
+      requestHash,
+      reversesId: journalId,
+      reason,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await sql`
+    insert into ledger_postings
+      (journal_id, debit_account_id, credit_account_id, currency, amount_minor)
+    select ${id}::bigint, credit_account_id, debit_account_id, currency, amount_minor
+    from ledger_postings where journal_id = ${journalId} order by id`.execute(trx)
+  return id
+}
+
+/** Lets one at a time reverse a journal; the row itself never changes. */
+async function lockJournal(trx: Trx, id: bigint) {
+  const journal = await trx
+    .selectFrom('ledgerJournals')
+    .select(['kind', 'sourceType', 'sourceId'])
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  if (!journal) throw new DomainError('not_found', `there is no journal ${id}`)
+  return journal
 }
 
 /** Credits less debits of a partner's account, from the projection. */

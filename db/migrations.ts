@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
+import type { Trx } from './database.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 
@@ -16,6 +17,13 @@ async function readMigrations(): Promise<Record<string, Migration>> {
     return [file.replace(/\.sql$/, ''), { up }] as const
   })
   return Object.fromEntries(await Promise.all(migrations))
+}
+
+/** All migrations on an empty schema, within a transaction; nothing of them is remembered. */
+export async function buildSchema(trx: Trx): Promise<void> {
+  for (const migration of Object.values(await readMigrations())) {
+    await migration.up(trx as unknown as Kysely<unknown>)
+  }
 }
 
 function migratorOf<T>(db: Kysely<T>): Migrator {

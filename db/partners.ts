@@ -155,6 +155,45 @@ async function placeBelow(
   `.execute(trx)
 }
 
+/**
+ * Moves a partner, with everyone below it, under another parent from an instant on, up to a later
+ * move that is known already. What was before keeps who stood there.
+ */
+export async function recordMove(
+  trx: Trx,
+  move: { partnerId: string; parentId: string; from: Date },
+): Promise<void> {
+  const { partnerId, parentId, from } = move
+  const { rows } = await sql<{ until: Date | null }>`
+    select min(lower(valid)) as until from partner_ancestry
+    where partner_id = ${partnerId} and depth = 1 and lower(valid) > ${from}`.execute(trx)
+  const during = sql`tstzrange(${from}::timestamptz, ${rows[0]?.until ?? null}::timestamptz)`
+  const above = await sql<{ partnerId: string; ancestorId: string; depth: number; kept: string[] }>`
+    delete from partner_ancestry above using partner_ancestry moved
+    where moved.ancestor_id = ${partnerId} and moved.valid && ${during}
+      and above.partner_id = moved.partner_id and above.depth > moved.depth
+      and above.valid && ${during}
+    returning above.partner_id, above.ancestor_id, above.depth,
+      array(select unnest(above.valid::tstzmultirange - ${during}::tstzmultirange)::text) as kept
+  `.execute(trx)
+  for (const { kept, ...place } of above.rows) {
+    for (const valid of kept) {
+      await trx
+        .insertInto('partnerAncestry')
+        .values({ ...place, valid })
+        .execute()
+    }
+  }
+  await sql`
+    insert into partner_ancestry (partner_id, ancestor_id, depth, valid)
+    select moved.partner_id, above.ancestor_id, moved.depth + 1 + above.depth,
+      moved.valid * above.valid * ${during}
+    from partner_ancestry moved
+    join partner_ancestry above on above.partner_id = ${parentId}
+      and not isempty(moved.valid * above.valid * ${during})
+    where moved.ancestor_id = ${partnerId}`.execute(trx)
+}
+
 /** Changes the status; another old status than the expected ones leaves the row as it is. */
 export async function markPartner(
   trx: Trx,

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { DomainError } from '../domain/errors.ts'
 import type { TierThreshold } from '../domain/tiers.ts'
+import { insertRules } from './commission/rules.ts'
 import type { Db, Trx } from './database.ts'
 
 const seconds = z.int().min(0)
@@ -67,6 +68,10 @@ export interface NewProgramme {
   platformFeeMinor: bigint
   tierWindowMonths: number
   deadlines: Deadlines
+  /** What is shared as one base; the line where it is left out. */
+  allocationUnit?: 'line' | 'invoice'
+  /** The most that all overrides of a line take together, in hundredths of a percent. */
+  overridePoolBps?: number | null
   tiers: TierThreshold[]
   /** One percentage for each depth, valid from the beginning of time. */
   rules: { depth: number; rateNum: bigint; rateDen: bigint }[]
@@ -94,9 +99,23 @@ export async function recordProgramme(trx: Trx, programme: NewProgramme): Promis
       })),
     )
     .execute()
-  await trx
-    .insertInto('commissionRules')
-    .values(rules.map((rule) => ({ programmeId: inserted.id, version: 1, valid: '(,)', ...rule })))
-    .execute()
+  await insertRules(
+    trx,
+    rules.map(({ depth, rateNum, rateDen }) => ({
+      programmeId: inserted.id,
+      code: `depth-${depth}`,
+      version: 1,
+      migratesAt: null,
+      depth,
+      terms: { kind: 'percentage', rate: { num: rateNum, den: rateDen } },
+      scope: { partner: null, tier: null, product: null },
+      validFrom: null,
+      validTo: null,
+      cap: null,
+      floor: null,
+      windowMonths: null,
+      setupFee: false,
+    })),
+  )
   return true
 }

@@ -28,15 +28,30 @@ export interface AccrualsTable {
   currency: string
   depth: number
   id: Defaulted<string>
+  limitedBy: 'window' | 'setup_fee' | 'floor' | 'cap' | 'pool' | 'line' | null
   linePaymentId: string
   maturesAt: Timestamp
   partnerId: string
   period: string
-  rateDen: bigint
-  rateNum: bigint
+  rateDen: bigint | null
+  rateNum: bigint | null
   recordedAt: Defaulted<Timestamp>
   rounding: 'largest_remainder' | 'cumulative_floor'
   ruleId: string
+  targetMinor: bigint | null
+  tier: 'bronze' | 'silver' | 'gold' | 'platinum' | null
+  volumeMinor: bigint | null
+}
+
+export interface AdjustmentsTable {
+  amountMinor: bigint
+  currency: string
+  happenedAt: Timestamp
+  id: Defaulted<string>
+  partnerId: string
+  period: string
+  reason: string
+  recordedAt: Defaulted<Timestamp>
 }
 
 export interface AgreementsTable {
@@ -109,14 +124,60 @@ export interface ClawbacksTable {
   recordedAt: Defaulted<Timestamp>
 }
 
-export interface CommissionRulesTable {
-  depth: number
+export interface ClosingAccrualsTable {
+  amountMinor: bigint
+  currency: string
   id: Defaulted<string>
-  programmeId: string
+  kind: 'true_up' | 'bonus'
+  metric: bigint
+  partnerId: string
+  period: string
+  recordedAt: Defaulted<Timestamp>
+  ruleId: string
+}
+
+export interface ClosingClawbacksTable {
+  amountMinor: bigint
+  closingAccrualId: string
+  currency: string
+  id: Defaulted<string>
+  lineReversalId: string
+  partnerId: string
+  period: string
+  recordedAt: Defaulted<Timestamp>
+}
+
+export interface CommissionBandsTable {
+  fromMinor: bigint
   rateDen: bigint
   rateNum: bigint
+  ruleId: string
+  toMinor: bigint | null
+}
+
+export interface CommissionRulesTable {
+  amountPerUnitMinor: bigint | null
+  bonusMinor: bigint | null
+  capMinor: bigint | null
+  capPer: 'day' | 'week' | 'month' | 'all' | null
+  code: string
+  depth: number
+  featurePackageId: string | null
+  floorMinor: bigint | null
+  id: Defaulted<string>
+  kind: Defaulted<'flat' | 'percentage' | 'hybrid' | 'tiered_marginal' | 'tiered_cliff' | 'performance'>
+  metric: 'collected' | 'new_customers' | null
+  migratesAt: Timestamp | null
+  partnerId: string | null
+  programmeId: string
+  rateDen: bigint | null
+  rateNum: bigint | null
+  setupFee: Defaulted<boolean>
+  target: bigint | null
+  tier: 'bronze' | 'silver' | 'gold' | 'platinum' | null
   valid: string
   version: number
+  windowMonths: number | null
 }
 
 export interface CurrenciesTable {
@@ -153,6 +214,7 @@ export interface DisputesTable {
   id: Defaulted<string>
   openedAt: Timestamp
   paymentId: string
+  receivedAt: Defaulted<Timestamp>
   status: 'open' | 'won' | 'lost'
   vendorDisputeId: string
 }
@@ -176,6 +238,16 @@ export interface FeaturePackagesTable {
   programmeId: string
   vendorPriceId: string | null
   vendorProductId: string | null
+}
+
+export interface FxRatesTable {
+  asOf: Timestamp
+  base: string
+  id: Defaulted<string>
+  quote: string
+  rate: string
+  recordedAt: Defaulted<Timestamp>
+  source: string
 }
 
 export interface IdempotencyKeysTable {
@@ -211,7 +283,7 @@ export interface LedgerAccountsTable {
   id: GeneratedAlways<bigint>
   normalSide: 'debit' | 'credit'
   partnerId: string | null
-  purpose: 'stripe_clearing' | 'stripe_balance' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit'
+  purpose: 'stripe_clearing' | 'stripe_balance' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
 }
 
 export interface LedgerBalancesTable {
@@ -223,10 +295,12 @@ export interface LedgerBalancesTable {
 export interface LedgerJournalsTable {
   effectiveAt: Timestamp
   id: GeneratedAlways<bigint>
-  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid'
+  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal'
   period: string
   postedAt: Defaulted<Timestamp>
+  reason: string | null
   requestHash: Buffer
+  reversesId: bigint | null
   sourceId: string
   sourceType: string
   xid: Defaulted<string>
@@ -241,14 +315,33 @@ export interface LedgerPostingsTable {
   journalId: bigint
 }
 
+export interface LedgerSealsTable {
+  firstJournalId: bigint
+  fromXid: string
+  hash: Buffer
+  journals: bigint
+  lastJournalId: bigint
+  number: bigint
+  previousHash: Buffer
+  previousNumber: Defaulted<bigint | null>
+  sealedAt: Timestamp
+  toXid: string
+}
+
 export interface LinePaymentsTable {
+  allocationUnit: string | null
   baseMinor: bigint
   currency: string
+  customerId: string | null
+  featurePackageId: string | null
   id: Defaulted<string>
+  lineMinor: bigint | null
   paidAt: Timestamp
   partnerId: string
   paymentId: string
   period: string
+  quantity: Defaulted<bigint>
+  setupFee: Defaulted<boolean>
   taxMinor: bigint
   vendorLineId: string
   whole: boolean
@@ -256,7 +349,7 @@ export interface LinePaymentsTable {
 
 export interface LineReversalsTable {
   baseMinor: bigint
-  cause: 'refund' | 'refund_failed' | 'dispute' | 'dispute_won'
+  cause: 'refund' | 'refund_failed' | 'credit_note' | 'dispute' | 'dispute_won'
   grossMinor: bigint
   happenedAt: Timestamp
   id: Defaulted<string>
@@ -311,6 +404,7 @@ export interface PartnersTable {
   id: Defaulted<string>
   level: 'master_reseller' | 'reseller'
   name: string
+  payoutCurrency: string | null
   programmeId: string
   status: 'approved' | 'active' | 'suspended' | 'terminated'
   type: 'authorized_dealer' | 'value_added_reseller' | 'system_integrator' | 'distributor' | 'technology_partner' | 'referral_partner' | 'white_label' | 'franchise'
@@ -376,6 +470,7 @@ export interface PayoutsTable {
 }
 
 export interface ProgrammesTable {
+  allocationUnit: Defaulted<'line' | 'invoice'>
   code: string
   createdAt: Defaulted<Timestamp>
   currency: string
@@ -384,6 +479,7 @@ export interface ProgrammesTable {
   id: Defaulted<string>
   minimumPayoutMinor: bigint
   name: string
+  overridePoolBps: number | null
   platformFeeMinor: bigint
   tierWindowMonths: number
   vendorFeePriceId: string | null
@@ -424,13 +520,18 @@ export interface StatementsTable {
   closingMinor: bigint
   currency: string
   documentNumber: string | null
+  draftedAt: Defaulted<Timestamp>
   earnedMinor: bigint
+  fxRateId: string | null
   heldMinor: bigint
   id: Defaulted<string>
   issuedAt: Timestamp | null
   openingMinor: bigint
   partnerId: string
   payableMinor: bigint
+  payoutCurrency: string | null
+  payoutMinor: bigint | null
+  payoutRestMinor: bigint | null
   period: string
   runId: string
 }
@@ -494,11 +595,15 @@ export interface WebhookEventsTable {
 export interface DB {
   accountingPeriods: AccountingPeriodsTable
   accruals: AccrualsTable
+  adjustments: AdjustmentsTable
   agreements: AgreementsTable
   apiKeys: ApiKeysTable
   applicationEvents: ApplicationEventsTable
   applications: ApplicationsTable
   clawbacks: ClawbacksTable
+  closingAccruals: ClosingAccrualsTable
+  closingClawbacks: ClosingClawbacksTable
+  commissionBands: CommissionBandsTable
   commissionRules: CommissionRulesTable
   currencies: CurrenciesTable
   customers: CustomersTable
@@ -506,12 +611,14 @@ export interface DB {
   disputes: DisputesTable
   documents: DocumentsTable
   featurePackages: FeaturePackagesTable
+  fxRates: FxRatesTable
   idempotencyKeys: IdempotencyKeysTable
   invitations: InvitationsTable
   ledgerAccounts: LedgerAccountsTable
   ledgerBalances: LedgerBalancesTable
   ledgerJournals: LedgerJournalsTable
   ledgerPostings: LedgerPostingsTable
+  ledgerSeals: LedgerSealsTable
   linePayments: LinePaymentsTable
   lineReversals: LineReversalsTable
   members: MembersTable

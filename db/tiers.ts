@@ -80,6 +80,37 @@ export async function recordTierChange(
   return true
 }
 
+/**
+ * Sets a partner's tier from an instant on, up to a later change that is known already. An instant
+ * before the partner joined counts as when it joined.
+ */
+export async function recordTierFrom(
+  trx: Trx,
+  change: { partnerId: string; tier: TierName; from: Date; reason: string },
+): Promise<void> {
+  const { partnerId, tier, from, reason } = change
+  const { rows } = await sql<{ id: string; tier: TierName; from: Date; whole: boolean }>`
+    select id, tier, greatest(lower(valid), ${from}::timestamptz) as from,
+      lower(valid) >= ${from}::timestamptz as whole
+    from partner_tiers
+    where partner_id = ${partnerId} and valid && tstzrange(${from}::timestamptz, null)
+    order by valid limit 1`.execute(trx)
+  const held = rows[0]
+  if (!held || held.tier === tier) return
+  if (held.whole) {
+    await trx.updateTable('partnerTiers').set({ tier, reason }).where('id', '=', held.id).execute()
+    return
+  }
+  const { rows: ended } = await sql<{ until: Date | null }>`
+    with before as (select upper(valid) as until from partner_tiers where id = ${held.id})
+    update partner_tiers set valid = tstzrange(lower(valid), ${held.from})
+    where id = ${held.id} returning (select until from before)`.execute(trx)
+  await sql`
+    insert into partner_tiers (partner_id, tier, previous_tier, valid, reason)
+    values (${partnerId}, ${tier}, ${held.tier},
+      tstzrange(${held.from}, ${ended[0]?.until ?? null}::timestamptz), ${reason})`.execute(trx)
+}
+
 export async function findTierChangeOf(db: Db, partnerId: string, reviewPeriod: string) {
   return db
     .selectFrom('partnerTiers')

@@ -1,15 +1,40 @@
-/** Who earns how much of a paid line, and how much comes back when the money does. */
-import { formatFraction, formatMoney } from './currencies.ts'
-import { floorShare, growthShare, type Rate, smaller, splitWhole, spread, sum } from './money.ts'
+/** Who earns how much of a paid line. */
+import type { Band, RuleTerms } from './commission-rules.ts'
+import {
+  exceedWhole,
+  floorShare,
+  growthShare,
+  larger,
+  type Rate,
+  smaller,
+  splitWhole,
+  sum,
+} from './money.ts'
+
+/** What a rule of a single line pays; bonuses are judged when the period closes. */
+export type LineTerms = Exclude<RuleTerms, { kind: 'performance' }>
+
+/** Why a rule pays nothing of a line that it was chosen for. */
+export type Exclusion = 'window' | 'setup_fee'
+
+/** What made a share other than its rule alone would have it. */
+export type Limit = Exclusion | 'floor' | 'cap' | 'pool' | 'line'
 
 /** A partner that may earn on a line: depth 0 sold it, depth 1 stands above, and so on. */
 export interface Beneficiary {
   partnerId: string
   depth: number
   ruleId: string
-  rate: Rate
-  /** What earlier payments of the same line gave to this depth. */
-  booked: bigint
+  terms: LineTerms
+  /** The least that the line pays; null where the rule has none. */
+  floor: bigint | null
+  /** What the rule's cap leaves; null where it has none. */
+  capRoom: bigint | null
+  /** The volume that bands are read at, before this line. */
+  volumeBefore: bigint
+  excluded: Exclusion | null
+  /** What earlier payments of the same line gave to this depth: by the rule alone, and in all. */
+  earlier: { target: bigint; amount: bigint }
 }
 
 export type Rounding = 'largest_remainder' | 'cumulative_floor'
@@ -19,143 +44,146 @@ export interface LineToShare {
   base: bigint
   /** Collected by earlier payments of the same line. */
   collectedBefore: bigint
+  /** What the whole line costs, without tax. */
+  lineAmount: bigint
+  quantity: bigint
   /** True where this payment settles the whole line. */
   whole: boolean
+  /** The most that all overrides together may take; null where the programme sets no pool. */
+  overridePool: Rate | null
+}
+
+export interface LineShare {
+  beneficiary: Beneficiary
+  /** By the rule alone, before floor, cap, pool and what smaller depths left. */
+  target: bigint
+  amount: bigint
+  limitedBy: Limit | null
 }
 
 export interface LineShares {
   rounding: Rounding
-  shares: { beneficiary: Beneficiary; amount: bigint }[]
+  shares: LineShare[]
   platform: bigint
 }
 
 /**
  * Shares one paid line among its beneficiaries; the platform keeps the rest. A line settled whole
- * is split by largest remainder; parts of a line grow by cumulative floors (money.md).
+ * under plain percentages is split by largest remainder. Everything that grows (parts, bands,
+ * caps) is the floor of the total so far less what was booked (money.md).
  */
 export function shareLine(line: LineToShare, beneficiaries: Beneficiary[]): LineShares {
   const inOrder = [...beneficiaries].sort((a, b) => a.depth - b.depth)
-  const amounts = line.whole ? wholeShares(line.base, inOrder) : grownShares(line, inOrder)
+  const split = line.whole && inOrder.every(isPlain) && !exceedWhole(inOrder.map(plainRate))
+  const targets = split
+    ? splitWhole(line.base, inOrder.map(plainRate)).shares
+    : inOrder.map(grownTarget(line))
+  const rooms = roomsOf(line, inOrder)
+  const shares = inOrder.map((beneficiary, i) => {
+    const share = limited(line, beneficiary, { target: targets[i] ?? 0n, rooms })
+    rooms.line -= share.amount
+    if (beneficiary.depth > 0 && rooms.pool !== null) rooms.pool -= share.amount
+    return share
+  })
   return {
-    rounding: line.whole ? 'largest_remainder' : 'cumulative_floor',
-    shares: inOrder.map((beneficiary, i) => ({ beneficiary, amount: amounts[i] ?? 0n })),
-    platform: line.base - sum(amounts),
+    rounding: split ? 'largest_remainder' : 'cumulative_floor',
+    shares,
+    platform: rooms.line,
   }
 }
 
-function wholeShares(base: bigint, beneficiaries: Beneficiary[]): bigint[] {
-  return splitWhole(
-    base,
-    beneficiaries.map(({ rate }) => rate),
-  ).shares
+function isPlain({ terms, floor, capRoom }: Beneficiary): boolean {
+  return terms.kind === 'percentage' && floor === null && capRoom === null
 }
 
-function grownShares(line: LineToShare, beneficiaries: Beneficiary[]): bigint[] {
-  const collected = line.collectedBefore + line.base
-  return beneficiaries.map(({ rate, booked }) => growthShare(collected, rate, booked))
+const nothing: Rate = { num: 0n, den: 1n }
+
+function plainRate({ terms, excluded }: Beneficiary): Rate {
+  return terms.kind === 'percentage' && !excluded ? terms.rate : nothing
 }
 
-/** One line of a payment that money goes back on. */
-export interface ReversibleLine {
-  linePaymentId: string
-  base: bigint
-  /** Base and tax together: what the customer paid for this line. */
-  gross: bigint
-  reversedGross: bigint
+/** What the rule alone gives for this payment. */
+function grownTarget(line: LineToShare): (beneficiary: Beneficiary) => bigint {
+  const { base, lineAmount, quantity } = line
+  const collected = line.collectedBefore + base
+  const flatSoFar = (amountPerUnit: bigint) =>
+    lineAmount === 0n
+      ? 0n
+      : floorShare(amountPerUnit * quantity, { num: collected, den: lineAmount })
+  return ({ terms, excluded, earlier, volumeBefore }) => {
+    if (excluded) return 0n
+    switch (terms.kind) {
+      case 'percentage':
+        return growthShare(collected, terms.rate, earlier.target)
+      case 'flat':
+        return flatSoFar(terms.amountPerUnit) - earlier.target
+      case 'hybrid':
+        return floorShare(collected, terms.rate) + flatSoFar(terms.amountPerUnit) - earlier.target
+      case 'tiered_marginal':
+        return marginal(terms.bands, volumeBefore + base) - marginal(terms.bands, volumeBefore)
+      case 'tiered_cliff':
+        return floorShare(base, bandAt(terms.bands, volumeBefore + base).rate)
+    }
+  }
 }
 
-export interface ReversedLine {
-  linePaymentId: string
-  reversedGross: bigint
-  /** Base given back in all, this reversal included; never above the base. */
-  reversedBase: bigint
-}
-
-/**
- * Spreads money that went back over the lines of its payment, in proportion to what is left of
- * each; a negative amount is money that came in again (a refund that failed, a dispute won after
- * it was lost). What exceeds the payment stays without effect, so that no line is reversed twice.
- */
-export function reverseLines(amount: bigint, lines: ReversibleLine[]): ReversedLine[] {
-  const back = amount >= 0n
-  const rooms = lines.map(({ gross, reversedGross }) =>
-    back ? gross - reversedGross : reversedGross,
-  )
-  const parts = spread(smaller(back ? amount : -amount, sum(rooms)), rooms)
-  return lines.map((line, i) => {
-    const part = parts[i] ?? 0n
-    const reversedGross = line.reversedGross + (back ? part : -part)
-    const reversedBase = baseGivenBack(line, reversedGross)
-    return { linePaymentId: line.linePaymentId, reversedGross, reversedBase }
+/** What a volume earns when each band's slice earns at its own rate, rounded down once. */
+export function marginal(bands: Band[], volume: bigint): bigint {
+  const den = bands.reduce((product, { rate }) => product * rate.den, 1n)
+  const slices = bands.map(({ from, to, rate }) => {
+    const end = to === null ? volume : smaller(volume, to)
+    return larger(end - from, 0n) * rate.num * (den / rate.den)
   })
+  return sum(slices) / den
 }
 
-function baseGivenBack(line: ReversibleLine, reversedGross: bigint): bigint {
-  if (line.gross === 0n) return 0n
-  return floorShare(line.base, { num: reversedGross, den: line.gross })
+/** The band that a volume lies in; its start belongs to it, its end does not. */
+export function bandAt(bands: Band[], volume: bigint): Band {
+  const band = bands.find(({ from, to }) => volume >= from && (to === null || volume < to))
+  if (!band) throw new RangeError(`no band holds a volume of ${volume}`)
+  return band
 }
 
-/**
- * What is taken back of one accrual now: the floor of its target so far less what was taken
- * before. Only stored amounts enter, never today's rules; negative where money is restored.
- */
-export function clawBack(accrual: {
-  amount: bigint
-  base: bigint
-  reversedBase: bigint
-  clawedBack: bigint
-}): bigint {
-  if (accrual.base === 0n) return 0n
-  const rate = { num: accrual.reversedBase, den: accrual.base }
-  return floorShare(accrual.amount, rate) - accrual.clawedBack
+/** What is left of the line, and of the pool of all overrides; null where there is no pool. */
+interface Rooms {
+  line: bigint
+  pool: bigint | null
 }
 
-/** What an open dispute keeps back of one accrual. */
-export function heldByDispute(accrual: { amount: bigint; base: bigint; disputed: bigint }): bigint {
-  if (accrual.base === 0n) return 0n
-  const disputed = smaller(accrual.disputed, accrual.base)
-  return floorShare(accrual.amount, { num: disputed, den: accrual.base })
+function roomsOf(line: LineToShare, beneficiaries: Beneficiary[]): Rooms {
+  if (!line.overridePool) return { line: line.base, pool: null }
+  const overrides = beneficiaries.filter(({ depth }) => depth > 0)
+  const earlier = sum(overrides.map((beneficiary) => beneficiary.earlier.amount))
+  const pool = floorShare(line.collectedBefore + line.base, line.overridePool) - earlier
+  return { line: line.base, pool }
 }
 
-/** `2000/10000` as `20 %`, `1/3` as `1/3`. */
-export function formatRate(rate: Rate): string {
-  const hundredths = (rate.num * 10_000n) / rate.den
-  if (hundredths * rate.den !== rate.num * 10_000n) return `${rate.num}/${rate.den}`
-  const fraction = (hundredths % 100n).toString().padStart(2, '0').replace(/0+$/, '')
-  return `${hundredths / 100n}${fraction === '' ? '' : `.${fraction}`} %`
+/** The rule's floor raises a share; cap, pool and what smaller depths left of the line end it. */
+function limited(
+  line: LineToShare,
+  beneficiary: Beneficiary,
+  { target, rooms }: { target: bigint; rooms: Rooms },
+): LineShare {
+  const { excluded, depth, capRoom } = beneficiary
+  if (excluded) return { beneficiary, target: 0n, amount: 0n, limitedBy: excluded }
+  const raised = larger(raisedToFloor(line, beneficiary, target), 0n)
+  const ends: { limit: Limit; room: bigint }[] = [{ limit: 'line', room: rooms.line }]
+  if (capRoom !== null) ends.push({ limit: 'cap', room: capRoom })
+  if (depth > 0 && rooms.pool !== null) ends.push({ limit: 'pool', room: rooms.pool })
+  const nearest = ends.reduce((least, next) => (next.room < least.room ? next : least))
+  if (nearest.room < raised) {
+    return { beneficiary, target, amount: larger(nearest.room, 0n), limitedBy: nearest.limit }
+  }
+  return { beneficiary, target, amount: raised, limitedBy: raised > target ? 'floor' : null }
 }
 
-export interface AccrualFacts {
-  partner: string
-  depth: number
-  amount: bigint
-  base: bigint
-  currency: string
-  rate: Rate
-  rounding: Rounding
-  customer: string
-  paidOn: string
-  invoice: string
-}
-
-/** One sentence that says which payment, base, rate and rounding made an accrual. */
-export function explainAccrual(facts: AccrualFacts): string {
-  const as = facts.depth === 0 ? 'as the seller' : `as the partner ${facts.depth} above the seller`
-  return (
-    `${facts.partner} earned ${formatMoney(facts.amount, facts.currency)} ${as}: ` +
-    `${formatRate(facts.rate)} of ${formatMoney(facts.base, facts.currency)} ` +
-    `that ${facts.customer} paid on ${facts.paidOn} (invoice ${facts.invoice}), ${rounded(facts)}.`
-  )
-}
-
-const roundings: Record<Rounding, string> = {
-  largest_remainder: 'by largest remainder among the shares of the line',
-  cumulative_floor: 'on the total that was paid of the line so far',
-}
-
-function rounded({ amount, base, rate, currency, rounding }: AccrualFacts): string {
-  const floor = floorShare(base, rate)
-  if (amount === floor && floor * rate.den === base * rate.num) return 'without rounding'
-  const exact = formatFraction({ num: base * rate.num, den: rate.den }, currency)
-  return `${exact} rounded ${amount > floor ? 'up' : 'down'} ${roundings[rounding]}`
+/** On the line as a whole, so that one that is paid in parts is raised once. */
+function raisedToFloor(
+  { base, collectedBefore }: LineToShare,
+  { floor, earlier }: Beneficiary,
+  target: bigint,
+): bigint {
+  if (floor === null) return target
+  const before = smaller(collectedBefore, larger(floor, earlier.target))
+  return smaller(collectedBefore + base, larger(floor, earlier.target + target)) - before
 }

@@ -3,7 +3,7 @@
  * is the one Stripe's amounts use, and both steps are in minor units of the ledger: a charge or a
  * payout is a whole number of them. The table `currencies` holds the same rows for foreign keys.
  */
-import { wireAmount } from './money.ts'
+import { halfEven, wireAmount } from './money.ts'
 
 export interface Currency {
   code: string
@@ -94,4 +94,19 @@ export function formatFraction(minor: { num: bigint; den: bigint }, code: string
 /** The amount as a plain decimal number without groups; the form of CSV. */
 export function decimalAmount(amount: bigint, code: string): string {
   return formatAmount(amount, code).replaceAll(',', '')
+}
+
+/**
+ * Converts minor units at a decimal rate, half-even to a minor unit of the other currency.
+ * @param rate one whole unit of `from` in whole units of `to`, like `0.92341`.
+ */
+export function convert(
+  amount: bigint,
+  rate: string,
+  { from, to }: { from: string; to: string },
+): bigint {
+  const [whole = '0', fraction = ''] = rate.split('.')
+  const num = BigInt(whole + fraction) * 10n ** BigInt(currencyOf(to).exponent)
+  const den = 10n ** BigInt(fraction.length + currencyOf(from).exponent)
+  return amount < 0n ? -halfEven(-amount * num, den) : halfEven(amount * num, den)
 }

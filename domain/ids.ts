@@ -6,10 +6,12 @@
 
 const prefixes = {
   accrual: 'acc',
+  adjustment: 'adj',
   agreement: 'agr',
   apiKey: 'key',
   application: 'app',
   clawback: 'clw',
+  closingAccrual: 'cla',
   customer: 'cus',
   featurePackage: 'pkg',
   invitation: 'inv',

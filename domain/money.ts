@@ -24,6 +24,20 @@ export function floorShare(base: bigint, rate: Rate): bigint {
   return (base * rate.num) / rate.den
 }
 
+/** Rounded down, below zero as well; `/` on bigint rounds towards zero. */
+export function floorDivided(num: bigint, den: bigint): bigint {
+  const quotient = num / den
+  return num % den < 0n ? quotient - 1n : quotient
+}
+
+/** Rounded to the nearest, halves to the even neighbour; the quotient is never negative here. */
+export function halfEven(num: bigint, den: bigint): bigint {
+  const quotient = num / den
+  const twice = (num % den) * 2n
+  const up = twice > den || (twice === den && quotient % 2n === 1n)
+  return up ? quotient + 1n : quotient
+}
+
 /** The larger of the two; `Math.max` does not take bigint. */
 export function larger(a: bigint, b: bigint): bigint {
   return a > b ? a : b
@@ -37,6 +51,12 @@ export function sum(amounts: Iterable<bigint>): bigint {
   let total = 0n
   for (const amount of amounts) total += amount
   return total
+}
+
+/** Whether the rates add up to more than the whole. */
+export function exceedWhole(rates: Rate[]): boolean {
+  const den = rates.reduce((product, rate) => product * rate.den, 1n)
+  return sum(rates.map((rate) => (rate.num * den) / rate.den)) > den
 }
 
 /**

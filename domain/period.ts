@@ -55,6 +55,15 @@ export function newestClosable(now: Date): string {
   return period
 }
 
+/** The same instant of the day so many months later; the last day where the month is shorter. */
+export function monthsLater(from: Date, months: number): Date {
+  const target = new Date(from)
+  target.setUTCMonth(from.getUTCMonth() + months, 1)
+  const lastDay = new Date(Date.UTC(target.getUTCFullYear(), target.getUTCMonth() + 1, 0))
+  target.setUTCDate(Math.min(from.getUTCDate(), lastDay.getUTCDate()))
+  return target
+}
+
 /** The start of the window of so many months that ends with the period. */
 export function windowStart(period: string, months: number): Date {
   const { year, month } = parts(period)

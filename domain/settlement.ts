@@ -58,13 +58,17 @@ function carryReason(
   return payable === 0n ? 'below_minimum' : 'payout_step'
 }
 
-/** One accrual or clawback on a statement; the amount is negative where money was taken back. */
+export const statementLineKinds = ['accrual', 'true_up', 'bonus', 'clawback', 'adjustment'] as const
+export type StatementLineKind = (typeof statementLineKinds)[number]
+
+/** One entry of a statement; the amount is negative where money was taken back. */
 export interface StatementLine {
-  kind: 'accrual' | 'clawback'
+  kind: StatementLineKind
   id: string
   at: Date
   customer: string | null
-  invoice: string
+  /** Null for what no single invoice made. */
+  invoice: string | null
   depth: number
   base: bigint
   amount: bigint
@@ -98,10 +102,14 @@ export function statementFigures(totals: StatementTotals): { label: string; amou
 
 /** @throws RangeError when the lines do not add up to the totals: such a document is not shown. */
 export function assertLinesMatch(statement: StatementDocument): void {
-  const lines = (kind: StatementLine['kind']) =>
-    sum(statement.lines.filter((line) => line.kind === kind).map((line) => line.amount))
-  const { earned, clawedBack } = statement.totals
-  if (lines('accrual') !== earned || lines('clawback') !== -clawedBack) {
+  const lines = (...kinds: StatementLineKind[]) =>
+    sum(statement.lines.filter(({ kind }) => kinds.includes(kind)).map(({ amount }) => amount))
+  const { earned, clawedBack, adjustments } = statement.totals
+  if (
+    lines('accrual', 'true_up', 'bonus') !== earned ||
+    lines('clawback') !== -clawedBack ||
+    lines('adjustment') !== adjustments
+  ) {
     throw new RangeError(`the lines of statement ${statement.number} do not add up to its totals`)
   }
 }

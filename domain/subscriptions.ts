@@ -15,6 +15,8 @@ export interface InvoiceLine {
   lineId: string
   product: string | null
   quantity: number
+  /** Paid once at the start; earns under rules that say so only. */
+  setupFee: boolean
   net: bigint
   tax: bigint
 }
@@ -24,6 +26,8 @@ export interface InvoicePayment {
   paymentId: string
   amount: bigint
   paidAt: Date
+  /** The one line that it pays; null where it pays its share of every line. */
+  lineId: string | null
 }
 
 export interface CollectedLine {
@@ -48,7 +52,8 @@ export function collectedLines(
 ): CollectedLine[] {
   const collected: CollectedLine[] = []
   let before = 0n
-  for (const payment of inOrderOfPayment(payments)) {
+  const wholesale = payments.filter(({ lineId }) => lineId === null)
+  for (const payment of inOrderOfPayment(wholesale)) {
     const after = smaller(before + payment.amount, total)
     for (const line of lines) {
       const base = partOf(line.net, { before, after, total })
@@ -58,7 +63,19 @@ export function collectedLines(
     }
     before = after
   }
-  return collected
+  return [...collected, ...lines.flatMap((line) => collectedAlone(line, payments))]
+}
+
+/** What payments of this one line collected of it. */
+function collectedAlone(line: InvoiceLine, payments: InvoicePayment[]): CollectedLine[] {
+  let before = 0n
+  return inOrderOfPayment(payments.filter(({ lineId }) => lineId === line.lineId)).map(
+    ({ paymentId, amount }) => {
+      const whole = before === 0n && amount === line.net
+      before += amount
+      return { lineId: line.lineId, paymentId, base: amount, tax: 0n, whole }
+    },
+  )
 }
 
 /** Payments as they were made; what one collects depends on what was collected before it. */

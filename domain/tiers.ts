@@ -12,6 +12,12 @@ export interface TierThreshold {
 
 const rank = (tier: TierName) => tierNames.indexOf(tier)
 
+/** The better of two tiers; null is none. */
+export function higherTier(a: TierName | null, b: TierName | null): TierName | null {
+  if (a === null || b === null) return a ?? b
+  return rank(a) >= rank(b) ? a : b
+}
+
 /** The highest tier whose threshold the metric reaches. */
 export function tierReached(metric: bigint, thresholds: TierThreshold[]): TierName {
   return thresholds

@@ -3,7 +3,11 @@ import { createRequire } from 'node:module'
 import { stringify } from 'csv-stringify/sync'
 import PDFDocument from 'pdfkit'
 import { decimalAmount, formatAmount } from '../domain/currencies.ts'
-import { type StatementDocument, statementFigures } from '../domain/settlement.ts'
+import {
+  type StatementDocument,
+  type StatementLineKind,
+  statementFigures,
+} from '../domain/settlement.ts'
 
 const resolve = createRequire(import.meta.url).resolve
 
@@ -66,8 +70,8 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
       ['Date', 'Customer', 'Invoice', 'Depth', right('Base'), right('Amount')],
       ...statement.lines.map((line) => [
         day(line.at),
-        line.note ? `${line.customer ?? ''} (${line.note})` : (line.customer ?? ''),
-        line.invoice,
+        line.note ? `${line.customer ?? labels[line.kind]} (${line.note})` : (line.customer ?? ''),
+        line.invoice ?? '',
         String(line.depth),
         right(formatAmount(line.base, currency)),
         right(formatAmount(line.amount, currency)),
@@ -75,6 +79,15 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
     ],
   })
   return finished(document)
+}
+
+/** What stands in the place of a customer where a line has none. */
+const labels: Record<StatementLineKind, string> = {
+  accrual: '',
+  true_up: 'True-up',
+  bonus: 'Bonus',
+  clawback: '',
+  adjustment: 'Adjustment',
 }
 
 /**
@@ -88,7 +101,7 @@ export function statementCsv(statement: StatementDocument): string {
     line.kind,
     day(line.at),
     formulaSafe(line.customer ?? ''),
-    formulaSafe(line.invoice),
+    formulaSafe(line.invoice ?? ''),
     String(line.depth),
     decimalAmount(line.base, currency),
     decimalAmount(line.amount, currency),

@@ -13,6 +13,8 @@ export interface PaidInvoice {
   currency: string
   /** What the invoice asks for in all, tax included. */
   total: bigint
+  /** True where nothing is left to pay. */
+  settled: boolean
   lines: InvoiceLine[]
   payments: (InvoicePayment & { chargeId: string | null })[]
   subscriptionId: string | null
@@ -215,6 +217,7 @@ function paidInvoice(
     invoiceId: invoice.id,
     currency,
     total: fromStripeAmount(invoice.total, currency),
+    settled: invoice.status === 'paid',
     lines: whole.lines.map((line) => invoiceLine(line, currency)),
     payments: whole.payments.flatMap((payment) => paidPart(payment, currency)),
     subscriptionId: idOf(details?.subscription),
@@ -233,6 +236,7 @@ function invoiceLine(line: Stripe.InvoiceLineItem, currency: string): InvoiceLin
     lineId: line.id,
     product: product ? idOf(product) : null,
     quantity: line.quantity ?? 1,
+    setupFee: line.metadata?.kind === 'setup_fee',
     net: fromStripeAmount(net, currency),
     tax: fromStripeAmount(total(taxes.map(({ amount }) => amount)), currency),
   }
@@ -250,6 +254,7 @@ function paidPart(payment: Stripe.InvoicePayment, currency: string) {
       paymentId: payment.id,
       amount: fromStripeAmount(payment.amount_paid, currency),
       paidAt: instant(paidAt),
+      lineId: null,
       chargeId: charge ?? idOf(payment.payment.charge),
     },
   ]

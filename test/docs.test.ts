@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import { clawBack } from '../domain/commission.ts'
+import { clawBack } from '../domain/commission-reversals.ts'
 import { decimalAmount } from '../domain/currencies.ts'
 import { basisPoints, splitWhole, sum } from '../domain/money.ts'
 import { createTestDatabase } from './support/database.ts'

@@ -77,15 +77,22 @@ const mayImport: Record<string, { rooms: string[]; packages: RegExp }> = {
   },
   workflows: { rooms: ['domain', 'workflows'], packages: /^@temporalio\/(workflow|common)$/ },
   api: {
-    rooms: ['domain', 'db', 'integrations', 'api'],
+    rooms: ['domain', 'db', 'integrations', 'simulation', 'api'],
     packages: /^(koa|@koa\/router|zod|@temporalio\/(client|common)|node:)/,
+  },
+  simulation: {
+    rooms: ['domain', 'db', 'activities', 'simulation'],
+    packages: /^(zod|node:crypto$)/,
   },
   worker: {
     rooms: ['domain', 'db', 'integrations', 'activities', 'worker', 'config.ts'],
     packages: /^(@temporalio\/|pino|node:)/,
   },
   scripts: {
-    rooms: ['domain', 'db', 'integrations', 'api', 'worker', 'scripts', 'config.ts'],
+    rooms: [
+      ...['domain', 'db', 'integrations', 'api', 'simulation', 'worker', 'scripts'],
+      'config.ts',
+    ],
     packages: /^(kysely|pg|zod|@temporalio\/|@grpc\/grpc-js|node:)/,
   },
   sandbox: {
@@ -102,6 +109,7 @@ const serverTools = new Set(['scripts/launch/databases.ts', 'scripts/launch/post
 const doors: { from: RegExp; to: RegExp; typeOnly?: boolean; why: string }[] = [
   { from: /^workflows\//, to: /^activities\//, typeOnly: true, why: 'types of steps' },
   { from: /^workflows\/inbox\.ts$/, to: /^db\/inbox\.ts$/, typeOnly: true, why: 'type of a wake' },
+  { from: /^simulation\//, to: /^integrations\//, typeOnly: true, why: 'shapes of a vendor' },
   { from: /^api\//, to: /^workflows\/contract\.ts$/, why: 'updates by definition' },
   { from: /^api\/server\.ts$/, to: /^(config\.ts|pino)$/, why: 'a composition root' },
   { from: /^api\//, to: /^stripe$/, typeOnly: true, why: 'its signature checks, as a type' },

@@ -1,23 +1,31 @@
 /** A paid invoice becomes payments, lines, accruals and journals, in one transaction. */
-import { insertAccruals, listBeneficiaries, type NewAccrual } from '../../db/commission/accruals.ts'
+import { listPackagesByProduct } from '../../db/catalog.ts'
 import {
   insertLinePayments,
   listEarlierParts,
+  listUnsharedUnits,
   recordPayment,
 } from '../../db/commission/payments.ts'
+import { listNewestReversals } from '../../db/commission/reversals.ts'
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { type Journal, recordJournals } from '../../db/ledger.ts'
 import { bookingPeriod } from '../../db/periods.ts'
-import { getProgramme } from '../../db/programmes.ts'
 import { findTenantOf } from '../../db/provisioning.ts'
 import { getSubscriptionOrder, markSubscription } from '../../db/subscriptions.ts'
-import { type Beneficiary, shareLine } from '../../domain/commission.ts'
-import { DomainError } from '../../domain/errors.ts'
 import { uuidOf } from '../../domain/ids.ts'
 import { sum } from '../../domain/money.ts'
-import { type CollectedLine, collectedLines, inOrderOfPayment } from '../../domain/subscriptions.ts'
+import { collectedLines, type InvoiceLine, inOrderOfPayment } from '../../domain/subscriptions.ts'
 import type { PaidInvoice } from '../../integrations/stripe-billing.ts'
 import type { ActivityDeps } from '../deps.ts'
+import {
+  accrueBase,
+  type Base,
+  chooseRules,
+  type EarlierPart,
+  readSaleTerms,
+  type SaleTerms,
+} from './accruals.ts'
+import { clawBackLines } from './clawbacks.ts'
 
 /** Whose sale an invoice was. A platform invoice is the partner's own fee. */
 interface Sale {
@@ -25,6 +33,7 @@ interface Sale {
   partnerId: string
   customerId: string | null
   subscriptionId: string | null
+  packageId: string | null
 }
 
 type BookedLine = Awaited<ReturnType<typeof insertLinePayments>>[number]
@@ -44,6 +53,7 @@ export async function bookInvoice(
     for (const { paymentId } of inOrderOfPayment(invoice.payments)) {
       await bookPayment(trx, { invoice, sale, paymentId })
     }
+    if (invoice.settled) await accrueUnits(trx, invoice, sale)
     if (sale.subscriptionId && invoice.payments.length > 0) {
       await markSubscription(trx, sale.subscriptionId, 'active')
     }
@@ -56,24 +66,31 @@ async function saleOf(trx: Trx, { metadata }: PaidInvoice): Promise<Sale | null>
     const partnerId = uuidOf('partner', metadata.partner ?? '')
     const tenant = partnerId ? await findTenantOf(trx, partnerId) : undefined
     if (!partnerId || !tenant) return null
-    return { kind: 'platform', partnerId, customerId: null, subscriptionId: null }
+    return { kind: 'platform', partnerId, customerId: null, subscriptionId: null, packageId: null }
   }
   const subscriptionId = uuidOf('subscription', metadata.subscription ?? '')
   if (!subscriptionId) return null
   const order = await getSubscriptionOrder(trx, subscriptionId)
-  const { partnerId, customerId } = order
-  return { kind: 'customer', partnerId, customerId, subscriptionId }
+  const { partnerId, customerId, featurePackageId } = order
+  return { kind: 'customer', partnerId, customerId, subscriptionId, packageId: featurePackageId }
 }
 
-async function bookPayment(
-  trx: Trx,
-  { invoice, sale, paymentId }: { invoice: PaidInvoice; sale: Sale; paymentId: string },
-): Promise<void> {
+interface PaymentToBook {
+  invoice: PaidInvoice
+  sale: Sale
+  paymentId: string
+}
+
+async function bookPayment(trx: Trx, { invoice, sale, paymentId }: PaymentToBook): Promise<void> {
   const payment = invoice.payments.find((candidate) => candidate.paymentId === paymentId)
-  if (!payment || payment.amount === 0n) return
+  if (!payment || (payment.amount === 0n && payment.lineId === null)) return
   const period = await bookingPeriod(trx, payment.paidAt)
+  const { kind, partnerId, customerId, subscriptionId } = sale
   const id = await recordPayment(trx, {
-    ...sale,
+    kind,
+    partnerId,
+    customerId,
+    subscriptionId,
     vendorPaymentId: payment.paymentId,
     vendorChargeId: payment.chargeId,
     vendorInvoiceId: invoice.invoiceId,
@@ -83,37 +100,144 @@ async function bookPayment(
     period,
   })
   if (!id) return
-  const collected = collectedLines(invoice.lines, invoice.payments, invoice.total)
-  const own = collected.filter((line) => line.paymentId === paymentId)
-  const earlier = sale.kind === 'customer' ? await earlierParts(trx, own) : []
+  const terms = customerId ? await readSaleTerms(trx, { ...sale, customerId, ...payment }) : null
+  const packages = await packagesOfProducts(trx, invoice.lines)
   const lines = await insertLinePayments(
     trx,
-    own.map((line) => ({
+    ownLines(invoice, paymentId).map(({ line, collected }) => ({
       paymentId: id,
       vendorLineId: line.lineId,
-      partnerId: sale.partnerId,
+      partnerId,
+      customerId,
+      featurePackageId: packages.get(line.product ?? '') ?? sale.packageId,
       currency: invoice.currency,
-      baseMinor: line.base,
-      taxMinor: line.tax,
-      whole: line.whole,
+      baseMinor: collected.base,
+      taxMinor: collected.tax,
+      whole: collected.whole,
+      quantity: BigInt(line.quantity),
+      lineMinor: line.net,
+      setupFee: line.setupFee,
+      allocationUnit: terms ? allocationUnit(invoice, line, { terms, packages, sale }) : null,
       paidAt: payment.paidAt,
       period,
     })),
   )
   await recordJournals(
     trx,
-    lines.map((line) => paymentJournal(line, sale.kind)),
+    lines.map((line) => paymentJournal(line, kind)),
   )
-  if (sale.kind === 'customer') await accrue(trx, lines, earlier)
+  if (!terms) return
+  for (const line of lines.filter((row) => row.allocationUnit === null)) {
+    await accrueBase(trx, await baseOfLine(trx, line), terms)
+  }
 }
 
-const earlierParts = (trx: Trx, lines: CollectedLine[]) =>
-  listEarlierParts(
-    trx,
-    lines.map((line) => line.lineId),
+/** Our packages by the products that the lines name. */
+async function packagesOfProducts(trx: Trx, lines: InvoiceLine[]): Promise<Map<string, string>> {
+  const products = lines.flatMap(({ product }) => product ?? [])
+  return new Map(
+    (await listPackagesByProduct(trx, products)).map(({ id, vendorProductId }) => [
+      vendorProductId ?? '',
+      id,
+    ]),
   )
+}
 
-type EarlierParts = Awaited<ReturnType<typeof listEarlierParts>>
+/** The lines that a payment collected something of. */
+function ownLines({ lines, payments, total }: PaidInvoice, paymentId: string) {
+  return collectedLines(lines, payments, total)
+    .filter((collected) => collected.paymentId === paymentId)
+    .flatMap((collected) => {
+      const line = lines.find(({ lineId }) => lineId === collected.lineId)
+      return line ? [{ line, collected }] : []
+    })
+}
+
+/** The key of an invoice's lines that one set of rules pays; null where each line is a base. */
+function allocationUnit(
+  { invoiceId }: PaidInvoice,
+  { setupFee, product: vendorProduct }: InvoiceLine,
+  { terms, packages, sale }: { terms: SaleTerms; packages: Map<string, string>; sale: Sale },
+): string | null {
+  if (terms.programme.allocationUnit === 'line') return null
+  const product = packages.get(vendorProduct ?? '') ?? sale.packageId
+  const rules = chooseRules(terms, { product, setupFee })
+  return [invoiceId, setupFee, ...rules.map(({ rule }) => rule.id)].join(':')
+}
+
+async function baseOfLine(trx: Trx, line: BookedLine): Promise<Base> {
+  const parts = await listEarlierParts(trx, {
+    vendorLineIds: [line.vendorLineId],
+    before: line.paymentId,
+  })
+  const ids = [...new Set(parts.map((part) => part.id))]
+  return {
+    ...baseOf(line),
+    base: line.baseMinor,
+    lineAmount: line.lineMinor ?? line.baseMinor,
+    quantity: line.quantity,
+    whole: line.whole,
+    earlier: ids.map((id) => earlierPart(parts.filter((part) => part.id === id))),
+  }
+}
+
+function baseOf(line: BookedLine) {
+  return {
+    linePaymentId: line.id,
+    currency: line.currency,
+    paidAt: line.paidAt,
+    period: line.period,
+    product: line.featurePackageId,
+    setupFee: line.setupFee,
+  }
+}
+
+function earlierPart(rows: Awaited<ReturnType<typeof listEarlierParts>>): EarlierPart {
+  return {
+    collected: rows[0]?.baseMinor ?? 0n,
+    shares: rows.flatMap(({ depth, amountMinor, targetMinor }) =>
+      depth === null || amountMinor === null
+        ? []
+        : [{ depth, amount: amountMinor, target: targetMinor ?? amountMinor }],
+    ),
+  }
+}
+
+/** Shares the lines of a settled invoice as one base for each set of rules. */
+async function accrueUnits(trx: Trx, invoice: PaidInvoice, sale: Sale): Promise<void> {
+  for (const lines of await listUnsharedUnits(trx, invoice.invoiceId)) {
+    const last = lines.at(-1)
+    if (!last || !sale.customerId) continue
+    const paid = { partnerId: sale.partnerId, customerId: sale.customerId, paidAt: last.paidAt }
+    const base = sum(lines.map((line) => line.baseMinor))
+    await accrueBase(
+      trx,
+      {
+        ...baseOf(last),
+        base,
+        lineAmount: base,
+        quantity: sum(lines.map((line) => line.quantity)),
+        whole: true,
+        period: await bookingPeriod(trx, last.paidAt),
+        earlier: [],
+      },
+      await readSaleTerms(trx, paid),
+    )
+    await clawBackEarlier(trx, lines)
+  }
+}
+
+/** Money that went back before the invoice was shared takes its part back now. */
+async function clawBackEarlier(trx: Trx, lines: BookedLine[]): Promise<void> {
+  const reversals = await listNewestReversals(
+    trx,
+    lines.map(({ id }) => id),
+  )
+  const newest = reversals[0]
+  if (!newest) return
+  const period = await bookingPeriod(trx, newest.happenedAt)
+  await clawBackLines(trx, reversals, { period, effectiveAt: newest.happenedAt })
+}
 
 function paymentJournal(line: BookedLine, kind: Sale['kind']): Journal {
   const revenue = kind === 'platform' ? 'platform_fees' : 'platform_revenue'
@@ -138,81 +262,5 @@ function paymentJournal(line: BookedLine, kind: Sale['kind']): Journal {
         amount: line.taxMinor,
       },
     ],
-  }
-}
-
-/** Shares each line among those who stood above its seller when it was paid. */
-async function accrue(trx: Trx, lines: BookedLine[], earlier: EarlierParts): Promise<void> {
-  const seller = lines[0]
-  if (!seller) return
-  const { holdDays } = await getProgramme(trx)
-  const rules = await listBeneficiaries(trx, seller)
-  if (!rules.some((rule) => rule.depth === 0)) {
-    throw new DomainError('ledger_violation', 'no rule says what the seller earns', {
-      partnerId: seller.partnerId,
-    })
-  }
-  const accruals = lines.flatMap((line) => {
-    const parts = earlier.filter((part) => part.vendorLineId === line.vendorLineId)
-    const beneficiaries = rules.map(
-      (rule): Beneficiary => ({
-        partnerId: rule.partnerId,
-        depth: rule.depth,
-        ruleId: rule.ruleId,
-        rate: { num: rule.rateNum, den: rule.rateDen },
-        booked: sum(parts.filter((part) => part.depth === rule.depth).map((part) => part.booked)),
-      }),
-    )
-    return accrualsOf(line, { beneficiaries, parts, holdDays })
-  })
-  await insertAccruals(trx, accruals)
-  await recordJournals(
-    trx,
-    lines.map((line) => accrualJournal(line, accruals)),
-  )
-}
-
-const dayMs = 24 * 3_600_000
-
-function accrualsOf(
-  line: BookedLine,
-  terms: { beneficiaries: Beneficiary[]; parts: EarlierParts; holdDays: number },
-): NewAccrual[] {
-  const collectedBefore = terms.parts.find((part) => part.depth === 0)?.collected ?? 0n
-  const { rounding, shares } = shareLine(
-    { base: line.baseMinor, collectedBefore, whole: line.whole },
-    terms.beneficiaries,
-  )
-  return shares.map(({ beneficiary, amount }) => ({
-    linePaymentId: line.id,
-    partnerId: beneficiary.partnerId,
-    depth: beneficiary.depth,
-    ruleId: beneficiary.ruleId,
-    baseMinor: line.baseMinor,
-    rateNum: beneficiary.rate.num,
-    rateDen: beneficiary.rate.den,
-    rounding,
-    currency: line.currency,
-    amountMinor: amount,
-    period: line.period,
-    maturesAt: new Date(line.paidAt.getTime() + terms.holdDays * dayMs),
-  }))
-}
-
-function accrualJournal(line: BookedLine, accruals: NewAccrual[]): Journal {
-  return {
-    kind: 'accrual',
-    sourceType: 'line_payment',
-    sourceId: line.id,
-    period: line.period,
-    effectiveAt: line.paidAt,
-    postings: accruals
-      .filter((accrual) => accrual.linePaymentId === line.id)
-      .map((accrual) => ({
-        debit: { purpose: 'commission_expense' },
-        credit: { purpose: 'partner_accrued', partnerId: accrual.partnerId },
-        currency: line.currency,
-        amount: accrual.amountMinor,
-      })),
   }
 }

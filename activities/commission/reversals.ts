@@ -7,22 +7,27 @@ import {
   recordDispute,
 } from '../../db/commission/payments.ts'
 import {
-  insertClawbacks,
   insertLineReversals,
   isReversalRecorded,
-  listReversibleAccruals,
-  type NewClawback,
   type ReversalCause,
 } from '../../db/commission/reversals.ts'
 import { inTransaction, type Trx } from '../../db/database.ts'
-import { type Journal, type Posting, recordJournals } from '../../db/ledger.ts'
+import { type Journal, recordJournals, signedPosting } from '../../db/ledger.ts'
 import { bookingPeriod } from '../../db/periods.ts'
-import { clawBack, reverseLines } from '../../domain/commission.ts'
-import { DomainError } from '../../domain/errors.ts'
+import { reverseLines } from '../../domain/commission-reversals.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { clawBackLines } from './clawbacks.ts'
 import { bookInvoice } from './payments.ts'
 
-type Deps = Pick<ActivityDeps, 'db' | 'billing'>
+/** What is asked of the vendor about money that went back. */
+type Billing = Pick<
+  ActivityDeps['billing'],
+  'readRefund' | 'readDispute' | 'readInvoice' | 'findInvoicesOfCharge'
+>
+interface Deps {
+  db: ActivityDeps['db']
+  billing: Billing
+}
 
 interface Reversal {
   paymentId: string
@@ -37,8 +42,11 @@ interface Reversal {
 /** Money of these causes came in again. */
 const restoring: ReadonlySet<ReversalCause> = new Set(['refund_failed', 'dispute_won'])
 
-/** A refund as it stands at the vendor now: taken back, or given again where it failed. */
-export async function bookRefund(deps: Deps, refundId: string): Promise<void> {
+/**
+ * A refund as it stands at the vendor now: taken back, or given again where it failed.
+ * @param at when the event happened; the refund's own time where that is not known.
+ */
+export async function bookRefund(deps: Deps, refundId: string, at?: Date): Promise<void> {
   const refund = await deps.billing.readRefund(refundId)
   const payment = await paymentOfCharge(deps, refund.chargeId)
   if (!payment) return
@@ -54,12 +62,39 @@ export async function bookRefund(deps: Deps, refundId: string): Promise<void> {
     }
     const taken = await isReversalRecorded(trx, { ...source, cause: 'refund' })
     if (!refund.failed) await reverse(trx, { ...source, cause: 'refund' })
-    else if (taken) await reverse(trx, { ...source, cause: 'refund_failed' })
+    else if (taken) {
+      await reverse(trx, {
+        ...source,
+        cause: 'refund_failed',
+        happenedAt: at ?? createdAt,
+      })
+    }
   })
 }
 
-/** A dispute as it stands at the vendor now: open keeps money back, lost takes it. */
-export async function bookDispute(deps: Deps, disputeId: string): Promise<void> {
+/** What a credit note gave back of a payment, without money going through the card. */
+export async function bookCreditNote(deps: Deps, creditNoteId: string): Promise<void> {
+  const note = await deps.billing.readRefund(creditNoteId)
+  const payment = await paymentOfCharge(deps, note.chargeId)
+  if (!payment) return
+  await inTransaction(deps.db, async (trx) => {
+    await lockPayment(trx, payment.id)
+    await reverse(trx, {
+      paymentId: payment.id,
+      cause: 'credit_note',
+      vendorSourceId: creditNoteId,
+      amount: note.amount,
+      currency: payment.currency,
+      happenedAt: note.createdAt,
+    })
+  })
+}
+
+/**
+ * A dispute as it stands at the vendor now: open keeps money back, lost takes it.
+ * @param at when the event happened; the time of opening where that is not known.
+ */
+export async function bookDispute(deps: Deps, disputeId: string, at?: Date): Promise<void> {
   const dispute = await deps.billing.readDispute(disputeId)
   const payment = await paymentOfCharge(deps, dispute.chargeId)
   if (!payment) return
@@ -79,7 +114,7 @@ export async function bookDispute(deps: Deps, disputeId: string): Promise<void> 
       vendorSourceId: disputeId,
       amount,
       currency: payment.currency,
-      happenedAt: openedAt,
+      happenedAt: at ?? openedAt,
     }
     const taken = await isReversalRecorded(trx, { ...source, cause: 'dispute' })
     if (outcome === 'lost') await reverse(trx, { ...source, cause: 'dispute' })
@@ -116,56 +151,17 @@ async function reverse(trx: Trx, reversal: Reversal): Promise<void> {
       period,
     })),
   )
-  const clawbacks = await clawbacksFor(trx, inserted, { after, period })
-  await insertClawbacks(trx, clawbacks)
   const at = { period, effectiveAt: reversal.happenedAt }
   await recordJournals(
     trx,
-    inserted.flatMap((line) => [
-      { ...refundJournal(line, reversal.currency), ...at },
-      { ...clawbackJournal(line.id, clawbacks), ...at },
-    ]),
+    inserted.map((line) => ({ ...refundJournal(line, reversal.currency), ...at })),
   )
+  await clawBackLines(trx, inserted, at)
 }
 
 type InsertedReversal = Awaited<ReturnType<typeof insertLineReversals>>[number]
 
-async function clawbacksFor(
-  trx: Trx,
-  reversals: InsertedReversal[],
-  { after, period }: { after: ReturnType<typeof reverseLines>; period: string },
-): Promise<NewClawback[]> {
-  const accruals = await listReversibleAccruals(
-    trx,
-    reversals.map((reversal) => reversal.linePaymentId),
-  )
-  return accruals.map((accrual) => {
-    const line = after.find((candidate) => candidate.linePaymentId === accrual.linePaymentId)
-    const reversal = reversals.find((row) => row.linePaymentId === accrual.linePaymentId)
-    if (!line || !reversal) throw new DomainError('ledger_violation', 'an accrual has no line')
-    return {
-      accrualId: accrual.id,
-      lineReversalId: reversal.id,
-      partnerId: accrual.partnerId,
-      currency: accrual.currency,
-      amountMinor: clawBack({ ...accrual, reversedBase: line.reversedBase }),
-      period,
-    }
-  })
-}
-
 type JournalHead = Omit<Journal, 'period' | 'effectiveAt'>
-
-/** A negative amount is the same posting the other way round. */
-function signedPosting(posting: Posting): Posting {
-  if (posting.amount >= 0n) return posting
-  return {
-    ...posting,
-    debit: posting.credit,
-    credit: posting.debit,
-    amount: -posting.amount,
-  }
-}
 
 function refundJournal(line: InsertedReversal, currency: string): JournalHead {
   const credit = { purpose: 'stripe_clearing' } as const
@@ -182,23 +178,5 @@ function refundJournal(line: InsertedReversal, currency: string): JournalHead {
         amount: line.grossMinor - line.baseMinor,
       } as const,
     ].map(signedPosting),
-  }
-}
-
-function clawbackJournal(lineReversalId: string, clawbacks: NewClawback[]): JournalHead {
-  return {
-    kind: 'clawback',
-    sourceType: 'line_reversal',
-    sourceId: lineReversalId,
-    postings: clawbacks
-      .filter((clawback) => clawback.lineReversalId === lineReversalId)
-      .map((clawback) =>
-        signedPosting({
-          debit: { purpose: 'partner_accrued', partnerId: clawback.partnerId },
-          credit: { purpose: 'commission_expense' },
-          currency: clawback.currency,
-          amount: clawback.amountMinor,
-        }),
-      ),
   }
 }

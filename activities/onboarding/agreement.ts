@@ -14,7 +14,7 @@ import {
   recordTimeline,
 } from '../../db/onboarding/applications.ts'
 import { getProgramme } from '../../db/programmes.ts'
-import { formatRate } from '../../domain/commission.ts'
+import { formatRate } from '../../domain/commission-reasons.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { agreementPdf } from '../../integrations/documents.ts'

@@ -6,12 +6,29 @@ import {
   listControlDifferences,
   listStatementFigures,
 } from '../../db/settlement/figures.ts'
+import { listPayoutRates, type PayoutRate } from '../../db/settlement/rates.ts'
 import { getRun, lockRun, markRunProblem, markRunTotals } from '../../db/settlement/runs.ts'
-import { recordDraftStatements, removeDraftStatements } from '../../db/settlement/statements.ts'
-import { currencyOf } from '../../domain/currencies.ts'
+import {
+  type Converted,
+  recordDraftStatements,
+  removeDraftStatements,
+} from '../../db/settlement/statements.ts'
+import { convert, currencyOf } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'
+import { downToStep } from '../../domain/money.ts'
+import { periodEnd } from '../../domain/period.ts'
 import { statementTotals } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
+
+/** @throws DomainError `not_ready` where nobody entered a rate: the run waits, it never guesses. */
+function converted(payable: bigint, { base, quote, rate, rateId }: PayoutRate): Converted {
+  if (rate === null || rateId === null) {
+    throw new DomainError('not_ready', `there is no rate from ${base} to ${quote} for the period`)
+  }
+  const exact = convert(payable, rate, { from: base, to: quote })
+  const amount = downToStep(exact, currencyOf(quote).payoutStep)
+  return { currency: quote, amount, rest: exact - amount, rateId }
+}
 
 interface RunInput {
   runId: string
@@ -42,20 +59,23 @@ export function calculationActivities({ db }: ActivityDeps) {
           cutoffAt,
           range: { after: input.after, last: end },
         })
+        const rates = await listPayoutRates(trx, {
+          partnerIds: figures.map(({ partnerId }) => partnerId),
+          at: new Date(periodEnd(period).getTime() - 1),
+        })
         await recordDraftStatements(
           trx,
-          figures.map(({ partnerId, currency, ...amounts }) => ({
-            runId: id,
-            partnerId,
-            period,
-            currency,
-            totals: statementTotals({
+          figures.map(({ partnerId, currency, ...amounts }) => {
+            const { payoutStep } = currencyOf(currency)
+            const totals = statementTotals({
               ...amounts,
-              adjustments: 0n,
               minimumPayout: minimumPayoutMinor,
-              payoutStep: currencyOf(currency).payoutStep,
-            }),
-          })),
+              payoutStep,
+            })
+            const rate = rates.find((row) => row.partnerId === partnerId && row.base === currency)
+            const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
+            return { runId: id, partnerId, period, currency, totals, payout }
+          }),
         )
         return end
       })

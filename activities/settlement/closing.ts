@@ -8,6 +8,7 @@ import { getRun, markRunStage, recordRun } from '../../db/settlement/runs.ts'
 import { periodStart } from '../../domain/period.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { RunStage } from '../../domain/settlement.ts'
+import { accruePeriod } from '../commission/closing.ts'
 import type { ActivityDeps } from '../deps.ts'
 
 interface RunInput {
@@ -74,10 +75,13 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
       return open
     },
 
-    /** New bookings go to the next period from here on. */
+    /** New bookings go to the next period from here on; what its whole volume earns is booked. */
     async freezePeriod({ runId }: RunInput): Promise<void> {
       const { period } = await getRun(db, runId)
-      await inTransaction(db, (trx) => startClosing(trx, period))
+      await inTransaction(db, async (trx) => {
+        await startClosing(trx, period)
+        await accruePeriod(trx, period)
+      })
     },
 
     async enterStage({ runId, stage }: RunInput & { stage: RunStage }): Promise<void> {

@@ -1,6 +1,6 @@
 /** Review, release, and what a release sets in motion. */
 import { listPlatformMembers } from '../../db/access.ts'
-import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
+import { inTransaction, type Trx } from '../../db/database.ts'
 import { type Journal, recordJournals } from '../../db/ledger.ts'
 import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
 import { bookingPeriod } from '../../db/periods.ts'
@@ -99,7 +99,8 @@ export function releaseActivities(deps: ActivityDeps) {
           ids: drafts.map((draft) => draft.id),
         })
         await recordJournals(trx, drafts.map(settlementJournal))
-        await reservePayouts(trx, drafts)
+        await recordJournals(trx, drafts.flatMap(conversionJournal))
+        await reservePayouts(trx, drafts, run.releasedAt ?? run.cutoffAt)
         return drafts.length
       })
       return issued
@@ -132,9 +133,45 @@ function settlementJournal(draft: Draft): Journal {
   }
 }
 
+/** What a statement pays, in the currency in which the partner is paid. */
+function payoutOf(draft: Draft) {
+  const { id, runId, partnerId, currency, payableMinor, payoutCurrency, payoutMinor } = draft
+  const source = { statementId: id, runId, partnerId }
+  return payoutCurrency && payoutMinor !== null
+    ? { ...source, currency: payoutCurrency, amountMinor: payoutMinor }
+    : { ...source, currency, amountMinor: payableMinor }
+}
+
+/** Moves what is payable into the currency of the payout; what the step left is rounding. */
+function conversionJournal(draft: Draft): Journal[] {
+  const { payoutCurrency, payoutMinor, payoutRestMinor, period } = draft
+  if (!payoutCurrency || payoutMinor === null || payoutRestMinor === null) return []
+  const payable = { purpose: 'partner_payable', partnerId: draft.partnerId } as const
+  const clearing = { purpose: 'fx_clearing' } as const
+  return [
+    {
+      kind: 'fx',
+      sourceType: 'statement',
+      sourceId: draft.id,
+      period,
+      effectiveAt: periodEnd(period),
+      postings: [
+        { debit: payable, credit: clearing, currency: draft.currency, amount: draft.payableMinor },
+        { debit: clearing, credit: payable, currency: payoutCurrency, amount: payoutMinor },
+        {
+          debit: clearing,
+          credit: { purpose: 'fx_rounding' },
+          currency: payoutCurrency,
+          amount: payoutRestMinor,
+        },
+      ],
+    },
+  ]
+}
+
 /** Takes what will be paid out of the partner's balance before anything is sent. */
-async function reservePayouts(trx: Trx, drafts: Draft[]): Promise<void> {
-  const due = drafts.filter((draft) => draft.payableMinor > 0n)
+async function reservePayouts(trx: Trx, drafts: Draft[], releasedAt: Date): Promise<void> {
+  const due = drafts.map(payoutOf).filter(({ amountMinor }) => amountMinor > 0n)
   const accounts = await listPayoutAccountsOf(
     trx,
     due.map((draft) => draft.partnerId),
@@ -144,19 +181,14 @@ async function reservePayouts(trx: Trx, drafts: Draft[]): Promise<void> {
     due.map((draft) => {
       const account = accounts.get(draft.partnerId)
       return {
-        statementId: draft.id,
-        runId: draft.runId,
-        partnerId: draft.partnerId,
-        currency: draft.currency,
-        amountMinor: draft.payableMinor,
+        ...draft,
         holdReason: holdReasonOf(account),
         vendorAccountId: account?.vendorAccountId ?? null,
       }
     }),
   )
   if (payouts.length === 0) return
-  const now = await databaseNow(trx)
-  const period = await bookingPeriod(trx, now)
+  const period = await bookingPeriod(trx, releasedAt)
   await recordJournals(
     trx,
     payouts.map((payout) => ({
@@ -164,7 +196,7 @@ async function reservePayouts(trx: Trx, drafts: Draft[]): Promise<void> {
       sourceType: 'payout',
       sourceId: payout.id,
       period,
-      effectiveAt: now,
+      effectiveAt: releasedAt,
       postings: [
         {
           debit: { purpose: 'partner_payable', partnerId: payout.partnerId },

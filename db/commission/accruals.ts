@@ -1,30 +1,9 @@
-/** Commission earned: who may earn on a line, what was accrued, and why. */
-import { sql } from 'kysely'
-import type { Rounding } from '../../domain/commission.ts'
+/** Commission earned: what was accrued, and why. */
+import type { Limit, Rounding } from '../../domain/commission.ts'
+import type { TierName } from '../../domain/tiers.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { type Viewer, visibleTo } from '../partners.ts'
-
-/** The partners that may earn on a sale of this partner at this instant, with their rule. */
-export async function listBeneficiaries(trx: Trx, sale: { partnerId: string; paidAt: Date }) {
-  const { rows } = await sql<{
-    partnerId: string
-    depth: number
-    ruleId: string
-    rateNum: bigint
-    rateDen: bigint
-  }>`
-    select above.ancestor_id as partner_id, above.depth, rule.id as rule_id,
-      rule.rate_num, rule.rate_den
-    from partner_ancestry above
-    join partners seller on seller.id = above.partner_id
-    join commission_rules rule
-      on rule.programme_id = seller.programme_id and rule.depth = above.depth
-      and rule.valid @> ${sale.paidAt}::timestamptz
-    where above.partner_id = ${sale.partnerId} and above.valid @> ${sale.paidAt}::timestamptz
-    order by above.depth`.execute(trx)
-  return rows
-}
 
 export interface NewAccrual {
   linePaymentId: string
@@ -32,11 +11,15 @@ export interface NewAccrual {
   depth: number
   ruleId: string
   baseMinor: bigint
-  rateNum: bigint
-  rateDen: bigint
+  rateNum: bigint | null
+  rateDen: bigint | null
   rounding: Rounding
   currency: string
   amountMinor: bigint
+  targetMinor: bigint
+  limitedBy: Limit | null
+  tier: TierName | null
+  volumeMinor: bigint | null
   period: string
   maturesAt: Date
 }
@@ -91,52 +74,36 @@ export async function listAccruals(
   return pageOf(await query.execute(), filter.limit)
 }
 
-/** Everything that made an accrual: its event, base, rule, rate, rounding and what came back. */
-export async function getAccrualReasons(db: Db, id: string) {
-  return db
+/** Every accrual there is, as it was made, with its payment at the vendor. */
+export async function listAllAccruals(trx: Trx) {
+  return trx
     .selectFrom('accruals')
     .innerJoin('linePayments', 'linePayments.id', 'accruals.linePaymentId')
     .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
-    .innerJoin('commissionRules', 'commissionRules.id', 'accruals.ruleId')
-    .innerJoin('partners', 'partners.id', 'accruals.partnerId')
-    .leftJoin('customers', 'customers.id', 'payments.customerId')
-    .selectAll('accruals')
     .select([
-      'partners.name as partnerName',
-      'customers.name as customerName',
-      'commissionRules.version as ruleVersion',
-      'linePayments.paidAt',
-      'linePayments.vendorLineId',
-      'payments.id as paymentId',
-      'payments.vendorInvoiceId',
-      'payments.vendorPaymentId',
+      'accruals.id',
+      'accruals.partnerId',
+      'accruals.depth',
+      'accruals.ruleId',
+      'accruals.amountMinor',
+      'accruals.baseMinor',
+      'linePayments.allocationUnit as unit',
+      'payments.vendorPaymentId as payment',
     ])
-    .where('accruals.id', '=', id)
-    .executeTakeFirstOrThrow()
-}
-
-/** All shares of one line, in order of depth. */
-export async function listSharesOfLine(db: Db, linePaymentId: string) {
-  return db
-    .selectFrom('accruals')
-    .select(['partnerId', 'depth', 'amountMinor'])
-    .where('linePaymentId', '=', linePaymentId)
-    .orderBy('depth')
+    .orderBy('accruals.id')
     .execute()
 }
 
-export async function listClawbacksOf(db: Db, accrualId: string) {
-  return db
-    .selectFrom('clawbacks')
-    .innerJoin('lineReversals', 'lineReversals.id', 'clawbacks.lineReversalId')
+/** Every line that was paid, with its payment at the vendor. */
+export async function listAllLines(trx: Trx) {
+  return trx
+    .selectFrom('linePayments')
+    .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
     .select([
-      'clawbacks.amountMinor',
-      'clawbacks.period',
-      'lineReversals.cause',
-      'lineReversals.vendorSourceId',
-      'lineReversals.happenedAt',
+      'linePayments.baseMinor',
+      'linePayments.allocationUnit as unit',
+      'payments.vendorPaymentId as payment',
     ])
-    .where('accrualId', '=', accrualId)
-    .orderBy('clawbacks.id')
+    .orderBy('linePayments.id')
     .execute()
 }

@@ -55,6 +55,12 @@ export interface NewLinePayment {
   whole: boolean
   paidAt: Date
   period: string
+  customerId: string | null
+  featurePackageId: string | null
+  quantity: bigint
+  lineMinor: bigint
+  setupFee: boolean
+  allocationUnit: string | null
 }
 
 export async function insertLinePayments(trx: Trx, lines: NewLinePayment[]) {
@@ -63,22 +69,50 @@ export async function insertLinePayments(trx: Trx, lines: NewLinePayment[]) {
 }
 
 /** What earlier payments of the same invoice lines collected and gave to each depth. */
-export async function listEarlierParts(trx: Trx, vendorLineIds: string[]) {
-  if (vendorLineIds.length === 0) return []
-  const { rows } = await sql<{
-    vendorLineId: string
-    collected: bigint
-    depth: number | null
-    booked: bigint
-  }>`
-    select line.vendor_line_id, accrual.depth,
-      sum(line.base_minor)::bigint as collected,
-      coalesce(sum(accrual.amount_minor), 0)::bigint as booked
-    from line_payments line
-    left join accruals accrual on accrual.line_payment_id = line.id
-    where line.vendor_line_id = any(${vendorLineIds})
-    group by line.vendor_line_id, accrual.depth`.execute(trx)
-  return rows
+export async function listEarlierParts(
+  trx: Trx,
+  parts: { vendorLineIds: string[]; before: string },
+) {
+  if (parts.vendorLineIds.length === 0) return []
+  return trx
+    .selectFrom('linePayments')
+    .leftJoin('accruals', 'accruals.linePaymentId', 'linePayments.id')
+    .select([
+      'linePayments.id',
+      'linePayments.vendorLineId',
+      'linePayments.baseMinor',
+      'accruals.depth',
+      'accruals.amountMinor',
+      'accruals.targetMinor',
+    ])
+    .where('linePayments.vendorLineId', 'in', parts.vendorLineIds)
+    .where('linePayments.paymentId', '<>', parts.before)
+    .execute()
+}
+
+/** Lines of an invoice that are to be shared together, unit by unit, as they were paid. */
+export async function listUnsharedUnits(trx: Trx, vendorInvoiceId: string) {
+  const lines = await trx
+    .selectFrom('linePayments')
+    .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
+    .selectAll('linePayments')
+    .where('payments.vendorInvoiceId', '=', vendorInvoiceId)
+    .where('linePayments.allocationUnit', 'is not', null)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('accruals')
+            .innerJoin('linePayments as shared', 'shared.id', 'accruals.linePaymentId')
+            .select('accruals.id')
+            .whereRef('shared.allocationUnit', '=', 'linePayments.allocationUnit'),
+        ),
+      ),
+    )
+    .orderBy('linePayments.paidAt')
+    .orderBy('linePayments.id')
+    .execute()
+  return [...Map.groupBy(lines, (line) => line.allocationUnit).values()]
 }
 
 /** The lines of a payment with what has gone back of each so far. */

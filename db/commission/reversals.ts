@@ -44,26 +44,55 @@ export async function insertLineReversals(trx: Trx, reversals: NewLineReversal[]
     .execute()
 }
 
-/** The accruals of these lines with what was taken back of each so far. */
+/**
+ * The accruals on these lines with what was taken back of each so far, and what of their base has
+ * gone back; an accrual on an invoice covers all its lines.
+ */
 export async function listReversibleAccruals(trx: Trx, linePaymentIds: string[]) {
   const { rows } = await sql<{
     id: string
-    linePaymentId: string
+    touchedLineId: string
     partnerId: string
     currency: string
     amount: bigint
     base: bigint
+    reversedBase: bigint
     clawedBack: bigint
   }>`
-    select accrual.id, accrual.line_payment_id, accrual.partner_id, accrual.currency,
+    with touched as (
+      select distinct on (accrual.id) accrual.id, line.id as touched_line_id
+      from line_payments line
+      join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
+      join accruals accrual on accrual.line_payment_id = own.id
+      where line.id = any(${linePaymentIds})
+      order by accrual.id, line.id
+    )
+    select accrual.id, touched.touched_line_id, accrual.partner_id, accrual.currency,
       accrual.amount_minor as amount, accrual.base_minor as base,
-      coalesce(sum(back.amount_minor), 0)::bigint as clawed_back
-    from accruals accrual
-    left join clawbacks back on back.accrual_id = accrual.id
-    where accrual.line_payment_id = any(${linePaymentIds})
-    group by accrual.id
-    order by accrual.line_payment_id, accrual.depth`.execute(trx)
+      coalesce((
+        select sum(back.base_minor) from line_reversals back
+        join line_payments line on line.id = back.line_payment_id
+        where line.id = own.id or line.allocation_unit = own.allocation_unit), 0
+      )::bigint as reversed_base,
+      coalesce((select sum(back.amount_minor) from clawbacks back
+        where back.accrual_id = accrual.id), 0)::bigint as clawed_back
+    from touched
+    join accruals accrual using (id)
+    join line_payments own on own.id = accrual.line_payment_id
+    order by own.id, accrual.depth`.execute(trx)
   return rows
+}
+
+/** The newest reversal of each of these lines. */
+export async function listNewestReversals(trx: Trx, linePaymentIds: string[]) {
+  return trx
+    .selectFrom('lineReversals')
+    .distinctOn('linePaymentId')
+    .select(['id', 'linePaymentId', 'happenedAt'])
+    .where('linePaymentId', 'in', linePaymentIds)
+    .orderBy('linePaymentId')
+    .orderBy('id', 'desc')
+    .execute()
 }
 
 export interface NewClawback {
@@ -116,4 +145,24 @@ export async function listClawbacks(
   if (filter.partnerId) query = query.where('clawbacks.partnerId', '=', filter.partnerId)
   if (filter.period) query = query.where('clawbacks.period', '=', filter.period)
   return pageOf(await query.execute(), filter.limit)
+}
+
+/** Every clawback there is, with its cause and its payment at the vendor. */
+export async function listAllClawbacks(trx: Trx) {
+  return trx
+    .selectFrom('clawbacks')
+    .innerJoin('accruals', 'accruals.id', 'clawbacks.accrualId')
+    .innerJoin('lineReversals', 'lineReversals.id', 'clawbacks.lineReversalId')
+    .innerJoin('linePayments', 'linePayments.id', 'lineReversals.linePaymentId')
+    .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
+    .select([
+      'clawbacks.partnerId',
+      'clawbacks.amountMinor',
+      'clawbacks.period',
+      'accruals.period as earnedIn',
+      'lineReversals.vendorSourceId as cause',
+      'payments.vendorPaymentId as payment',
+    ])
+    .orderBy('clawbacks.id')
+    .execute()
 }

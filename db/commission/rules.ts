@@ -1,14 +1,248 @@
-/** Commission rules: which rate holds for which depth, and since when. */
+/** Commission rules and their versions, as the database keeps them. */
 import { sql } from 'kysely'
-import type { Db } from '../database.ts'
+import type { Band, CommissionRule, RuleTerms } from '../../domain/commission-rules.ts'
+import { basisPoints, type Rate } from '../../domain/money.ts'
+import type { Db, Trx } from '../database.ts'
 
-/** The rates that hold now, as an agreement states them. */
+/** A version of a rule; the scope names partners and packages by their UUIDs. */
+export interface StoredRule extends CommissionRule {
+  id: string
+  version: number
+  /** From when it also holds for customers who began under an older version. */
+  migratesAt: Date | null
+}
+
+/** The percentages that hold now for everybody, as an agreement states them. */
 export async function listCommissionTerms(db: Db, programmeId: string) {
-  return db
+  const rows = await db
     .selectFrom('commissionRules')
     .select(['depth', 'rateNum as num', 'rateDen as den'])
     .where('programmeId', '=', programmeId)
+    .where('kind', '=', 'percentage')
+    .where('partnerId', 'is', null)
+    .where('tier', 'is', null)
+    .where('featurePackageId', 'is', null)
     .where(sql<boolean>`valid @> clock_timestamp()`)
     .orderBy('depth')
+    .execute()
+  return rows.map(({ depth, num, den }) => ({ depth, ...rateOf(num, den) }))
+}
+
+function ruleRows(db: Db) {
+  return db
+    .selectFrom('commissionRules')
+    .selectAll()
+    .select([
+      sql<Date | null>`lower(commission_rules.valid)`.as('validFrom'),
+      sql<Date | null>`upper(commission_rules.valid)`.as('validTo'),
+    ])
+}
+
+type RuleRow = Awaited<ReturnType<ReturnType<typeof ruleRows>['executeTakeFirstOrThrow']>>
+
+/** The rules that hold at an instant for everybody or for one of these partners. */
+export async function listRulesAt(
+  trx: Trx,
+  { programmeId, at, partnerIds }: { programmeId: string; at: Date; partnerIds: string[] },
+): Promise<StoredRule[]> {
+  const rows = await ruleRows(trx)
+    .where('programmeId', '=', programmeId)
+    .where(sql<boolean>`valid @> ${at}::timestamptz`)
+    .where((eb) => eb.or([eb('partnerId', 'is', null), eb('partnerId', 'in', partnerIds)]))
+    .orderBy('depth')
+    .execute()
+  return withBands(trx, rows)
+}
+
+/** One version of a rule. */
+export async function findRule(db: Db, id: string): Promise<StoredRule> {
+  const rows = await ruleRows(db).where('id', '=', id).execute()
+  const [rule] = await withBands(db, rows)
+  if (!rule) throw new Error(`there is no rule ${id}`)
+  return rule
+}
+
+/** The version of each rule under which a customer's first accrual was made. */
+export async function listPinnedRules(trx: Trx, customerId: string): Promise<StoredRule[]> {
+  const rows = await ruleRows(trx)
+    .where('id', 'in', (eb) =>
+      eb
+        .selectFrom('accruals')
+        .innerJoin('linePayments', 'linePayments.id', 'accruals.linePaymentId')
+        .innerJoin('commissionRules as pinned', 'pinned.id', 'accruals.ruleId')
+        .distinctOn('pinned.code')
+        .select('accruals.ruleId')
+        .where('linePayments.customerId', '=', customerId)
+        .orderBy('pinned.code')
+        .orderBy('linePayments.paidAt')
+        .orderBy('accruals.id'),
+    )
+    .execute()
+  return withBands(trx, rows)
+}
+
+/** The rules of a period that are judged when it closes. */
+export async function listClosingRules(
+  trx: Trx,
+  { programmeId, from, until }: { programmeId: string; from: Date; until: Date },
+): Promise<StoredRule[]> {
+  const rows = await ruleRows(trx)
+    .where('programmeId', '=', programmeId)
+    .where('kind', 'in', ['tiered_cliff', 'performance'])
+    .where(sql<boolean>`valid && tstzrange(${from}, ${until})`)
+    .orderBy('depth')
+    .orderBy('code')
+    .execute()
+  return withBands(trx, rows)
+}
+
+async function withBands(db: Db, rows: RuleRow[]): Promise<StoredRule[]> {
+  const tiered = rows.filter(({ kind }) => kind === 'tiered_marginal' || kind === 'tiered_cliff')
+  const bands =
+    tiered.length === 0
+      ? []
+      : await listBands(
+          db,
+          tiered.map(({ id }) => id),
+        )
+  return rows.map((row) =>
+    storedRule(
+      row,
+      bands.filter(({ ruleId }) => ruleId === row.id),
+    ),
+  )
+}
+
+async function listBands(db: Db, ruleIds: string[]) {
+  return db
+    .selectFrom('commissionBands')
+    .selectAll()
+    .where('ruleId', 'in', ruleIds)
+    .orderBy('ruleId')
+    .orderBy('fromMinor')
+    .execute()
+}
+
+type BandRow = Awaited<ReturnType<typeof listBands>>[number]
+
+const rateOf = (num: bigint | null, den: bigint | null): Rate => ({
+  num: num ?? 0n,
+  den: den ?? 1n,
+})
+
+const bandOf = ({ fromMinor, toMinor, rateNum, rateDen }: BandRow): Band => ({
+  from: fromMinor,
+  to: toMinor,
+  rate: rateOf(rateNum, rateDen),
+})
+
+function termsOf(row: RuleRow, bands: BandRow[]): RuleTerms {
+  const rate = rateOf(row.rateNum, row.rateDen)
+  const amountPerUnit = row.amountPerUnitMinor ?? 0n
+  switch (row.kind) {
+    case 'percentage':
+      return { kind: row.kind, rate }
+    case 'flat':
+      return { kind: row.kind, amountPerUnit }
+    case 'hybrid':
+      return { kind: row.kind, rate, amountPerUnit }
+    case 'tiered_marginal':
+    case 'tiered_cliff':
+      return { kind: row.kind, bands: bands.map(bandOf) }
+    case 'performance':
+      return {
+        kind: row.kind,
+        metric: row.metric ?? 'collected',
+        target: row.target ?? 0n,
+        bonus: row.bonusMinor ?? 0n,
+      }
+  }
+}
+
+function storedRule(row: RuleRow, bands: BandRow[]): StoredRule {
+  return {
+    id: row.id,
+    code: row.code,
+    version: row.version,
+    migratesAt: row.migratesAt,
+    depth: row.depth,
+    terms: termsOf(row, bands),
+    scope: { partner: row.partnerId, tier: row.tier, product: row.featurePackageId },
+    validFrom: row.validFrom,
+    validTo: row.validTo,
+    cap:
+      row.capMinor === null || row.capPer === null
+        ? null
+        : { amount: row.capMinor, per: row.capPer },
+    floor: row.floorMinor,
+    windowMonths: row.windowMonths,
+    setupFee: row.setupFee,
+  }
+}
+
+export interface NewRule extends CommissionRule {
+  programmeId: string
+  version: number
+  migratesAt: Date | null
+}
+
+/** Publishes versions of rules. Two line rules of one depth and scope at one time are refused. */
+export async function insertRules(trx: Trx, rules: NewRule[]): Promise<void> {
+  for (const rule of rules) {
+    const { id } = await trx
+      .insertInto('commissionRules')
+      .values({
+        programmeId: rule.programmeId,
+        code: rule.code,
+        version: rule.version,
+        migratesAt: rule.migratesAt,
+        depth: rule.depth,
+        kind: rule.terms.kind,
+        partnerId: rule.scope.partner,
+        tier: rule.scope.tier,
+        featurePackageId: rule.scope.product,
+        valid: `[${instant(rule.validFrom)},${instant(rule.validTo)})`,
+        capMinor: rule.cap?.amount ?? null,
+        capPer: rule.cap?.per ?? null,
+        floorMinor: rule.floor,
+        windowMonths: rule.windowMonths,
+        setupFee: rule.setupFee,
+        ...termColumns(rule.terms),
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    await insertBands(trx, id, 'bands' in rule.terms ? rule.terms.bands : [])
+  }
+}
+
+const instant = (at: Date | null) => at?.toISOString() ?? ''
+
+function termColumns(terms: RuleTerms) {
+  const { num, den } = 'rate' in terms ? terms.rate : basisPoints(0)
+  const hasRate = 'rate' in terms
+  const performance = terms.kind === 'performance' ? terms : null
+  return {
+    rateNum: hasRate ? num : null,
+    rateDen: hasRate ? den : null,
+    amountPerUnitMinor: 'amountPerUnit' in terms ? terms.amountPerUnit : null,
+    metric: performance?.metric ?? null,
+    target: performance?.target ?? null,
+    bonusMinor: performance?.bonus ?? null,
+  }
+}
+
+async function insertBands(trx: Trx, ruleId: string, bands: Band[]): Promise<void> {
+  if (bands.length === 0) return
+  await trx
+    .insertInto('commissionBands')
+    .values(
+      bands.map(({ from, to, rate }) => ({
+        ruleId,
+        fromMinor: from,
+        toMinor: to,
+        rateNum: rate.num,
+        rateDen: rate.den,
+      })),
+    )
     .execute()
 }

@@ -1,5 +1,5 @@
 /** What the books say of each partner before the rules of a statement are applied. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 
 export interface StatementFigures {
@@ -8,6 +8,7 @@ export interface StatementFigures {
   opening: bigint
   earned: bigint
   clawedBack: bigint
+  adjustments: bigint
   held: bigint
 }
 
@@ -29,6 +30,9 @@ export async function findPageEnd(
     with concerned as (
       select partner_id from accruals where period = ${page.period}
       union select partner_id from clawbacks where period = ${page.period}
+      union select partner_id from closing_accruals where period = ${page.period}
+      union select partner_id from closing_clawbacks where period = ${page.period}
+      union select partner_id from adjustments where period = ${page.period}
       union select partner_id from statements where issued_at is not null and carried_minor <> 0
     ), page as (
       select partner_id from concerned
@@ -37,6 +41,56 @@ export async function findPageEnd(
     )
     select partner_id as last from page order by partner_id desc limit 1`.execute(trx)
   return rows[0]?.last ?? null
+}
+
+/** What has not matured at the cut-off, and what an open dispute keeps back of unpaid money. */
+function heldBy({
+  period,
+  cutoffAt,
+  inRange,
+}: {
+  period: string
+  cutoffAt: Date
+  inRange: RawBuilder<unknown>
+}) {
+  return sql`
+    contested as (
+      select distinct disputes.id, disputes.amount_minor, disputes.received_at,
+        own.id as line_payment_id
+      from disputes
+      join line_payments line on line.payment_id = disputes.payment_id
+      join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
+      where disputes.status = 'open'
+    ), unpaid as (
+      select id, line_payment_id, partner_id, currency, period, matures_at, base_minor,
+        amount_minor, amount_minor - coalesce((
+          select sum(back.amount_minor) from clawbacks back
+          where back.accrual_id = accruals.id and back.period <= ${period}), 0) as remaining
+      from accruals
+      where ${inRange} and period <= ${period}
+        and (matures_at > ${cutoffAt}
+          or line_payment_id in (select line_payment_id from contested))
+    ), disputed as (
+      select unpaid.id, sum(contested.amount_minor) as amount
+      from unpaid join contested using (line_payment_id)
+      where not exists (
+        select from statements paid
+        join settlement_runs run on run.id = paid.run_id
+        where paid.partner_id = unpaid.partner_id and paid.currency = unpaid.currency
+          and paid.issued_at is not null and paid.payable_minor > 0
+          and paid.period >= unpaid.period and run.cutoff_at >= unpaid.matures_at
+          and paid.drafted_at < contested.received_at)
+      group by unpaid.id
+    ), held as (
+      select partner_id, currency, sum(
+        case
+          when matures_at > ${cutoffAt} then remaining
+          when disputed.amount is null or base_minor = 0 then 0
+          else least(remaining,
+            div(amount_minor * least(disputed.amount, base_minor), base_minor::numeric))
+        end) as amount
+      from unpaid left join disputed using (id)
+      group by 1, 2`
 }
 
 /**
@@ -57,59 +111,38 @@ export async function listStatementFigures(
       where issued_at is not null and period < ${period} and ${inRange}
       order by partner_id, currency, period desc
     ), earned as (
-      select partner_id, currency, sum(amount_minor) as amount from accruals
-      where period = ${period} and ${inRange} group by 1, 2
+      select partner_id, currency, sum(amount_minor) as amount from (
+        select partner_id, currency, amount_minor from accruals where period = ${period}
+        union all
+        select partner_id, currency, amount_minor from closing_accruals where period = ${period}
+      ) entry where ${inRange} group by 1, 2
     ), clawed as (
-      select partner_id, currency, sum(amount_minor) as amount from clawbacks
+      select partner_id, currency, sum(amount_minor) as amount from (
+        select partner_id, currency, amount_minor from clawbacks where period = ${period}
+        union all
+        select partner_id, currency, amount_minor from closing_clawbacks where period = ${period}
+      ) entry where ${inRange} group by 1, 2
+    ), adjusted as (
+      select partner_id, currency, sum(amount_minor) as amount from adjustments
       where period = ${period} and ${inRange} group by 1, 2
-    ), unpaid as (
-      select id, line_payment_id, partner_id, currency, period, matures_at, base_minor,
-        amount_minor, amount_minor - coalesce((
-          select sum(back.amount_minor) from clawbacks back
-          where back.accrual_id = accruals.id and back.period <= ${period}), 0) as remaining
-      from accruals
-      where ${inRange} and period <= ${period}
-        and (matures_at > ${cutoffAt} or exists (
-          select from line_payments line
-          join disputes on disputes.payment_id = line.payment_id and disputes.status = 'open'
-          where line.id = accruals.line_payment_id))
-    ), disputed as (
-      select unpaid.id, sum(disputes.amount_minor) as amount
-      from unpaid
-      join line_payments line on line.id = unpaid.line_payment_id
-      join disputes on disputes.payment_id = line.payment_id and disputes.status = 'open'
-      where not exists (
-        select from statements paid
-        join settlement_runs run on run.id = paid.run_id
-        where paid.partner_id = unpaid.partner_id and paid.currency = unpaid.currency
-          and paid.issued_at is not null and paid.payable_minor > 0
-          and paid.period >= unpaid.period and run.cutoff_at >= unpaid.matures_at
-          and run.cutoff_at < disputes.opened_at)
-      group by unpaid.id
-    ), held as (
-      select partner_id, currency, sum(
-        case
-          when matures_at > ${cutoffAt} then remaining
-          when disputed.amount is null or base_minor = 0 then 0
-          else least(remaining,
-            div(amount_minor * least(disputed.amount, base_minor), base_minor::numeric))
-        end) as amount
-      from unpaid left join disputed using (id)
-      group by 1, 2
+    ), ${heldBy({ period, cutoffAt, inRange })}
     ), concerned as (
       select partner_id, currency from previous where carried_minor <> 0
       union select partner_id, currency from earned
       union select partner_id, currency from clawed
+      union select partner_id, currency from adjusted
     )
     select partner_id, currency,
       coalesce(previous.carried_minor, 0)::bigint as opening,
       coalesce(earned.amount, 0)::bigint as earned,
       coalesce(clawed.amount, 0)::bigint as clawed_back,
+      coalesce(adjusted.amount, 0)::bigint as adjustments,
       greatest(coalesce(held.amount, 0), 0)::bigint as held
     from concerned
     left join previous using (partner_id, currency)
     left join earned using (partner_id, currency)
     left join clawed using (partner_id, currency)
+    left join adjusted using (partner_id, currency)
     left join held using (partner_id, currency)
     order by partner_id, currency`.execute(trx)
   return rows
@@ -122,7 +155,7 @@ export async function listStatementFigures(
 export async function listControlDifferences(trx: Trx, run: { id: string; period: string }) {
   const { rows } = await sql<{ currency: string; statements: bigint; ledger: bigint }>`
     with statement_side as (
-      select currency, sum(earned_minor - clawed_back_minor) as net
+      select currency, sum(earned_minor - clawed_back_minor + adjustments_minor) as net
       from statements where run_id = ${run.id} group by 1
     ), ledger_side as (
       select posting.currency, sum(
@@ -131,7 +164,8 @@ export async function listControlDifferences(trx: Trx, run: { id: string; period
       from ledger_journals journal
       join ledger_postings posting on posting.journal_id = journal.id
       join ledger_accounts credited on credited.id = posting.credit_account_id
-      where journal.period = ${run.period} and journal.kind in ('accrual', 'clawback')
+      where journal.period = ${run.period} and journal.kind in
+        ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment')
       group by 1
     )
     select currency, coalesce(statement_side.net, 0)::bigint as statements,

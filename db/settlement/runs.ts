@@ -185,11 +185,14 @@ export async function markRunReviewed(
 export async function markRunReleased(
   trx: Trx,
   id: string,
-  release: { memberId: string },
+  release: { memberId: string; at?: Date },
 ): Promise<void> {
   await trx
     .updateTable('settlementRuns')
-    .set({ releasedBy: release.memberId, releasedAt: sql<Date>`clock_timestamp()` })
+    .set({
+      releasedBy: release.memberId,
+      releasedAt: release.at ?? sql<Date>`clock_timestamp()`,
+    })
     .where('id', '=', id)
     .where('releasedBy', 'is', null)
     .execute()

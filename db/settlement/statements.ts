@@ -1,6 +1,6 @@
 /** Statements: what one partner gets for one period, frozen when issued. */
 import { sql } from 'kysely'
-import type { StatementTotals } from '../../domain/settlement.ts'
+import type { StatementLineKind, StatementTotals } from '../../domain/settlement.ts'
 import type { EarningsFilter } from '../commission/accruals.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
@@ -12,6 +12,16 @@ export interface DraftStatement {
   period: string
   currency: string
   totals: StatementTotals
+  /** Null where the partner is paid in the currency of the statement. */
+  payout: Converted | null
+}
+
+export interface Converted {
+  currency: string
+  amount: bigint
+  /** What the payout step left. */
+  rest: bigint
+  rateId: string
 }
 
 /** Inserts drafts; a page that is repeated after a crash finds its own. */
@@ -20,8 +30,12 @@ export async function recordDraftStatements(trx: Trx, drafts: DraftStatement[]):
   await trx
     .insertInto('statements')
     .values(
-      drafts.map(({ totals, ...key }) => ({
+      drafts.map(({ totals, payout, ...key }) => ({
         ...key,
+        payoutCurrency: payout?.currency ?? null,
+        payoutMinor: payout?.amount ?? null,
+        payoutRestMinor: payout?.rest ?? null,
+        fxRateId: payout?.rateId ?? null,
         openingMinor: totals.opening,
         earnedMinor: totals.earned,
         clawedBackMinor: totals.clawedBack,
@@ -118,11 +132,11 @@ export async function listStatementLines(
 ) {
   const { partnerId, period, currency } = statement
   const { rows } = await sql<{
-    kind: 'accrual' | 'clawback'
+    kind: StatementLineKind
     id: string
     at: Date
     customer: string | null
-    invoice: string
+    invoice: string | null
     depth: number
     base: bigint
     amount: bigint
@@ -148,6 +162,40 @@ export async function listStatementLines(
     left join customers customer on customer.id = payment.customer_id
     where back.partner_id = ${partnerId} and back.period = ${period}
       and back.currency = ${currency}
+    union all
+    select whole.kind, whole.id, periods.ends_at, null, null, rule.depth, 0, whole.amount_minor,
+      rule.code
+    from closing_accruals whole
+    join commission_rules rule on rule.id = whole.rule_id
+    join accounting_periods periods on periods.period = whole.period
+    where whole.partner_id = ${partnerId} and whole.period = ${period}
+      and whole.currency = ${currency}
+    union all
+    select 'clawback', back.id, reversal.happened_at, null, null, rule.depth, reversal.base_minor,
+      -back.amount_minor, reversal.cause || ' (true-up ' || rule.code || ')'
+    from closing_clawbacks back
+    join closing_accruals whole on whole.id = back.closing_accrual_id
+    join commission_rules rule on rule.id = whole.rule_id
+    join line_reversals reversal on reversal.id = back.line_reversal_id
+    where back.partner_id = ${partnerId} and back.period = ${period}
+      and back.currency = ${currency}
+    union all
+    select 'adjustment', id, happened_at, null, null, 0, 0, amount_minor, reason
+    from adjustments
+    where partner_id = ${partnerId} and period = ${period} and currency = ${currency}
     order by at, id`.execute(db)
   return rows
+}
+
+/** Every issued statement, period by period, with the rate that converted what it pays. */
+export async function listIssuedStatements(trx: Trx) {
+  return trx
+    .selectFrom('statements')
+    .leftJoin('fxRates', 'fxRates.id', 'statements.fxRateId')
+    .selectAll('statements')
+    .select(sql<string | null>`trim_scale(fx_rates.rate)::text`.as('rate'))
+    .where('statements.issuedAt', 'is not', null)
+    .orderBy('statements.period')
+    .orderBy('statements.documentNumber')
+    .execute()
 }

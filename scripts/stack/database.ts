@@ -117,3 +117,18 @@ export async function withDatabase<T>(
     await database.close()
   }
 }
+
+/**
+ * Any database of a PostgreSQL 18, for work that leaves nothing behind: the one of DATABASE_URL,
+ * else that of a server of our own that is removed afterwards.
+ */
+export async function scratchDatabase(env: LauncherEnvironment, progress: Progress) {
+  if (env.databaseUrl) return { url: env.databaseUrl, stop: async () => {} }
+  const server = await startPostgres({
+    env,
+    progress,
+    port: await freePort(),
+    purpose: 'throwaway',
+  })
+  return { url: server.url, stop: () => server.remove() }
+}

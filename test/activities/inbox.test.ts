@@ -1,7 +1,9 @@
 import { randomUUIDv7 } from 'node:crypto'
+import { bookInvoice } from '../../activities/commission/payments.ts'
 import { inTransaction } from '../../db/database.ts'
 import { recordEvent } from '../../db/inbox.ts'
 import { markAgreementSent, recordAgreement } from '../../db/onboarding/agreements.ts'
+import { findLastSeal, verifySeals } from '../../db/seals.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { workflowIds } from '../../domain/process-names.ts'
 import {
@@ -9,8 +11,10 @@ import {
   makeOrder,
   makePartner,
   makePayoutAccount,
+  paidInvoice,
   unique,
 } from '../support/factories.ts'
+import { unsealed } from '../support/seals.ts'
 import { failureOf, type Steps, startSteps } from '../support/steps.ts'
 
 let kit: Steps
@@ -175,5 +179,13 @@ describe('the sweeper', () => {
     ]) {
       expect((await describe(id)).status.name).toBe('RUNNING')
     }
+  })
+
+  it('seals what was booked since its last round', async () => {
+    const order = await makeOrder(kit.db, await makePartner(kit.db))
+    await bookInvoice({ db: kit.db }, paidInvoice(order))
+    while ((await unsealed(kit.db)).length > 0) await kit.steps.sweep()
+    expect(await findLastSeal(kit.db)).toBeDefined()
+    expect(await verifySeals(kit.db)).toEqual([])
   })
 })

@@ -5,6 +5,7 @@ import type { StripeBilling } from '../../integrations/stripe-billing.ts'
 import { openBooks } from '../support/books.ts'
 import { createTestDatabase, rolledBack, type TestDatabase } from '../support/database.ts'
 import { makeChain, makePayoutAccount, makeProgramme } from '../support/factories.ts'
+import { sealAllBut } from '../support/seals.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -21,6 +22,7 @@ beforeAll(async () => {
   await books.settle('2026-08')
   await books.sell(reseller, { paidAt: '2026-09-03T00:00:00Z' })
   await books.settle('2026-09')
+  await sealAllBut(db)
 })
 afterAll(() => database.drop())
 
@@ -77,7 +79,18 @@ const faults: Record<string, string> = {
     where period = '2026-08'`,
   I16: `update commission_rules set valid = '[2030-01-01,)' where depth = 0`,
   I17: `update ledger_postings set currency = 'EUR'`,
+  I19: `update ledger_postings set amount_minor = amount_minor + 1
+    where id = (select min(id) from ledger_postings)`,
   I21: 'update statements set held_minor = closing_minor where payable_minor > 0',
+  I24: `with whole as (
+      insert into closing_accruals (kind, rule_id, partner_id, period, currency, amount_minor,
+        metric)
+      select 'true_up', rule_id, partner_id, period, currency, 10, 100 from accruals limit 1
+      returning *)
+    insert into closing_clawbacks (closing_accrual_id, line_reversal_id, partner_id, currency,
+      amount_minor, period)
+    select whole.id, (select id from line_reversals limit 1), partner_id, currency, 11, period
+    from whole`,
   I23: `delete from ledger_journals where kind = 'accrual';
     delete from ledger_postings where journal_id not in (select id from ledger_journals)`,
 }

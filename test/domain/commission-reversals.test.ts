@@ -4,7 +4,7 @@ import {
   heldByDispute,
   type ReversibleLine,
   reverseLines,
-} from '../../domain/commission.ts'
+} from '../../domain/commission-reversals.ts'
 import { sum } from '../../domain/money.ts'
 import { floorOf, fraction } from './fractions.ts'
 

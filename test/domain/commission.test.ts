@@ -1,12 +1,11 @@
 import fc from 'fast-check'
 import {
-  type AccrualFacts,
   type Beneficiary,
-  explainAccrual,
-  formatRate,
   type LineShares,
+  type LineToShare,
   shareLine,
 } from '../../domain/commission.ts'
+import { type AccrualFacts, explainAccrual, formatRate } from '../../domain/commission-reasons.ts'
 import { toStripeAmount } from '../../domain/currencies.ts'
 import { basisPoints, type Rate, sum } from '../../domain/money.ts'
 import { byLargestRemainder, floorOf, fraction, minus, times, total } from './fractions.ts'
@@ -19,8 +18,12 @@ function chainOf(rates: Rate[], booked: bigint[] = []): Beneficiary[] {
     partnerId: `partner at depth ${depth}`,
     depth,
     ruleId: `rule of depth ${depth}`,
-    rate,
-    booked: booked[depth] ?? 0n,
+    terms: { kind: 'percentage', rate },
+    floor: null,
+    capRoom: null,
+    volumeBefore: 0n,
+    excluded: null,
+    earlier: { target: booked[depth] ?? 0n, amount: booked[depth] ?? 0n },
   }))
 }
 
@@ -29,7 +32,14 @@ function figures({ shares, platform }: LineShares): bigint[] {
   return [...shares.map(({ amount }) => amount), platform]
 }
 
-const settled = (base: bigint) => ({ base, collectedBefore: 0n, whole: true })
+const settled = (base: bigint): LineToShare => ({
+  base,
+  collectedBefore: 0n,
+  lineAmount: base,
+  quantity: 1n,
+  whole: true,
+  overridePool: null,
+})
 
 describe('a line that one payment settles', () => {
   test.each([
@@ -97,7 +107,10 @@ function shareParts(parts: bigint[], rates: Rate[]) {
   let collectedBefore = 0n
   let platform = 0n
   const steps = parts.map((base) => {
-    const shared = shareLine({ base, collectedBefore, whole: false }, chainOf(rates, booked))
+    const shared = shareLine(
+      { ...settled(base), collectedBefore, lineAmount: sum(parts), whole: false },
+      chainOf(rates, booked),
+    )
     for (const [i, { amount }] of shared.shares.entries()) booked[i] = (booked[i] ?? 0n) + amount
     collectedBefore += base
     platform += shared.platform
@@ -160,6 +173,8 @@ describe('formatRate', () => {
   })
 })
 
+const percentage = (rate: Rate) => ({ terms: { kind: 'percentage' as const, rate }, rate })
+
 describe('explainAccrual', () => {
   const facts: AccrualFacts = {
     partner: 'Acme',
@@ -167,7 +182,12 @@ describe('explainAccrual', () => {
     amount: 2_000n,
     base: 9_999n,
     currency: 'USD',
-    rate: basisPoints(2_000),
+    ...percentage(basisPoints(2_000)),
+    tier: null,
+    quantity: 1n,
+    volume: null,
+    target: 2_000n,
+    limitedBy: null,
     rounding: 'largest_remainder',
     customer: 'Globex',
     paidOn: '2026-11-03',
@@ -182,9 +202,15 @@ describe('explainAccrual', () => {
   })
 
   test('says of a partner above how far above the seller it stands', () => {
-    const above = { ...facts, partner: 'Master', depth: 1, amount: 500n, rate: basisPoints(500) }
+    const above = {
+      ...facts,
+      partner: 'Master',
+      depth: 1,
+      amount: 500n,
+      ...percentage(basisPoints(500)),
+    }
     expect(explainAccrual(above)).toBe(
-      'Master earned 5.00 USD as the partner 1 above the seller: 5 % of 99.99 USD that Globex ' +
+      'Master earned 5.00 USD as the partner one level above: 5 % of 99.99 USD that Globex ' +
         'paid on 2026-11-03 (invoice in_1), 4.9995 USD rounded up by largest remainder among ' +
         'the shares of the line.',
     )
@@ -206,7 +232,7 @@ describe('explainAccrual', () => {
   })
 
   test('shows a rate that is no round percentage as a fraction', () => {
-    const thirds = { ...facts, rate: third, base: 1_000n, amount: 333n, currency: 'JPY' }
+    const thirds = { ...facts, ...percentage(third), base: 1_000n, amount: 333n, currency: 'JPY' }
     expect(explainAccrual(thirds)).toContain(
       'Acme earned 333 JPY as the seller: 1/3 of 1,000 JPY that Globex paid',
     )

@@ -10,12 +10,17 @@ import {
 import { floorOf, fraction } from './fractions.ts'
 
 function line(lineId: string, net: bigint, tax = 0n): InvoiceLine {
-  return { lineId, product: 'prod_1', quantity: 1, net, tax }
+  return { lineId, product: 'prod_1', quantity: 1, setupFee: false, net, tax }
 }
 
 /** The n-th payment, made in the n-th minute. */
 function payment(n: number, amount: bigint): InvoicePayment {
-  return { paymentId: `inpay_${n}`, amount, paidAt: new Date(Date.UTC(2026, 9, 5, 10, n)) }
+  return {
+    paymentId: `inpay_${n}`,
+    amount,
+    lineId: null,
+    paidAt: new Date(Date.UTC(2026, 9, 5, 10, n)),
+  }
 }
 
 const totalOf = (lines: InvoiceLine[]) => sum(lines.map(({ net, tax }) => net + tax))
@@ -170,8 +175,13 @@ describe('an invoice that is paid in parts', () => {
 describe('inOrderOfPayment', () => {
   test('puts payments of one instant in the order of their ids, and changes nothing given', () => {
     const at = new Date('2026-10-05T10:00:00Z')
-    const given = ['c', 'a', 'b'].map((paymentId) => ({ paymentId, amount: 1n, paidAt: at }))
-    const early = { paymentId: 'z', amount: 1n, paidAt: new Date(at.getTime() - 1) }
+    const given = ['c', 'a', 'b'].map((paymentId) => ({
+      paymentId,
+      amount: 1n,
+      lineId: null,
+      paidAt: at,
+    }))
+    const early = { paymentId: 'z', amount: 1n, lineId: null, paidAt: new Date(at.getTime() - 1) }
     const sorted = inOrderOfPayment([...given, early])
     expect(sorted.map(({ paymentId }) => paymentId)).toEqual(['z', 'a', 'b', 'c'])
     expect(given.map(({ paymentId }) => paymentId)).toEqual(['c', 'a', 'b'])

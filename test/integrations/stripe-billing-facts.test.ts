@@ -85,7 +85,14 @@ describe('what a line costs', () => {
       ],
     })
     expect(await linesOf([both])).toEqual([
-      { lineId: 'il_1', product: 'prod_1', quantity: 3, net: 9_500n, tax: 1_200n },
+      {
+        lineId: 'il_1',
+        product: 'prod_1',
+        quantity: 3,
+        setupFee: false,
+        net: 9_500n,
+        tax: 1_200n,
+      },
     ])
   })
 
@@ -134,6 +141,7 @@ describe('an invoice', () => {
         amount: 100n,
         paidAt: new Date((1_790_000_000 + 3) * 1_000),
         chargeId: 'ch_3',
+        lineId: null,
       },
     ])
   })

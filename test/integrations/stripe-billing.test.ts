@@ -134,11 +134,13 @@ describe('an invoice', () => {
       invoiceId,
       currency: 'USD',
       total: 9_999n,
+      settled: false,
       lines: [
         {
           lineId: expect.stringMatching(/^il_/),
           product: productId,
           quantity: 1,
+          setupFee: false,
           net: 9_999n,
           tax: 0n,
         },
@@ -161,6 +163,7 @@ describe('an invoice', () => {
         amount: 9_999n,
         paidAt: new Date(charge.created * 1_000),
         chargeId: charge.id,
+        lineId: null,
       },
     ])
   })

@@ -10,7 +10,7 @@ import { ensureSchedules } from '../../worker/schedules.ts'
 import { type Product, startProduct } from '../support/product.ts'
 
 const period = newestClosable(new Date())
-const killEveryMs = 2_500
+const killEveryMs = 4_000
 
 /** A worker as a process of its own that is killed without warning and started again. */
 function mortalWorker(product: Product) {

@@ -8,6 +8,7 @@ import { readToolEnvironment } from '../../config.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeOrder, makePartner, makeProgramme, paidInvoice } from '../support/factories.ts'
+import { sealAllBut } from '../support/seals.ts'
 import { suiteFacts } from '../support/suite.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -81,6 +82,24 @@ describe('npm run ledger:check', () => {
     await sql`update ledger_balances set credits_minor = credits_minor - 1`.execute(db)
     expect(code).toBe(1)
     expect(stdout).toMatch(/^I03 is broken \(.+\): 1 row\(s\)$/m)
+  })
+
+  it('tells the newest seal, and whether one that was kept elsewhere is still there', async () => {
+    const { db } = database
+    await bookInvoice({ db }, paidInvoice(await makeOrder(db, await makePartner(db))))
+    await sealAllBut(db)
+    const check = async (...flags: string[]) => {
+      const variables = { DATABASE_URL: database.url }
+      const { code, stdout } = await command('ledger-check', ['--json', ...flags], variables)
+      return { code, document: JSON.parse(stdout || '{}') }
+    }
+    const { seal } = (await check()).document
+    expect(seal.hash).toMatch(/^[0-9a-f]{64}$/)
+    const kept = await check('--seal', `${seal.number}:${seal.hash}`)
+    expect([kept.code, kept.document.keptSeal]).toEqual([0, 'found'])
+    const other = await check('--seal', `${seal.number}:${'0'.repeat(64)}`)
+    expect([other.code, other.document.keptSeal]).toEqual([1, 'missing'])
+    expect((await check('--seal', 'yesterday')).code).toBe(2)
   })
 })
 

@@ -1,0 +1,77 @@
+/** Commission that is taken back, or given again, with the lines it was earned on. */
+import {
+  insertClosingClawbacks,
+  listTrueUpsOn,
+  type NewClosingClawback,
+} from '../../db/commission/closing.ts'
+import {
+  insertClawbacks,
+  listReversibleAccruals,
+  type NewClawback,
+} from '../../db/commission/reversals.ts'
+import type { Trx } from '../../db/database.ts'
+import { type Journal, recordJournals, signedPosting } from '../../db/ledger.ts'
+import { clawBack, clawBackTrueUp } from '../../domain/commission-reversals.ts'
+
+/** Takes back what the lines of these reversals gave, in their accruals and their true-ups. */
+export async function clawBackLines(
+  trx: Trx,
+  reversals: { id: string; linePaymentId: string }[],
+  at: { period: string; effectiveAt: Date },
+): Promise<void> {
+  const lineIds = reversals.map((reversal) => reversal.linePaymentId)
+  const reversalOf = new Map(reversals.map(({ id, linePaymentId }) => [linePaymentId, id]))
+  const first = reversals[0]
+  if (!first) return
+  const clawbacks = (await listReversibleAccruals(trx, lineIds)).map(
+    (accrual): NewClawback => ({
+      accrualId: accrual.id,
+      lineReversalId: reversalOf.get(accrual.touchedLineId) ?? first.id,
+      partnerId: accrual.partnerId,
+      currency: accrual.currency,
+      amountMinor: clawBack(accrual),
+      period: at.period,
+    }),
+  )
+  await insertClawbacks(trx, clawbacks)
+  const trueUps = (await listTrueUpsOn(trx, lineIds))
+    .map(
+      (trueUp): NewClosingClawback => ({
+        closingAccrualId: trueUp.id,
+        lineReversalId: first.id,
+        partnerId: trueUp.partnerId,
+        currency: trueUp.currency,
+        amountMinor: clawBackTrueUp(trueUp),
+        period: at.period,
+      }),
+    )
+    .filter(({ amountMinor }) => amountMinor !== 0n)
+  await insertClosingClawbacks(trx, trueUps)
+  await recordJournals(
+    trx,
+    reversals.map(({ id }) => ({ ...clawbackJournal(id, [...clawbacks, ...trueUps]), ...at })),
+  )
+}
+
+type TakenBack = Pick<NewClawback, 'lineReversalId' | 'partnerId' | 'currency' | 'amountMinor'>
+
+function clawbackJournal(
+  lineReversalId: string,
+  clawbacks: TakenBack[],
+): Omit<Journal, 'period' | 'effectiveAt'> {
+  return {
+    kind: 'clawback',
+    sourceType: 'line_reversal',
+    sourceId: lineReversalId,
+    postings: clawbacks
+      .filter((clawback) => clawback.lineReversalId === lineReversalId)
+      .map((clawback) =>
+        signedPosting({
+          debit: { purpose: 'partner_accrued', partnerId: clawback.partnerId },
+          credit: { purpose: 'commission_expense' },
+          currency: clawback.currency,
+          amount: clawback.amountMinor,
+        }),
+      ),
+  }
+}

@@ -1,0 +1,234 @@
+/** What a whole period earned beyond its lines: true-ups of bands, and bonuses. */
+import { sql } from 'kysely'
+import type { Trx } from '../database.ts'
+import type { StoredRule } from './rules.ts'
+
+export interface VolumeUnderRule {
+  partnerId: string
+  currency: string
+  /** The lines of the period, less what went back of them in the period. */
+  volume: bigint
+  /** What the lines gave, less what was taken back of it in the period. */
+  accrued: bigint
+}
+
+/** Net volume and net accruals of a rule in a period, partner by partner. */
+export async function listVolumesUnder(
+  trx: Trx,
+  { ruleId, period }: { ruleId: string; period: string },
+): Promise<VolumeUnderRule[]> {
+  const { rows } = await sql<VolumeUnderRule>`
+    with earned as (
+      select accrual.id, accrual.partner_id, accrual.currency, accrual.base_minor,
+        accrual.amount_minor, own.id as line_id, own.allocation_unit
+      from accruals accrual
+      join line_payments own on own.id = accrual.line_payment_id
+      where accrual.rule_id = ${ruleId} and accrual.period = ${period}
+        and (accrual.limited_by is null or accrual.limited_by not in ('window', 'setup_fee'))
+    )
+    select partner_id, currency,
+      sum(base_minor - coalesce((
+        select sum(back.base_minor) from line_reversals back
+        join line_payments line on line.id = back.line_payment_id
+        where back.period = ${period}
+          and (line.id = earned.line_id or line.allocation_unit = earned.allocation_unit)), 0)
+      )::bigint as volume,
+      sum(amount_minor - coalesce((
+        select sum(back.amount_minor) from clawbacks back
+        where back.accrual_id = earned.id and back.period = ${period}), 0))::bigint as accrued
+    from earned
+    group by 1, 2
+    order by 1, 2`.execute(trx)
+  return rows
+}
+
+export interface MetricOfPartner {
+  partnerId: string
+  currency: string
+  metric: bigint
+}
+
+/** Lines that count for a performance rule: by who stood there, the product and the flag. */
+function linesUnder(rule: StoredRule) {
+  const { partner, product } = rule.scope
+  return sql`
+    select line.*, above.ancestor_id as earner
+    from line_payments line
+    join payments payment on payment.id = line.payment_id and payment.kind = 'customer'
+    join partner_ancestry above on above.partner_id = line.partner_id
+      and above.depth = ${rule.depth} and above.valid @> line.paid_at
+    where (${partner}::uuid is null or above.ancestor_id = ${partner}::uuid)
+      and (${product}::uuid is null or line.feature_package_id = ${product}::uuid)
+      and (${rule.setupFee} or not line.setup_fee)
+      and (${rule.validFrom}::timestamptz is null or line.paid_at >= ${rule.validFrom})
+      and (${rule.validTo}::timestamptz is null or line.paid_at < ${rule.validTo})`
+}
+
+/** What the customers of each partner paid in a period, less what went back in it. */
+export async function listCollected(
+  trx: Trx,
+  { rule, period }: { rule: StoredRule; period: string },
+): Promise<MetricOfPartner[]> {
+  const { rows } = await sql<MetricOfPartner>`
+    with lines as (${linesUnder(rule)}), moved as (
+      select earner, currency, base_minor as amount from lines where period = ${period}
+      union all
+      select lines.earner, lines.currency, -back.base_minor
+      from line_reversals back join lines on lines.id = back.line_payment_id
+      where back.period = ${period}
+    )
+    select earner as partner_id, currency, sum(amount)::bigint as metric
+    from moved group by 1, 2 order by 1, 2`.execute(trx)
+  return rows
+}
+
+/** How many customers of each partner paid for the first time in a period. */
+export async function listNewCustomers(
+  trx: Trx,
+  { rule, period }: { rule: StoredRule; period: string },
+): Promise<MetricOfPartner[]> {
+  const { rows } = await sql<MetricOfPartner>`
+    with lines as (${linesUnder(rule)})
+    select earner as partner_id, currency, count(distinct customer_id)::bigint as metric
+    from lines
+    where period = ${period} and not exists (
+      select from line_payments earlier
+      where earlier.customer_id = lines.customer_id
+        and (earlier.paid_at, earlier.id) < (lines.paid_at, lines.id)
+        and earlier.period <> ${period})
+    group by 1, 2 order by 1, 2`.execute(trx)
+  return rows
+}
+
+export interface NewClosingAccrual {
+  kind: 'true_up' | 'bonus'
+  ruleId: string
+  partnerId: string
+  period: string
+  currency: string
+  amountMinor: bigint
+  metric: bigint
+}
+
+/** Inserts what is new; a close that is repeated finds its own. */
+export async function recordClosingAccruals(trx: Trx, accruals: NewClosingAccrual[]) {
+  if (accruals.length === 0) return []
+  return trx
+    .insertInto('closingAccruals')
+    .values(accruals)
+    .onConflict((conflict) =>
+      conflict.columns(['kind', 'ruleId', 'partnerId', 'period', 'currency']).doNothing(),
+    )
+    .returningAll()
+    .execute()
+}
+
+export interface TrueUpOnLine {
+  id: string
+  partnerId: string
+  currency: string
+  amount: bigint
+  volume: bigint
+  /** What went back of its lines after the period, this reversal included. */
+  reversed: bigint
+  clawedBack: bigint
+}
+
+/** The true-ups that these lines are part of, with what has gone back since their period. */
+export async function listTrueUpsOn(trx: Trx, linePaymentIds: string[]): Promise<TrueUpOnLine[]> {
+  const { rows } = await sql<TrueUpOnLine>`
+    with touched as (
+      select distinct accrual.rule_id, accrual.partner_id, accrual.period
+      from line_payments line
+      join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
+      join accruals accrual on accrual.line_payment_id = own.id
+      where line.id = any(${linePaymentIds})
+    )
+    select true_up.id, true_up.partner_id, true_up.currency, true_up.amount_minor as amount,
+      true_up.metric as volume, coalesce((
+        select sum(back.base_minor) from line_reversals back
+        join line_payments line on line.id = back.line_payment_id
+        where back.period > true_up.period and exists (
+          select from accruals accrual
+          join line_payments own on own.id = accrual.line_payment_id
+          where accrual.rule_id = true_up.rule_id and accrual.partner_id = true_up.partner_id
+            and accrual.period = true_up.period
+            and (own.id = line.id or own.allocation_unit = line.allocation_unit))), 0
+      )::bigint as reversed,
+      coalesce((select sum(amount_minor) from closing_clawbacks
+        where closing_accrual_id = true_up.id), 0)::bigint as clawed_back
+    from touched
+    join closing_accruals true_up using (rule_id, partner_id, period)
+    where true_up.kind = 'true_up' and true_up.metric > 0
+    order by true_up.id`.execute(trx)
+  return rows
+}
+
+export interface NewClosingClawback {
+  closingAccrualId: string
+  lineReversalId: string
+  partnerId: string
+  currency: string
+  amountMinor: bigint
+  period: string
+}
+
+export async function insertClosingClawbacks(
+  trx: Trx,
+  clawbacks: NewClosingClawback[],
+): Promise<void> {
+  if (clawbacks.length === 0) return
+  await trx.insertInto('closingClawbacks').values(clawbacks).execute()
+}
+
+export interface NewAdjustment {
+  id: string
+  partnerId: string
+  currency: string
+  amountMinor: bigint
+  reason: string
+  happenedAt: Date
+  period: string
+}
+
+/** @returns false where this adjustment was entered before. */
+export async function recordAdjustment(trx: Trx, adjustment: NewAdjustment): Promise<boolean> {
+  const inserted = await trx
+    .insertInto('adjustments')
+    .values(adjustment)
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  return inserted !== undefined
+}
+
+/** Every true-up and bonus there is. */
+export async function listClosingAccruals(trx: Trx) {
+  return trx
+    .selectFrom('closingAccruals')
+    .innerJoin('commissionRules', 'commissionRules.id', 'closingAccruals.ruleId')
+    .selectAll('closingAccruals')
+    .select('commissionRules.code')
+    .orderBy('closingAccruals.id')
+    .execute()
+}
+
+/** Everything that was taken back of true-ups, with its cause and its payment at the vendor. */
+export async function listClosingClawbacks(trx: Trx) {
+  return trx
+    .selectFrom('closingClawbacks')
+    .innerJoin('closingAccruals', 'closingAccruals.id', 'closingClawbacks.closingAccrualId')
+    .innerJoin('lineReversals', 'lineReversals.id', 'closingClawbacks.lineReversalId')
+    .innerJoin('linePayments', 'linePayments.id', 'lineReversals.linePaymentId')
+    .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
+    .select([
+      'closingClawbacks.partnerId',
+      'closingClawbacks.amountMinor',
+      'closingClawbacks.period',
+      'closingAccruals.period as earnedIn',
+      'lineReversals.vendorSourceId as cause',
+      'payments.vendorPaymentId as payment',
+    ])
+    .orderBy('closingClawbacks.id')
+    .execute()
+}
