@@ -21,6 +21,7 @@ import { authorize, type Permission } from './policies.ts'
 import { provisioningRoutes } from './provisioning.ts'
 import type { Answer, Route } from './route.ts'
 import { settlementRoutes } from './settlement.ts'
+import { simulationRoutes } from './simulations.ts'
 import { statementRoutes } from './statements.ts'
 import { customerRoutes, subscriptionRoutes } from './subscriptions.ts'
 import { tierRoutes } from './tiers.ts'
@@ -41,6 +42,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...statementRoutes(deps),
     ...payoutRoutes(deps),
     ...tierRoutes(deps),
+    ...simulationRoutes(deps),
     ...accessRoutes(deps),
     ...webhookRoutes(deps),
     ...healthRoutes(deps),

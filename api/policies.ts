@@ -34,6 +34,7 @@ export const policies = {
   'settlement.read': { levels: owner, scope: 'read' },
   'settlement.start': { levels: owner, scope: 'write' },
   'settlement.sign': { levels: owner, scope: 'approvals:write' },
+  'simulations.run': { levels: everyone, scope: 'read' },
   'statements.read': { levels: everyone, scope: 'read' },
   'subscriptions.read': { levels: everyone, scope: 'read' },
   'subscriptions.write': { levels: sellers, scope: 'write', active: true },

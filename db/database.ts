@@ -59,6 +59,11 @@ export function inTransaction<T>(db: Db, work: (trx: Trx) => Promise<T>): Promis
   return db.transaction().execute(work)
 }
 
+/** Whoever holds a name until the transaction ends keeps others waiting for it. */
+export async function lockName(trx: Trx, name: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(lock_key(${name}))`.execute(trx)
+}
+
 /** The database's clock: the only "now" of books and deadlines. */
 export async function databaseNow(db: Db): Promise<Date> {
   const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)

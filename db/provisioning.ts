@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { DomainError } from '../domain/errors.ts'
 import { subdomainFor } from '../domain/provisioning.ts'
-import type { Db, Trx } from './database.ts'
+import { type Db, lockName, type Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { type Viewer, visibleTo } from './partners.ts'
 
@@ -74,7 +74,7 @@ export async function reserveSubdomain(trx: Trx, tenantId: string): Promise<stri
     .executeTakeFirstOrThrow()
   if (tenant.subdomain) return tenant.subdomain
   // One writer at a time looks for a free name, so that two never meet on the same one.
-  await sql`select pg_advisory_xact_lock(hashtext('tenants.subdomain'))`.execute(trx)
+  await lockName(trx, 'tenants.subdomain')
   for (let attempt = 1; attempt <= 50; attempt++) {
     const subdomain = subdomainFor(tenant.name, attempt)
     const taken = await trx

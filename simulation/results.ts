@@ -25,13 +25,19 @@ export async function resultsOf(trx: Trx, { world, vendor }: Played) {
   const names = new Map([...world.partners].map(([name, id]) => [id, name]))
   const partner = (id: string) => names.get(id) ?? id
   const accruals = await accrualsOf(trx, { partner, vendor })
-  const statements = await listIssuedStatements(trx)
+  // Ids are random within a moment: the file's own order makes one file give one answer.
+  const places = new Map([...world.partners.values()].map((id, place) => [id, place]))
+  const byPlace = (a: { partnerId: string }, b: { partnerId: string }) =>
+    (places.get(a.partnerId) ?? 0) - (places.get(b.partnerId) ?? 0)
+  const statements = (await listIssuedStatements(trx)).sort(
+    (a, b) => a.period.localeCompare(b.period) || byPlace(a, b),
+  )
   const { checked, violations } = await checkInvariants(trx)
   return {
     accruals: accruals.map(({ base: _, ...accrual }) => accrual),
     clawbacks: await clawbacksOf(trx, { partner, statements, currency: world.scenario.currency }),
     platform: platformOf(accruals, await listAllLines(trx), vendor),
-    ...(await closingOf(trx, partner)),
+    ...(await closingOf(trx, { partner, byPlace })),
     statements: statements.map((row) => ({
       period: row.period,
       partner: partner(row.partnerId),
@@ -151,8 +157,16 @@ function convertedAt(
   }
 }
 
-async function closingOf(trx: Trx, partner: Name) {
-  const rows = await listClosingAccruals(trx)
+async function closingOf(
+  trx: Trx,
+  {
+    partner,
+    byPlace,
+  }: { partner: Name; byPlace: (a: { partnerId: string }, b: { partnerId: string }) => number },
+) {
+  const rows = (await listClosingAccruals(trx)).sort(
+    (a, b) => a.period.localeCompare(b.period) || byPlace(a, b) || a.code.localeCompare(b.code),
+  )
   const of = (kind: 'true_up' | 'bonus') =>
     rows
       .filter((row) => row.kind === kind)

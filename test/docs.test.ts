@@ -2,8 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
+import { marginal } from '../domain/commission.ts'
 import { clawBack } from '../domain/commission-reversals.ts'
-import { decimalAmount } from '../domain/currencies.ts'
+import { convert, decimalAmount, formatMoney } from '../domain/currencies.ts'
 import { basisPoints, splitWhole, sum } from '../domain/money.ts'
 import { createTestDatabase } from './support/database.ts'
 
@@ -82,6 +83,22 @@ describe('the worked examples of docs/money.md', () => {
     const { shares, rest } = splitWhole(9_999n, [basisPoints(2_000), basisPoints(500)])
     const [seller = 0n, master = 0n] = shares
     expect(page).toContain(`**${amount(seller)}, ${amount(master)}, ${amount(rest)}**`)
+  })
+
+  it('read bands as the product does', () => {
+    const rate = (bps: number) => basisPoints(bps)
+    const bands = [
+      { from: 0n, to: 100_000n, rate: rate(1_500) },
+      { from: 100_000n, to: null, rate: rate(2_000) },
+    ]
+    const targets = [99_997n, 100_003n, 145_004n].map((volume) => marginal(bands, volume))
+    const earned = targets.map((target, i) => amount(target - (targets[i - 1] ?? 0n)))
+    expect(page).toContain(`**${earned[0]}, ${earned[1]} and ${earned[2]}**`)
+  })
+
+  it('convert as the product does', () => {
+    const euros = convert(2_000n, '0.92341', { from: 'USD', to: 'EUR' })
+    expect(page).toContain(`**${formatMoney(euros, 'EUR')}**`)
   })
 
   it('take back as the product does', () => {

@@ -61,7 +61,7 @@ export function calculationActivities({ db }: ActivityDeps) {
         })
         const rates = await listPayoutRates(trx, {
           partnerIds: figures.map(({ partnerId }) => partnerId),
-          at: new Date(periodEnd(period).getTime() - 1),
+          at: periodEnd(period),
         })
         await recordDraftStatements(
           trx,

@@ -1,6 +1,6 @@
 /** What a whole period earned beyond its lines: true-ups of bands, and bonuses. */
 import { sql } from 'kysely'
-import type { Trx } from '../database.ts'
+import type { Db, Trx } from '../database.ts'
 import type { StoredRule } from './rules.ts'
 
 export interface VolumeUnderRule {
@@ -231,4 +231,14 @@ export async function listClosingClawbacks(trx: Trx) {
     ])
     .orderBy('closingClawbacks.id')
     .execute()
+}
+
+export async function findClosingAccrual(db: Db, id: string) {
+  return db
+    .selectFrom('closingAccruals')
+    .innerJoin('commissionRules', 'commissionRules.id', 'closingAccruals.ruleId')
+    .selectAll('closingAccruals')
+    .select('commissionRules.code')
+    .where('closingAccruals.id', '=', id)
+    .executeTakeFirst()
 }

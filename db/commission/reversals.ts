@@ -166,3 +166,25 @@ export async function listAllClawbacks(trx: Trx) {
     .orderBy('clawbacks.id')
     .execute()
 }
+
+/** One clawback with what its accrual was made on and what had gone back with it. */
+export async function findClawback(db: Db, id: string) {
+  return db
+    .selectFrom('clawbacks')
+    .innerJoin('accruals', 'accruals.id', 'clawbacks.accrualId')
+    .innerJoin('lineReversals', 'lineReversals.id', 'clawbacks.lineReversalId')
+    .select([
+      'clawbacks.accrualId',
+      'clawbacks.amountMinor',
+      'clawbacks.currency',
+      'accruals.baseMinor as base',
+      'accruals.amountMinor as earned',
+      'lineReversals.cause',
+      'lineReversals.vendorSourceId',
+      sql<bigint>`(select sum(earlier.base_minor)::bigint from line_reversals earlier
+        where earlier.line_payment_id = line_reversals.line_payment_id
+          and earlier.id <= line_reversals.id)`.as('reversedBase'),
+    ])
+    .where('clawbacks.id', '=', id)
+    .executeTakeFirst()
+}

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { CapPeriod } from '../../domain/commission-rules.ts'
 import type { TierName } from '../../domain/tiers.ts'
-import type { Trx } from '../database.ts'
+import { lockName, type Trx } from '../database.ts'
 
 export interface Earner {
   partnerId: string
@@ -45,9 +45,7 @@ export async function lockRuleUse(
   uses: { code: string; partnerId: string }[],
 ): Promise<void> {
   const keys = uses.map(({ code, partnerId }) => `commission_rules:${code}:${partnerId}`).sort()
-  for (const key of new Set(keys)) {
-    await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(trx)
-  }
+  for (const key of new Set(keys)) await lockName(trx, key)
 }
 
 /** The amounts of the lines that a rule was applied to for a partner in a period. */

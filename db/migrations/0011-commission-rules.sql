@@ -155,6 +155,13 @@ alter table ledger_journals drop constraint ledger_journals_kind_check,
     'payment', 'accrual', 'refund', 'clawback', 'true_up', 'bonus', 'adjustment', 'settlement',
     'payout_reserve', 'payout_paid'));
 
+-- The key of a lock by its name, in this schema only: a simulation has a schema of its own, and
+-- nobody ever waits for its locks.
+create function lock_key(name text) returns bigint language sql stable as
+  $$ select hashtextextended(current_schema() || ':' || name, 0) $$;
+create or replace function period_lock_key(period text) returns bigint language sql stable as
+  $$ select lock_key('accounting_periods:' || period) $$;
+
 -- Only the settlement itself posts into a period that is closing.
 create or replace function refuse_late_journals() returns trigger language plpgsql as $$
 declare
@@ -165,7 +172,7 @@ begin
   select i.kind, i.period, p.status into late
     from inserted i join accounting_periods p using (period)
     where p.status = 'closed'
-      or (p.status = 'closing' and i.kind not in ('settlement', 'true_up', 'bonus'))
+      or (p.status = 'closing' and i.kind not in ('settlement', 'true_up', 'bonus', 'fx'))
     limit 1;
   if found then
     raise exception 'period % is %: no % journal enters it', late.period, late.status, late.kind

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { DomainError } from '../../domain/errors.ts'
 import { closesAt } from '../../domain/period.ts'
 import type { RunMode, RunStage } from '../../domain/settlement.ts'
-import type { Db, Trx } from '../database.ts'
+import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { recordPeriod } from '../periods.ts'
 
@@ -100,7 +100,7 @@ export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
   await recordPeriod(trx, period)
   const again = await trx.selectFrom('settlementRuns').select('id').where('id', '=', id).execute()
   if (again.length === 0) {
-    await sql`select pg_advisory_xact_lock(hashtext(${`settlement_runs:${period}`}))`.execute(trx)
+    await lockName(trx, `settlement_runs:${period}`)
     const live = mode === 'live' ? await findLiveRun(trx, programmeId, period) : undefined
     if (live) return live
     const { number } = await trx

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { StatementLineKind, StatementTotals } from '../../domain/settlement.ts'
 import type { EarningsFilter } from '../commission/accruals.ts'
-import type { Db, Trx } from '../database.ts'
+import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
 import { type Viewer, visibleTo } from '../partners.ts'
 
@@ -79,7 +79,7 @@ export async function markStatementsIssued(
   trx: Trx,
   issue: { period: string; ids: string[] },
 ): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtext('statements.document_number'))`.execute(trx)
+  await lockName(trx, 'statements.document_number')
   await sql`
     with used as (
       select count(*) as n from statements

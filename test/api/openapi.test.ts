@@ -51,6 +51,7 @@ GET /v1/partners/{id}: super_admin master_reseller reseller, read
 GET /v1/tenants: super_admin master_reseller reseller, read
 GET /v1/tenants/{id}: super_admin master_reseller reseller, read
 POST /v1/tenants/{id}/retry: super_admin, write
+POST /v1/simulations: super_admin master_reseller reseller, read
 POST /v1/packages: super_admin, write
 GET /v1/packages: super_admin master_reseller reseller, read
 GET /v1/packages/{id}: super_admin master_reseller reseller, read

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { bookInvoice } from '../../activities/commission/payments.ts'
 import { readToolEnvironment } from '../../config.ts'
+import { outwardId } from '../../domain/ids.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeOrder, makePartner, makeProgramme, paidInvoice } from '../support/factories.ts'
@@ -136,6 +137,46 @@ describe('setting up a database of one’s own', () => {
     expect(stderr).toContain('minimum_payout')
     expect(stderr).toContain('surprise')
     expect(stderr).toContain('deadlines')
+  })
+})
+
+describe('npm run simulate', () => {
+  const sample = 'docs/examples/simulations/volume.json'
+
+  it('prints one document on standard output, in a database of anybody', async () => {
+    const { code, stdout } = await command('simulate', [sample, '--json'], {
+      DATABASE_URL: database.url,
+    })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ true_ups: [{ amount: 6_000 }] })
+  })
+
+  it('exits with 2 and names every field that is wrong', async () => {
+    const file = join(suiteFacts().claims, `scenario-${process.pid}.json`)
+    const wrong = { currency: 'USD', partners: [], rules: [], events: [{ type: 'tip' }], more: 1 }
+    writeFileSync(file, JSON.stringify(wrong))
+    const { code, stdout, stderr } = await command('simulate', [file, '--json'])
+    expect(code).toBe(2)
+    const paths = JSON.parse(stdout).problems.map(({ path }: { path: string }) => path)
+    expect(paths).toEqual(expect.arrayContaining(['more', 'events[0].type']))
+    expect(stderr).not.toMatch(/\n\s+at /)
+  })
+})
+
+describe('npm run explain', () => {
+  it('says in a sentence why an accrual is what it is', async () => {
+    const { db } = database
+    const order = await makeOrder(db, await makePartner(db))
+    await bookInvoice({ db }, paidInvoice(order))
+    const [accrual] = await db.selectFrom('accruals').select('id').orderBy('id', 'desc').execute()
+    const id = outwardId('accrual', accrual?.id ?? '')
+    const variables = { DATABASE_URL: database.url }
+    const { code, stdout } = await command('explain', [id], variables)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/earned 20\.00 USD as the seller: 20 % of 99\.99 USD/)
+    expect(await command('explain', ['nonsense'], variables)).toMatchObject({ code: 2 })
+    const unknown = outwardId('accrual', '01999999-0000-7000-8000-000000000000')
+    expect(await command('explain', [unknown], variables)).toMatchObject({ code: 1, stdout: '' })
   })
 })
 

@@ -1,0 +1,108 @@
+/** `npm run explain -- ID`: why an accrual, a true-up, a bonus or a clawback is what it is. */
+import { findClosingAccrual } from '../db/commission/closing.ts'
+import { factsOf, getAccrualReasons, listClawbacksOf } from '../db/commission/reasons.ts'
+import { findClawback } from '../db/commission/reversals.ts'
+import { findRule } from '../db/commission/rules.ts'
+import type { Db } from '../db/database.ts'
+import { explainAccrual } from '../domain/commission-reasons.ts'
+import { formatMoney } from '../domain/currencies.ts'
+import { outwardId, uuidOf } from '../domain/ids.ts'
+import { wireAmount } from '../domain/money.ts'
+import { CommandError, type CommandInput, runCommand } from './command.ts'
+import { openDevDatabase, withDatabase } from './stack/database.ts'
+
+interface Reason {
+  sentences: string[]
+  data: object
+}
+
+async function explainAccrualId(db: Db, id: string): Promise<Reason> {
+  const reasons = await getAccrualReasons(db, id)
+  const rule = await findRule(db, reasons.ruleId)
+  const clawbacks = await listClawbacksOf(db, id)
+  return {
+    sentences: [
+      explainAccrual(factsOf(reasons, rule)),
+      ...clawbacks.map(
+        ({ amountMinor, cause, vendorSourceId, period }) =>
+          `${formatMoney(amountMinor, reasons.currency)} of it went back in ${period} ` +
+          `(${cause} ${vendorSourceId}).`,
+      ),
+    ],
+    data: {
+      accrual: outwardId('accrual', id),
+      rule: { code: rule.code, version: rule.version, kind: rule.terms.kind },
+      base: wireAmount(reasons.baseMinor),
+      amount: wireAmount(reasons.amountMinor),
+      limited_by: reasons.limitedBy,
+      tier: reasons.tier,
+      rounding: reasons.rounding,
+    },
+  }
+}
+
+async function explainClawback(db: Db, id: string): Promise<Reason | undefined> {
+  const clawback = await findClawback(db, id)
+  if (!clawback) return undefined
+  const { amountMinor, currency, cause, vendorSourceId, base, reversedBase, earned } = clawback
+  const money = (amount: bigint) => formatMoney(amount, currency)
+  const verb = amountMinor < 0n ? 'given again' : 'taken back'
+  return {
+    sentences: [
+      `${money(amountMinor < 0n ? -amountMinor : amountMinor)} ${verb} by ${cause} ` +
+        `${vendorSourceId}: ${money(reversedBase)} of ${money(base)} had gone back by then, so ` +
+        `that share of the ${money(earned)} earned, rounded down, less what was taken before.`,
+    ],
+    data: {
+      clawback: outwardId('clawback', id),
+      accrual: outwardId('accrual', clawback.accrualId),
+    },
+  }
+}
+
+async function explainWholePeriod(db: Db, id: string): Promise<Reason | undefined> {
+  const whole = await findClosingAccrual(db, id)
+  if (!whole) return undefined
+  const { kind, code, period, metric, amountMinor, currency } = whole
+  const what = kind === 'true_up' ? 'true-up' : 'bonus'
+  const reached =
+    kind === 'true_up' ? `a net volume of ${formatMoney(metric, currency)}` : `${metric}`
+  return {
+    sentences: [
+      `${formatMoney(amountMinor, currency)} ${what} for ${period} by the rule ${code}: ` +
+        `the month reached ${reached}.`,
+    ],
+    data: { closing_accrual: outwardId('closingAccrual', id), kind, rule: code, period },
+  }
+}
+
+async function explain(db: Db, outward: string): Promise<Reason | undefined> {
+  const accrual = uuidOf('accrual', outward)
+  if (accrual) return explainAccrualId(db, accrual).catch(() => undefined)
+  const clawback = uuidOf('clawback', outward)
+  if (clawback) return explainClawback(db, clawback)
+  const whole = uuidOf('closingAccrual', outward)
+  if (whole) return explainWholePeriod(db, whole)
+  throw new CommandError(`${outward} is no id of an accrual, a clawback, a true-up or a bonus`, 2)
+}
+
+async function run({ env, args, progress, print }: CommandInput): Promise<number> {
+  const [id] = args
+  if (!id) throw new CommandError('name the id: npm run explain -- ID', 2)
+  const database = await openDevDatabase(env, progress)
+  try {
+    const reason = await withDatabase(database.url, ({ db }) => explain(db, id))
+    if (!reason) throw new CommandError(`there is no ${id} in these books`, 1)
+    const { sentences, data } = reason
+    print({ sentence: sentences.join(' '), data }, () => sentences.join('\n'))
+    return 0
+  } finally {
+    await database.stop()
+  }
+}
+
+await runCommand({
+  name: 'explain',
+  usage: 'npm run explain -- ID [--json]: why an accrual, clawback, true-up or bonus is what it is',
+  run,
+})
