@@ -1,5 +1,6 @@
 /** Reads a scenario file, or says everything that is wrong with it. */
 import type { z } from 'zod'
+import type { CommissionRule } from '../domain/commission-rules.ts'
 import { draftProblems, nameProblems } from './scenario-checks.ts'
 import { delivered, eventProblems } from './scenario-events.ts'
 import {
@@ -69,6 +70,15 @@ export function readScenario(input: unknown): Scenario {
     events: values(events),
     close: values(draft.close),
   }
+}
+
+/** Rules alone, as a file of rules holds them. @throws ScenarioError with every problem. */
+export function readRules(input: unknown): CommissionRule[] {
+  const problems: ScenarioProblem[] = []
+  const { rules } = fileOf(input, problems)
+  const found = readerInto(problems).list(ruleField, { path: 'rules', value: rules })
+  if (problems.length > 0) throw new ScenarioError(problems)
+  return values(found)
 }
 
 const values = <T>(entries: Located<T>[]): T[] => entries.map(({ value }) => value)

@@ -1,8 +1,9 @@
 /** Commission rules and their versions, as the database keeps them. */
 import { sql } from 'kysely'
 import type { Band, CommissionRule, RuleTerms } from '../../domain/commission-rules.ts'
+import { DomainError } from '../../domain/errors.ts'
 import { basisPoints, type Rate } from '../../domain/money.ts'
-import type { Db, Trx } from '../database.ts'
+import { type Db, lockName, type Trx } from '../database.ts'
 
 /** A version of a rule; the scope names partners and packages by their UUIDs. */
 export interface StoredRule extends CommissionRule {
@@ -178,6 +179,43 @@ function storedRule(row: RuleRow, bands: BandRow[]): StoredRule {
     windowMonths: row.windowMonths,
     setupFee: row.setupFee,
   }
+}
+
+/**
+ * Publishes a set of rules that holds from an instant on; what held until then ends there.
+ * Customers stay under the version they began with until `migratesAt`, or for good without one.
+ * @returns the versions, by the rules' names.
+ * @throws DomainError `conflict` where another set was published for later.
+ */
+export async function publishRules(
+  trx: Trx,
+  set: { programmeId: string; rules: CommissionRule[]; from: Date; migratesAt: Date | null },
+): Promise<Map<string, number>> {
+  const { programmeId, from, migratesAt } = set
+  await lockName(trx, `commission_rules:${programmeId}`)
+  const { rows: later } = await sql`
+    select id from commission_rules
+    where programme_id = ${programmeId} and lower(valid) >= ${from}`.execute(trx)
+  if (later.length > 0) {
+    throw new DomainError('conflict', 'a set of rules was published for that time or later')
+  }
+  await sql`
+    update commission_rules set valid = tstzrange(lower(valid), ${from})
+    where programme_id = ${programmeId} and valid @> ${from}::timestamptz`.execute(trx)
+  const { rows } = await sql<{ code: string; version: number }>`
+    select code, max(version) as version from commission_rules
+    where programme_id = ${programmeId} group by 1`.execute(trx)
+  const before = new Map(rows.map(({ code, version }) => [code, version]))
+  const rules = set.rules.map((rule) => ({
+    ...rule,
+    programmeId,
+    version: (before.get(rule.code) ?? 0) + 1,
+    validFrom: from,
+    validTo: null,
+    migratesAt,
+  }))
+  await insertRules(trx, rules)
+  return new Map(rules.map(({ code, version }) => [code, version]))
 }
 
 export interface NewRule extends CommissionRule {

@@ -124,9 +124,28 @@ describe('setting up a database of one’s own', () => {
     expect(twice).toMatchObject({ code: 1, stdout: '' })
     expect(twice.stderr).toContain('set up already')
 
+    const rules = await command('rules', ['docs/examples/rules.json', '--json'], variables)
+    expect(rules.code).toBe(0)
+    expect(JSON.parse(rules.stdout)).toMatchObject({
+      versions: { standard: 1, gold: 1, growth: 1 },
+    })
+
     const person = ['--name', 'First Person', '--email', 'first@example.com', '--live', '--json']
     const admin = await command('admin', person, variables)
     expect(JSON.parse(admin.stdout)).toMatchObject({ key: expect.stringContaining('_live_') })
+  })
+
+  it('publishes no rules that leave somebody without one or change terms without notice', async () => {
+    const file = join(suiteFacts().claims, `rules-${process.pid}.json`)
+    const gold = { id: 'gold', depth: 0, kind: 'percentage', rate_bps: 2_500, tier: 'gold' }
+    writeFileSync(file, JSON.stringify({ rules: [gold] }))
+    const gap = await command('rules', [file], variables)
+    expect(gap).toMatchObject({ code: 2, stdout: '' })
+    expect(gap.stderr).toContain('no rule of depth 0 is for everybody')
+    const hasty = ['docs/examples/rules.json', '--migrate-after', '7']
+    const notice = await command('rules', hasty, variables)
+    expect(notice.code).toBe(2)
+    expect(notice.stderr).toContain('at least 30')
   })
 
   it('names every problem of a programme file and keeps nothing of it', async () => {
