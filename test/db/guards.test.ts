@@ -1,0 +1,84 @@
+/** What the database refuses whoever writes: the invariants of money in their smallest form. */
+import { sql } from 'kysely'
+import { openBooks } from '../support/books.ts'
+import { createTestDatabase, rolledBack, type TestDatabase } from '../support/database.ts'
+import { makePartner, makePayoutAccount, makeProgramme } from '../support/factories.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+  const { db } = database
+  await makeProgramme(db)
+  const partnerId = await makePartner(db)
+  await makePayoutAccount(db, partnerId)
+  const books = openBooks(db)
+  await books.sell(partnerId, { net: 10_000n, paidAt: '2026-08-02T00:00:00Z' })
+  await books.settle('2026-08')
+  await sql`insert into accounting_periods (period, starts_at, ends_at)
+    values ('2026-09', '2026-09-01', '2026-10-01') on conflict do nothing`.execute(db)
+  await sql`insert into line_reversals (line_payment_id, cause, vendor_source_id, gross_minor,
+      base_minor, happened_at, period)
+    select id, 'refund', 're_1', 10000, 10000, now(), '2026-09' from line_payments`.execute(db)
+})
+afterAll(() => database.drop())
+
+/** The refusal of a statement, tried in a transaction that leaves nothing. */
+async function refusal(statement: string): Promise<string> {
+  let message = 'nothing was refused'
+  await rolledBack(database.db, async (trx) => {
+    await sql
+      .raw(statement)
+      .execute(trx)
+      .catch((error: Error) => {
+        message = error.message
+      })
+  })
+  return message
+}
+
+const clawback = (amount: number) => `
+  insert into clawbacks (accrual_id, line_reversal_id, partner_id, currency, amount_minor, period)
+  select accruals.id, line_reversals.id, partner_id, currency, ${amount}, '2026-09'
+  from accruals, line_reversals`
+
+describe('the database', () => {
+  it('refuses shares of a line above its base', async () => {
+    const more = `insert into accruals (line_payment_id, partner_id, depth, rule_id, base_minor,
+        rounding, currency, amount_minor, period, matures_at)
+      select line_payment_id, partner_id, 7, rule_id, base_minor, rounding, currency,
+        base_minor - amount_minor + 1, '2026-09', matures_at from accruals`
+    expect(await refusal(more)).toMatch(/are more than its base/)
+  })
+
+  it('refuses to take back more of an accrual than it gave, or to give back what was not taken', async () => {
+    expect(await refusal(clawback(2_001))).toMatch(/below nothing or above all of it/)
+    expect(await refusal(clawback(-1))).toMatch(/below nothing or above all of it/)
+    expect(await refusal(clawback(2_000))).toBe('nothing was refused')
+  })
+
+  it('refuses to take back more of a true-up than it gave', async () => {
+    await sql`insert into closing_accruals (kind, rule_id, partner_id, period, currency,
+        amount_minor, metric)
+      select 'true_up', rule_id, partner_id, '2026-09', currency, -10, 100
+      from accruals`.execute(database.db)
+    const back = (amount: number) => `
+      insert into closing_clawbacks (closing_accrual_id, line_reversal_id, partner_id, currency,
+        amount_minor, period)
+      select closing_accruals.id, line_reversals.id, partner_id, currency, ${amount}, '2026-09'
+      from closing_accruals, line_reversals`
+    expect(await refusal(back(-11))).toMatch(/below nothing or above all of it/)
+    expect(await refusal(back(1))).toMatch(/below nothing or above all of it/)
+    expect(await refusal(back(-10))).toBe('nothing was refused')
+  })
+
+  it('refuses a payout that is not what its statement pays', async () => {
+    expect(await refusal('update payouts set amount_minor = amount_minor + 1')).toMatch(
+      /is not what its statement pays/,
+    )
+  })
+
+  it('refuses to call a payout paid that no attempt has paid', async () => {
+    const paid = `update payouts set status = 'paid', hold_reason = null, paid_at = now()`
+    expect(await refusal(paid)).toMatch(/is paid by no attempt/)
+  })
+})
