@@ -97,13 +97,18 @@ const commissionInvariants: Invariant[] = [
   {
     id: 'I06',
     says: 'each share is within one unit of its exact value and all are within the base',
-    query: `select a.line_payment_id from accruals a
+    query: `select a.id from accruals a
       join commission_rules r on r.id = a.rule_id
-      group by a.line_payment_id, a.base_minor
-      having sum(a.amount_minor) > a.base_minor
-        or bool_or(r.kind = 'percentage' and a.limited_by is null
-          and abs(a.amount_minor::numeric * a.rate_den - a.base_minor::numeric * a.rate_num)
-            >= a.rate_den)`,
+      where r.kind = 'percentage' and a.limited_by is null
+        and abs(a.amount_minor::numeric * a.rate_den - a.base_minor::numeric * a.rate_num)
+          >= a.rate_den
+      union all
+      (with shared as (
+        select line_payment_id, sum(amount_minor) as amount, max(base_minor) as base
+        from accruals group by 1)
+      select min(l.id::text)::uuid from shared s join line_payments l on l.id = s.line_payment_id
+      group by coalesce(l.allocation_unit || l.id, l.vendor_line_id)
+      having sum(s.amount) > sum(s.base))`,
   },
   {
     id: 'I07',

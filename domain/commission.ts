@@ -78,17 +78,14 @@ export function shareLine(line: LineToShare, beneficiaries: Beneficiary[]): Line
   const targets = split
     ? splitWhole(line.base, inOrder.map(plainRate)).shares
     : inOrder.map(grownTarget(line))
-  const rooms = roomsOf(line, inOrder)
-  const shares = inOrder.map((beneficiary, i) => {
-    const share = limited(line, beneficiary, { target: targets[i] ?? 0n, rooms })
-    rooms.line -= share.amount
-    if (beneficiary.depth > 0 && rooms.pool !== null) rooms.pool -= share.amount
-    return share
-  })
+  const shares: LineShare[] = []
+  for (const [i, beneficiary] of inOrder.entries()) {
+    shares.push(limited(line, beneficiary, { target: targets[i] ?? 0n, smaller: shares }))
+  }
   return {
     rounding: split ? 'largest_remainder' : 'cumulative_floor',
     shares,
-    platform: rooms.line,
+    platform: line.base - sum(shares.map(({ amount }) => amount)),
   }
 }
 
@@ -144,46 +141,68 @@ export function bandAt(bands: Band[], volume: bigint): Band {
   return band
 }
 
-/** What is left of the line, and of the pool of all overrides; null where there is no pool. */
-interface Rooms {
-  line: bigint
-  pool: bigint | null
+/** A line as it stands before and after this payment. */
+interface Stand {
+  collected: bigint
+  /** By the rule alone, raised to its floor. */
+  target: bigint
+  /** What smaller depths have, and what of that are overrides. */
+  taken: bigint
+  overrides: bigint
 }
 
-function roomsOf(line: LineToShare, beneficiaries: Beneficiary[]): Rooms {
-  if (!line.overridePool) return { line: line.base, pool: null }
-  const overrides = beneficiaries.filter(({ depth }) => depth > 0)
-  const earlier = sum(overrides.map((beneficiary) => beneficiary.earlier.amount))
-  const pool = floorShare(line.collectedBefore + line.base, line.overridePool) - earlier
-  return { line: line.base, pool }
-}
-
-/** The rule's floor raises a share; cap, pool and what smaller depths left of the line end it. */
+/**
+ * The rule's floor raises a share; what smaller depths left of the line, the pool and the cap end
+ * it. All but the cap count on the line as a whole, so that parts give what the whole gives: a
+ * payment of few units may then leave the platform less than nothing of itself.
+ */
 function limited(
   line: LineToShare,
   beneficiary: Beneficiary,
-  { target, rooms }: { target: bigint; rooms: Rooms },
+  { target, smaller: taken }: { target: bigint; smaller: LineShare[] },
 ): LineShare {
-  const { excluded, depth, capRoom } = beneficiary
+  const { excluded, earlier, capRoom } = beneficiary
   if (excluded) return { beneficiary, target: 0n, amount: 0n, limitedBy: excluded }
-  const raised = larger(raisedToFloor(line, beneficiary, target), 0n)
-  const ends: { limit: Limit; room: bigint }[] = [{ limit: 'line', room: rooms.line }]
-  if (capRoom !== null) ends.push({ limit: 'cap', room: capRoom })
-  if (depth > 0 && rooms.pool !== null) ends.push({ limit: 'pool', room: rooms.pool })
-  const nearest = ends.reduce((least, next) => (next.room < least.room ? next : least))
-  if (nearest.room < raised) {
-    return { beneficiary, target, amount: larger(nearest.room, 0n), limitedBy: nearest.limit }
+  const overrides = taken.filter((share) => share.beneficiary.depth > 0)
+  const before = sumOfEarlier(taken)
+  const overridesBefore = sumOfEarlier(overrides)
+  const now = (shares: LineShare[]) => sum(shares.map(({ amount }) => amount))
+  const began = reach(line, beneficiary, {
+    collected: line.collectedBefore,
+    target: earlier.target,
+    taken: before,
+    overrides: overridesBefore,
+  })
+  const ends = reach(line, beneficiary, {
+    collected: line.collectedBefore + line.base,
+    target: earlier.target + target,
+    taken: before + now(taken),
+    overrides: overridesBefore + now(overrides),
+  })
+  const amount = larger(ends.amount - began.amount, 0n)
+  if (capRoom !== null && capRoom < amount) {
+    return { beneficiary, target, amount: capRoom, limitedBy: 'cap' }
   }
-  return { beneficiary, target, amount: raised, limitedBy: raised > target ? 'floor' : null }
+  return { beneficiary, target, amount, limitedBy: ends.limit }
 }
 
-/** On the line as a whole, so that one that is paid in parts is raised once. */
-function raisedToFloor(
-  { base, collectedBefore }: LineToShare,
-  { floor, earlier }: Beneficiary,
-  target: bigint,
-): bigint {
-  if (floor === null) return target
-  const before = smaller(collectedBefore, larger(floor, earlier.target))
-  return smaller(collectedBefore + base, larger(floor, earlier.target + target)) - before
+const sumOfEarlier = (shares: LineShare[]) =>
+  sum(shares.map(({ beneficiary }) => beneficiary.earlier.amount))
+
+/** How far a share reaches at one stand of the line, and what ends it there. */
+function reach(
+  { overridePool }: LineToShare,
+  { depth, floor }: Beneficiary,
+  { collected, target, taken, overrides }: Stand,
+): { amount: bigint; limit: Limit | null } {
+  const raised = floor === null ? target : smaller(collected, larger(floor, target))
+  const ends: { limit: Limit | null; amount: bigint }[] = [
+    { limit: raised > target ? 'floor' : null, amount: raised },
+    { limit: 'line', amount: collected - taken },
+  ]
+  if (depth > 0 && overridePool) {
+    ends.push({ limit: 'pool', amount: floorShare(collected, overridePool) - overrides })
+  }
+  const nearest = ends.reduce((least, next) => (next.amount < least.amount ? next : least))
+  return { limit: nearest.limit, amount: larger(nearest.amount, 0n) }
 }

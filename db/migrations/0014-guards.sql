@@ -5,13 +5,28 @@ create function refuse_excess_accruals() returns trigger language plpgsql as $$
 declare
   broken uuid;
 begin
-  select accrual.line_payment_id into broken
-    from accruals accrual
-    where accrual.line_payment_id in (select line_payment_id from inserted)
-    group by accrual.line_payment_id, accrual.base_minor
-    having sum(accrual.amount_minor) > accrual.base_minor
+  -- The parts of a line may round against each other; the line as a whole may not.
+  select touched.id into broken
+    from (select distinct on (line.vendor_line_id) line.id, line.vendor_line_id
+      from inserted join line_payments line on line.id = inserted.line_payment_id
+      where line.allocation_unit is null) touched
+    where (select sum(accrual.amount_minor) from accruals accrual
+        join line_payments part on part.id = accrual.line_payment_id
+        where part.vendor_line_id = touched.vendor_line_id)
+      > (select sum(part.base_minor) from line_payments part
+        where part.vendor_line_id = touched.vendor_line_id)
     limit 1;
-  if found then
+  if not found then
+    select accrual.line_payment_id into broken
+      from accruals accrual
+      join line_payments line on line.id = accrual.line_payment_id
+        and line.allocation_unit is not null
+      where accrual.line_payment_id in (select line_payment_id from inserted)
+      group by accrual.line_payment_id, accrual.base_minor
+      having sum(accrual.amount_minor) > accrual.base_minor
+      limit 1;
+  end if;
+  if broken is not null then
     raise exception 'the shares of line payment % are more than its base', broken
       using errcode = 'TR002';
   end if;

@@ -6,6 +6,7 @@ import {
   reverseLines,
 } from '../../domain/commission-reversals.ts'
 import { sum } from '../../domain/money.ts'
+import { propertyRuns } from '../support/runs.ts'
 import { floorOf, fraction } from './fractions.ts'
 
 interface Terms {
@@ -95,7 +96,7 @@ describe('money that goes back', () => {
           expect(grossBack(lines)).toBe(wanted[1])
         }
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -109,7 +110,7 @@ describe('money that goes back', () => {
         const bases = payment.map((line) => (line.gross === 0n ? 0n : line.base))
         expect(last.map((line) => line.reversedBase)).toEqual(bases)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 })
@@ -122,7 +123,7 @@ describe('money that comes in again', () => {
         const refunded = afterwards(refund, payment)
         expect(afterwards(-grossBack(refunded), refunded)).toEqual(payment)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -138,7 +139,7 @@ describe('money that comes in again', () => {
         const both = afterwards(second, before)
         expect(afterwards(-(grossBack(both) - grossBack(before)), both)).toEqual(before)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -184,7 +185,7 @@ describe('clawBack', () => {
         const target = accrual.amount * (reversedBases.at(-1) ?? 0n)
         expect(clawedBack).toBe(floorOf(fraction(target, accrual.base)))
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -194,7 +195,7 @@ describe('clawBack', () => {
         expect(sum(taken(accrual, [...reversedBases, 0n]))).toBe(0n)
         expect(sum(taken(accrual, [...reversedBases, accrual.base]))).toBe(accrual.amount)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 

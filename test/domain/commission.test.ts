@@ -8,6 +8,7 @@ import {
 import { type AccrualFacts, explainAccrual, formatRate } from '../../domain/commission-reasons.ts'
 import { toStripeAmount } from '../../domain/currencies.ts'
 import { basisPoints, type Rate, sum } from '../../domain/money.ts'
+import { propertyRuns } from '../support/runs.ts'
 import { byLargestRemainder, floorOf, fraction, minus, times, total } from './fractions.ts'
 
 const third: Rate = { num: 1n, den: 3n }
@@ -96,7 +97,7 @@ describe('a line that one payment settles', () => {
         const shared = shareLine(settled(base), chainOf(bps.map(basisPoints)))
         expect(figures(shared)).toEqual(byLargestRemainder(all))
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 })
@@ -145,7 +146,7 @@ describe('a line that is paid in parts', () => {
         const negative = steps.flatMap(({ shares }) => shares).filter(({ amount }) => amount < 0n)
         expect(negative).toEqual([])
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 

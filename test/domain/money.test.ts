@@ -12,6 +12,7 @@ import {
   sum,
   wireAmount,
 } from '../../domain/money.ts'
+import { propertyRuns } from '../support/runs.ts'
 import {
   byLargestRemainder,
   type Fraction,
@@ -64,7 +65,7 @@ describe('splitWhole', () => {
         expect(sum(shares) + rest).toBe(base)
         expect([...shares, rest].every((share) => share >= 0n)).toBe(true)
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -78,7 +79,7 @@ describe('splitWhole', () => {
         )
         expect(near).not.toContain(false)
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -88,7 +89,7 @@ describe('splitWhole', () => {
         const { shares, rest } = splitWhole(base, given)
         expect([...shares, rest]).toEqual(byLargestRemainder(exactSplit(base, given)))
       }),
-      { numRuns: 2_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -127,7 +128,7 @@ describe('spread', () => {
         expect(sum(parts)).toBe(amount)
         expect(parts.every((part, i) => part >= 0n && part <= (rooms[i] ?? -1n))).toBe(true)
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -138,7 +139,7 @@ describe('spread', () => {
         const exact = rooms.map((one) => fraction(amount * one, room === 0n ? 1n : room))
         expect(spread(amount, rooms)).toEqual(byLargestRemainder(exact))
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -171,7 +172,7 @@ describe('growthShare', () => {
           expect(booked).toBe(floorOf(exactShare(base, rate)))
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -186,7 +187,7 @@ describe('growthShare', () => {
         }
         expect(booked).toBe(floorShare(sum(parts), rate))
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 })
@@ -199,7 +200,7 @@ describe('downToStep', () => {
         expect(stepped % step).toBe(0n)
         expect(stepped <= amount && amount < stepped + step).toBe(true)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 })
@@ -212,7 +213,7 @@ describe('wireAmount', () => {
       fc.property(fc.bigInt({ min: -largest, max: largest }), (amount) => {
         expect(BigInt(wireAmount(amount))).toBe(amount)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
     expect(wireAmount(largest)).toBe(9_007_199_254_740_991)
     expect(wireAmount(-largest)).toBe(-9_007_199_254_740_991)
@@ -234,7 +235,7 @@ describe('small arithmetic', () => {
         expect(larger(a, b) >= smaller(a, b)).toBe(true)
         expect(sum(given)).toBe(total(given.map((one) => fraction(one))).num)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
     expect(sum([])).toBe(0n)
   })

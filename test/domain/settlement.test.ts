@@ -9,6 +9,7 @@ import {
   statementFigures,
   statementTotals,
 } from '../../domain/settlement.ts'
+import { propertyRuns } from '../support/runs.ts'
 
 /** A month in which nothing happened, and what a case changes about it. */
 function month(changes: Partial<StatementInput> = {}): StatementInput {
@@ -119,7 +120,7 @@ describe('the totals of a statement', () => {
         expect(totals.payable + totals.carried).toBe(totals.closing)
         expect(totals).toMatchObject({ opening, earned, clawedBack, adjustments, held: input.held })
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -133,7 +134,7 @@ describe('the totals of a statement', () => {
         const due = free - (free % input.payoutStep)
         expect(payable).toBe(due >= input.minimumPayout ? due : 0n)
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns },
     )
   })
 
@@ -144,7 +145,7 @@ describe('the totals of a statement', () => {
         expect(reason === null).toBe(carried === 0n)
         expect(reason === 'negative_balance').toBe(closing < 0n)
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns },
     )
   })
 })

@@ -120,6 +120,19 @@ describe('a line that is paid in parts', () => {
     ])
   })
 
+  it('ends exactly, even where its last unit makes every share grow by one', async () => {
+    const partners = [...chain, { id: 'k', level: 'reseller', parent: 'r' }]
+    const rules = [percent(0, 2_500), percent(1, 2_500), percent(2, 2_500)]
+    const sale = { invoice: 'i', line: 'l', partner: 'k', line_amount: 4 }
+    const events = [
+      paid({ ...sale, id: 'p1', amount: 3 }),
+      paid({ ...sale, id: 'p2', amount: 1, at: '2026-11-04T00:00:00Z' }),
+    ]
+    const result = await play(rules, events, { partners })
+    expect(shares(result).slice(3)).toEqual(['p2 k 1', 'p2 r 1', 'p2 m 1'])
+    expect(platform(result)).toEqual([3, -2])
+  })
+
   it('earns a flat amount in proportion to what was paid', async () => {
     expect(shares(await play([flat(1_000)], parts))).toEqual(['p1 r 333', 'p2 r 333', 'p3 r 334'])
   })

@@ -1,0 +1,7 @@
+/** How many random cases a property tries: jest.nightly.config.mjs asks for many more. */
+const asked = (name: string): unknown => Reflect.get(globalThis, name)
+
+export const propertyRuns = Number(asked('propertyRuns') ?? 5_000)
+
+/** Each plays a whole scenario on a database. */
+export const modelRuns = Number(asked('modelRuns') ?? 40)
