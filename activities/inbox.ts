@@ -23,7 +23,7 @@ import { uuidOf } from '../domain/ids.ts'
 import { signalNames, type Vendor, workflowIds } from '../domain/process-names.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import { bookInvoice } from './commission/payments.ts'
-import { bookDispute, bookRefund } from './commission/reversals.ts'
+import { bookCreditNote, bookDispute, bookRefund } from './commission/reversals.ts'
 import type { ActivityDeps } from './deps.ts'
 
 const batchSize = 100
@@ -89,6 +89,10 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
   switch (type) {
     case 'invoice.paid':
       return wakeForInvoice(deps, objectId)
+    case 'credit_note.created':
+    case 'credit_note.voided':
+      await bookCreditNote(deps, objectId, event.occurredAt)
+      return null
     case 'refund.created':
     case 'refund.updated':
     case 'refund.failed':

@@ -349,7 +349,7 @@ export interface LinePaymentsTable {
 
 export interface LineReversalsTable {
   baseMinor: bigint
-  cause: 'refund' | 'refund_failed' | 'credit_note' | 'dispute' | 'dispute_won'
+  cause: 'refund' | 'refund_failed' | 'credit_note' | 'credit_note_voided' | 'dispute' | 'dispute_won'
   grossMinor: bigint
   happenedAt: Timestamp
   id: Defaulted<string>

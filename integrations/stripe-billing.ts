@@ -22,6 +22,17 @@ export interface PaidInvoice {
   metadata: Metadata
 }
 
+export interface CreditNote {
+  creditNoteId: string
+  invoiceId: string
+  /** The one payment that it corrects; null where it corrects the invoice. */
+  paymentId: string | null
+  /** Given back of what was paid, otherwise than by refunds. */
+  amount: bigint
+  createdAt: Date
+  voided: boolean
+}
+
 export interface BillingSubscription {
   subscriptionId: string
   invoiceId: string | null
@@ -135,6 +146,21 @@ export function stripeBilling(stripe: Stripe) {
         amount: fromStripeAmount(refund.amount, currency),
         createdAt: instant(refund.created),
         failed: refund.status === 'failed' || refund.status === 'canceled',
+      }
+    },
+
+    /** What a credit note gave back without a refund: those are events of their own. */
+    async readCreditNote(creditNoteId: string): Promise<CreditNote> {
+      const note = await callStripe(stripe.creditNotes.retrieve(creditNoteId))
+      const currency = note.currency.toUpperCase()
+      const refunded = total(note.refunds.map(({ amount_refunded }) => amount_refunded))
+      return {
+        creditNoteId: note.id,
+        invoiceId: idOf(note.invoice) ?? '',
+        paymentId: null,
+        amount: fromStripeAmount(Math.max(0, note.post_payment_amount - refunded), currency),
+        createdAt: instant(note.created),
+        voided: note.status === 'void',
       }
     },
 

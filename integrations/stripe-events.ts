@@ -8,6 +8,8 @@ export type StripeEvents = ReturnType<typeof stripeEvents>
 /** Events that move money in our books. */
 export const moneyEventTypes = [
   'invoice.paid',
+  'credit_note.created',
+  'credit_note.voided',
   'refund.created',
   'refund.updated',
   'refund.failed',

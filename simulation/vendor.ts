@@ -91,6 +91,19 @@ export function scenarioVendor(world: World) {
       }
     },
 
+    async readCreditNote(id: string) {
+      const note = events.find((event): event is Back => isBack(event) && event.id === id)
+      if (!note) throw new Error(`the scenario has no credit note ${id}`)
+      return {
+        creditNoteId: id,
+        invoiceId: paymentOf(note.of).invoice,
+        paymentId: note.of,
+        amount: note.amount,
+        createdAt: note.at,
+        voided: false,
+      }
+    },
+
     async readDispute(id: string) {
       const states = delivered.filter(
         (event): event is Dispute => isDispute(event) && event.id === id,

@@ -3,6 +3,7 @@ import {
   findPaymentByCharge,
   listReversibleLines,
   lockPayment,
+  lockPaymentsOf,
   markDisputeClosed,
   recordDispute,
 } from '../../db/commission/payments.ts'
@@ -15,6 +16,7 @@ import { inTransaction, type Trx } from '../../db/database.ts'
 import { type Journal, recordJournals, signedPosting } from '../../db/ledger.ts'
 import { bookingPeriod } from '../../db/periods.ts'
 import { reverseLines } from '../../domain/commission-reversals.ts'
+import { smaller } from '../../domain/money.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { clawBackLines } from './clawbacks.ts'
 import { bookInvoice } from './payments.ts'
@@ -22,7 +24,7 @@ import { bookInvoice } from './payments.ts'
 /** What is asked of the vendor about money that went back. */
 type Billing = Pick<
   ActivityDeps['billing'],
-  'readRefund' | 'readDispute' | 'readInvoice' | 'findInvoicesOfCharge'
+  'readRefund' | 'readCreditNote' | 'readDispute' | 'readInvoice' | 'findInvoicesOfCharge'
 >
 interface Deps {
   db: ActivityDeps['db']
@@ -40,7 +42,11 @@ interface Reversal {
 }
 
 /** Money of these causes came in again. */
-const restoring: ReadonlySet<ReversalCause> = new Set(['refund_failed', 'dispute_won'])
+const restoring: ReadonlySet<ReversalCause> = new Set([
+  'refund_failed',
+  'credit_note_voided',
+  'dispute_won',
+])
 
 /**
  * A refund as it stands at the vendor now: taken back, or given again where it failed.
@@ -72,21 +78,35 @@ export async function bookRefund(deps: Deps, refundId: string, at?: Date): Promi
   })
 }
 
-/** What a credit note gave back of a payment, without money going through the card. */
-export async function bookCreditNote(deps: Deps, creditNoteId: string): Promise<void> {
-  const note = await deps.billing.readRefund(creditNoteId)
-  const payment = await paymentOfCharge(deps, note.chargeId)
-  if (!payment) return
+/**
+ * A credit note as it stands at the vendor now, spread over the payments of its invoice in the
+ * order of payment: what it gave back otherwise than by refunds.
+ * @param at when the event happened; the note's own time where that is not known.
+ */
+export async function bookCreditNote(deps: Deps, creditNoteId: string, at?: Date): Promise<void> {
+  const note = await deps.billing.readCreditNote(creditNoteId)
+  await bookInvoice(deps, await deps.billing.readInvoice(note.invoiceId))
   await inTransaction(deps.db, async (trx) => {
-    await lockPayment(trx, payment.id)
-    await reverse(trx, {
-      paymentId: payment.id,
-      cause: 'credit_note',
-      vendorSourceId: creditNoteId,
-      amount: note.amount,
-      currency: payment.currency,
-      happenedAt: note.createdAt,
-    })
+    const payments = await lockPaymentsOf(trx, note.invoiceId)
+    let left = note.amount
+    for (const payment of payments) {
+      if (note.paymentId !== null && payment.vendorPaymentId !== note.paymentId) continue
+      const source = {
+        paymentId: payment.id,
+        vendorSourceId: creditNoteId,
+        amount: smaller(left, payment.amountMinor),
+        currency: payment.currency,
+        happenedAt: note.createdAt,
+      }
+      if (source.amount === 0n) continue
+      left -= source.amount
+      const taken = await isReversalRecorded(trx, { ...source, cause: 'credit_note' })
+      if (!note.voided) await reverse(trx, { ...source, cause: 'credit_note' })
+      else if (taken) {
+        const happenedAt = at ?? note.createdAt
+        await reverse(trx, { ...source, cause: 'credit_note_voided', happenedAt })
+      }
+    }
   })
 }
 

@@ -45,6 +45,18 @@ export async function lockPayment(trx: Trx, id: string) {
     .executeTakeFirstOrThrow()
 }
 
+/** Holds all payments of an invoice, in the order in which they were made. */
+export async function lockPaymentsOf(trx: Trx, vendorInvoiceId: string) {
+  return trx
+    .selectFrom('payments')
+    .selectAll()
+    .where('vendorInvoiceId', '=', vendorInvoiceId)
+    .orderBy('paidAt')
+    .orderBy('vendorPaymentId')
+    .forUpdate()
+    .execute()
+}
+
 export interface NewLinePayment {
   paymentId: string
   vendorLineId: string

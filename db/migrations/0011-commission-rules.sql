@@ -145,7 +145,8 @@ begin
 end $$;
 
 alter table line_reversals drop constraint line_reversals_cause_check,
-  add check (cause in ('refund', 'refund_failed', 'credit_note', 'dispute', 'dispute_won'));
+  add check (cause in ('refund', 'refund_failed', 'credit_note', 'credit_note_voided', 'dispute',
+    'dispute_won'));
 
 -- A negative true-up may outweigh what was earned.
 alter table statements drop constraint statements_earned_minor_check;

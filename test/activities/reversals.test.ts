@@ -1,5 +1,5 @@
 import { bookInvoice } from '../../activities/commission/payments.ts'
-import { bookDispute, bookRefund } from '../../activities/commission/reversals.ts'
+import { bookCreditNote, bookDispute, bookRefund } from '../../activities/commission/reversals.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import type { PaidInvoice, StripeBilling } from '../../integrations/stripe-billing.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -32,8 +32,16 @@ function vendorOf(invoice: PaidInvoice, backs: Record<string, Back>) {
   }
   const billing: Pick<
     StripeBilling,
-    'readRefund' | 'readDispute' | 'findInvoicesOfCharge' | 'readInvoice'
+    'readRefund' | 'readCreditNote' | 'readDispute' | 'findInvoicesOfCharge' | 'readInvoice'
   > = {
+    readCreditNote: async (creditNoteId) => ({
+      creditNoteId,
+      invoiceId: invoice.invoiceId,
+      paymentId: null,
+      amount: of(creditNoteId).amount,
+      createdAt: at,
+      voided: of(creditNoteId).failed ?? false,
+    }),
     readRefund: async (refundId) => ({
       refundId,
       chargeId,
@@ -123,6 +131,34 @@ describe('a refund', () => {
     await bookInvoice(deps, invoice)
     await bookRefund(deps, id)
     expect(await clawbacksOf(invoice)).toEqual({ seller: [], master: [] })
+  })
+})
+
+describe('a credit note', () => {
+  it('that gives back otherwise than by a refund takes its part, once, and gives it again when void', async () => {
+    const invoice = await sold()
+    const id = unique('cn')
+    const backs: Record<string, Back> = { [id]: { amount: 3_333n } }
+    const deps = vendorOf(invoice, backs)
+    await bookCreditNote(deps, id)
+    await bookCreditNote(deps, id)
+    expect(await clawbacksOf(invoice)).toEqual({ seller: [666n], master: [166n] })
+    backs[id] = { amount: 3_333n, failed: true }
+    await bookCreditNote(deps, id)
+    await bookCreditNote(deps, id)
+    expect(await clawbacksOf(invoice)).toEqual({ seller: [666n, -666n], master: [166n, -166n] })
+  })
+
+  it('is spread over the payments of an invoice that was paid in parts', async () => {
+    const { reseller } = await makeChain(database.db)
+    const order = await makeOrder(database.db, reseller)
+    const invoice = paidInvoice(order, { parts: [3_000n, 6_999n] })
+    const id = unique('cn')
+    const deps = vendorOf(invoice, { [id]: { amount: 9_999n } })
+    await bookInvoice(deps, invoice)
+    await bookCreditNote(deps, id)
+    const { seller } = await clawbacksOf(invoice)
+    expect(seller).toEqual([600n, 1_399n])
   })
 })
 

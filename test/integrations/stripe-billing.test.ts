@@ -227,6 +227,26 @@ describe('a refund', () => {
   })
 })
 
+describe('a credit note', () => {
+  test('counts what it gave back beside its refunds, which are events of their own', async () => {
+    const { invoiceId } = await paidCharge()
+    const outside = await kit.stripe.creditNotes.create({
+      invoice: invoiceId,
+      amount: 3_000,
+      refund_amount: 1_000,
+      out_of_band_amount: 2_000,
+    })
+    expect(await billing.readCreditNote(outside.id)).toEqual({
+      creditNoteId: outside.id,
+      invoiceId,
+      paymentId: null,
+      amount: 2_000n,
+      createdAt: new Date(outside.created * 1_000),
+      voided: false,
+    })
+  })
+})
+
 describe('a dispute', () => {
   test.each(['won', 'lost'] as const)('is open until it is %s', async (outcome) => {
     const { chargeId } = await paidCharge()
