@@ -1,5 +1,6 @@
-/** `npm run explain -- ID`: why an accrual, a true-up, a bonus or a clawback is what it is. */
-import { findClosingAccrual } from '../db/commission/closing.ts'
+/** `npm run explain -- ID`: why an entry of a partner's statement is what it is. */
+import { findVisibleAccrual } from '../db/commission/accruals.ts'
+import { findAdjustment, findClosingAccrual } from '../db/commission/closing.ts'
 import { factsOf, getAccrualReasons, listClawbacksOf } from '../db/commission/reasons.ts'
 import { findClawback } from '../db/commission/reversals.ts'
 import { findRule } from '../db/commission/rules.ts'
@@ -16,7 +17,11 @@ interface Reason {
   data: object
 }
 
-async function explainAccrualId(db: Db, id: string): Promise<Reason> {
+/** Whoever can run a command on the database sees everything in it. */
+const owner = { level: 'super_admin', partnerId: null } as const
+
+async function explainAccrualId(db: Db, id: string): Promise<Reason | undefined> {
+  if (!(await findVisibleAccrual(db, owner, id))) return undefined
   const reasons = await getAccrualReasons(db, id)
   const rule = await findRule(db, reasons.ruleId)
   const clawbacks = await listClawbacksOf(db, id)
@@ -76,14 +81,30 @@ async function explainWholePeriod(db: Db, id: string): Promise<Reason | undefine
   }
 }
 
+async function explainAdjustment(db: Db, id: string): Promise<Reason | undefined> {
+  const entry = await findAdjustment(db, id)
+  if (!entry) return undefined
+  const { amountMinor, currency, reason, happenedAt, period } = entry
+  return {
+    sentences: [
+      `${formatMoney(amountMinor, currency)} entered by a person for ` +
+        `${happenedAt.toISOString().slice(0, 10)}, booked in ${period}: ${reason}.`,
+    ],
+    data: { adjustment: outwardId('adjustment', id), reason, period },
+  }
+}
+
 async function explain(db: Db, outward: string): Promise<Reason | undefined> {
   const accrual = uuidOf('accrual', outward)
-  if (accrual) return explainAccrualId(db, accrual).catch(() => undefined)
+  if (accrual) return explainAccrualId(db, accrual)
   const clawback = uuidOf('clawback', outward)
   if (clawback) return explainClawback(db, clawback)
   const whole = uuidOf('closingAccrual', outward)
   if (whole) return explainWholePeriod(db, whole)
-  throw new CommandError(`${outward} is no id of an accrual, a clawback, a true-up or a bonus`, 2)
+  const adjustment = uuidOf('adjustment', outward)
+  if (adjustment) return explainAdjustment(db, adjustment)
+  const kinds = 'an accrual, a clawback, a true-up, a bonus or an adjustment'
+  throw new CommandError(`${outward} is no id of ${kinds}`, 2)
 }
 
 async function run({ env, args, progress, print }: CommandInput): Promise<number> {
@@ -103,6 +124,6 @@ async function run({ env, args, progress, print }: CommandInput): Promise<number
 
 await runCommand({
   name: 'explain',
-  usage: 'npm run explain -- ID [--json]: why an accrual, clawback, true-up or bonus is what it is',
+  usage: 'npm run explain -- ID [--json]: why an accrual, clawback, true-up … is what it is',
   run,
 })

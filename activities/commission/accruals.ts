@@ -119,15 +119,27 @@ function outsideWindow({ customerSince, paidAt }: SaleTerms, rule: StoredRule): 
   return paidAt >= monthsLater(customerSince, rule.windowMonths) ? 'window' : null
 }
 
+/**
+ * Sales under rules that count over several lines follow one another. All are taken at once and in
+ * one order, so that two payments never wait for each other.
+ */
+export async function lockCountingRules(
+  trx: Trx,
+  terms: SaleTerms,
+  lines: { product: string | null; setupFee: boolean }[],
+): Promise<void> {
+  const counting = lines
+    .flatMap((line) => chooseRules(terms, line))
+    .filter(({ rule }) => rule.cap !== null || 'bands' in rule.terms)
+  await lockRuleUse(
+    trx,
+    counting.map(({ rule, earner }) => ({ code: rule.code, partnerId: earner.partnerId })),
+  )
+}
+
 /** Shares one base, keeps the accruals, and posts them. */
 export async function accrueBase(trx: Trx, base: Base, terms: SaleTerms): Promise<void> {
   const choices = chooseRules(terms, base)
-  await lockRuleUse(
-    trx,
-    choices
-      .filter(({ rule }) => rule.cap !== null || 'bands' in rule.terms)
-      .map(({ rule, earner }) => ({ code: rule.code, partnerId: earner.partnerId })),
-  )
   const beneficiaries: Beneficiary[] = []
   for (const choice of choices)
     beneficiaries.push(await beneficiaryOf(trx, base, { choice, terms }))

@@ -22,6 +22,7 @@ import {
   type Base,
   chooseRules,
   type EarlierPart,
+  lockCountingRules,
   readSaleTerms,
   type SaleTerms,
 } from './accruals.ts'
@@ -127,9 +128,9 @@ async function bookPayment(trx: Trx, { invoice, sale, paymentId }: PaymentToBook
     lines.map((line) => paymentJournal(line, kind)),
   )
   if (!terms) return
-  for (const line of lines.filter((row) => row.allocationUnit === null)) {
-    await accrueBase(trx, await baseOfLine(trx, line), terms)
-  }
+  const alone = lines.filter((row) => row.allocationUnit === null)
+  await lockCountingRules(trx, terms, alone.map(baseOf))
+  for (const line of alone) await accrueBase(trx, await baseOfLine(trx, line), terms)
 }
 
 /** Our packages by the products that the lines name. */
@@ -210,6 +211,8 @@ async function accrueUnits(trx: Trx, invoice: PaidInvoice, sale: Sale): Promise<
     if (!last || !sale.customerId) continue
     const paid = { partnerId: sale.partnerId, customerId: sale.customerId, paidAt: last.paidAt }
     const base = sum(lines.map((line) => line.baseMinor))
+    const terms = await readSaleTerms(trx, paid)
+    await lockCountingRules(trx, terms, [baseOf(last)])
     await accrueBase(
       trx,
       {
@@ -221,7 +224,7 @@ async function accrueUnits(trx: Trx, invoice: PaidInvoice, sale: Sale): Promise<
         period: await bookingPeriod(trx, last.paidAt),
         earlier: [],
       },
-      await readSaleTerms(trx, paid),
+      terms,
     )
     await clawBackEarlier(trx, lines)
   }

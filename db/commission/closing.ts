@@ -242,3 +242,7 @@ export async function findClosingAccrual(db: Db, id: string) {
     .where('closingAccruals.id', '=', id)
     .executeTakeFirst()
 }
+
+export async function findAdjustment(db: Db, id: string) {
+  return db.selectFrom('adjustments').selectAll().where('id', '=', id).executeTakeFirst()
+}
