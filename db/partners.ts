@@ -164,6 +164,10 @@ export async function recordMove(
   move: { partnerId: string; parentId: string; from: Date },
 ): Promise<void> {
   const { partnerId, parentId, from } = move
+  await trx
+    .insertInto('partnerMoves')
+    .values({ partnerId, parentId, effectiveFrom: from })
+    .execute()
   const { rows } = await sql<{ until: Date | null }>`
     select min(lower(valid)) as until from partner_ancestry
     where partner_id = ${partnerId} and depth = 1 and lower(valid) > ${from}`.execute(trx)

@@ -354,6 +354,7 @@ export interface LineReversalsTable {
   happenedAt: Timestamp
   id: Defaulted<string>
   linePaymentId: string
+  nominalMinor: bigint | null
   period: string
   recordedAt: Defaulted<Timestamp>
   vendorSourceId: string
@@ -382,6 +383,14 @@ export interface PartnerAncestryTable {
   depth: number
   partnerId: string
   valid: string
+}
+
+export interface PartnerMovesTable {
+  effectiveFrom: Timestamp
+  id: Defaulted<string>
+  parentId: string
+  partnerId: string
+  recordedAt: Defaulted<Timestamp>
 }
 
 export interface PartnerTiersTable {
@@ -624,6 +633,7 @@ export interface DB {
   members: MembersTable
   notices: NoticesTable
   partnerAncestry: PartnerAncestryTable
+  partnerMoves: PartnerMovesTable
   partnerTiers: PartnerTiersTable
   partners: PartnersTable
   payments: PaymentsTable

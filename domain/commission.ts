@@ -33,8 +33,19 @@ export interface Beneficiary {
   /** The volume that bands are read at, before this line. */
   volumeBefore: bigint
   excluded: Exclusion | null
-  /** What earlier payments of the same line gave to this depth: by the rule alone, and in all. */
-  earlier: { target: bigint; amount: bigint }
+  /** What earlier payments of the same line gave to this depth. */
+  earlier: EarlierShare
+}
+
+export interface EarlierShare {
+  /** Collected by the payments that this rule paid. */
+  collected: bigint
+  /** By this rule alone, before its limits. */
+  target: bigint
+  /** In all, whichever rules gave it. */
+  amount: bigint
+  /** Of that, what other rules gave: a rule never rates a part again. */
+  byOthers: bigint
 }
 
 export type Rounding = 'largest_remainder' | 'cumulative_floor'
@@ -102,13 +113,14 @@ function plainRate({ terms, excluded }: Beneficiary): Rate {
 /** What the rule alone gives for this payment. */
 function grownTarget(line: LineToShare): (beneficiary: Beneficiary) => bigint {
   const { base, lineAmount, quantity } = line
-  const collected = line.collectedBefore + base
-  const flatSoFar = (amountPerUnit: bigint) =>
+  const flatOf = (amountPerUnit: bigint, collected: bigint) =>
     lineAmount === 0n
       ? 0n
       : floorShare(amountPerUnit * quantity, { num: collected, den: lineAmount })
   return ({ terms, excluded, earlier, volumeBefore }) => {
     if (excluded) return 0n
+    const collected = earlier.collected + base
+    const flatSoFar = (amountPerUnit: bigint) => flatOf(amountPerUnit, collected)
     switch (terms.kind) {
       case 'percentage':
         return growthShare(collected, terms.rate, earlier.target)
@@ -144,7 +156,8 @@ export function bandAt(bands: Band[], volume: bigint): Band {
 /** A line as it stands before and after this payment. */
 interface Stand {
   collected: bigint
-  /** By the rule alone, raised to its floor. */
+  /** Of that, what this rule pays on, and what it gives alone. */
+  own: bigint
   target: bigint
   /** What smaller depths have, and what of that are overrides. */
   taken: bigint
@@ -169,12 +182,14 @@ function limited(
   const now = (shares: LineShare[]) => sum(shares.map(({ amount }) => amount))
   const began = reach(line, beneficiary, {
     collected: line.collectedBefore,
+    own: earlier.collected,
     target: earlier.target,
     taken: before,
     overrides: overridesBefore,
   })
   const ends = reach(line, beneficiary, {
     collected: line.collectedBefore + line.base,
+    own: earlier.collected + line.base,
     target: earlier.target + target,
     taken: before + now(taken),
     overrides: overridesBefore + now(overrides),
@@ -192,12 +207,12 @@ const sumOfEarlier = (shares: LineShare[]) =>
 /** How far a share reaches at one stand of the line, and what ends it there. */
 function reach(
   { overridePool }: LineToShare,
-  { depth, floor }: Beneficiary,
-  { collected, target, taken, overrides }: Stand,
+  { depth, floor, earlier }: Beneficiary,
+  { collected, own, target, taken, overrides }: Stand,
 ): { amount: bigint; limit: Limit | null } {
-  const raised = floor === null ? target : smaller(collected, larger(floor, target))
+  const raised = floor === null || own === 0n ? target : smaller(own, larger(floor, target))
   const ends: { limit: Limit | null; amount: bigint }[] = [
-    { limit: raised > target ? 'floor' : null, amount: raised },
+    { limit: raised > target ? 'floor' : null, amount: earlier.byOthers + raised },
     { limit: 'line', amount: collected - taken },
   ]
   if (depth > 0 && overridePool) {

@@ -21,7 +21,7 @@ import {
   type LineToShare,
   shareLine,
 } from '../../domain/commission.ts'
-import { basisPoints, type Rate } from '../../domain/money.ts'
+import { basisPoints, type Rate, sum } from '../../domain/money.ts'
 import { monthsLater } from '../../domain/period.ts'
 import { ruleFor } from '../../domain/rule-checks.ts'
 import { higherTier, type TierName } from '../../domain/tiers.ts'
@@ -45,7 +45,7 @@ export interface Base {
 
 export interface EarlierPart {
   collected: bigint
-  shares: { depth: number; target: bigint; amount: bigint }[]
+  shares: { depth: number; ruleId: string; excluded: boolean; target: bigint; amount: bigint }[]
 }
 
 /** Everything that is known of a sale before its lines are looked at. */
@@ -191,9 +191,6 @@ async function beneficiaryOf(
 ): Promise<Beneficiary> {
   const { rule, earner, excluded } = choice
   const { partnerId, depth } = earner
-  const earlier = base.earlier
-    .flatMap(({ shares }) => shares)
-    .filter((share) => share.depth === depth)
   const use = { partnerId, ruleId: rule.id, period: base.period }
   return {
     partnerId,
@@ -204,10 +201,22 @@ async function beneficiaryOf(
     capRoom: await capRoomOf(trx, { rule, partnerId, terms }),
     volumeBefore: 'bands' in rule.terms ? await volumeUnder(trx, use) : 0n,
     excluded,
-    earlier: {
-      target: earlier.reduce((total, { target }) => total + target, 0n),
-      amount: earlier.reduce((total, { amount }) => total + amount, 0n),
-    },
+    earlier: earlierOf(base, { depth, ruleId: rule.id }),
+  }
+}
+
+/** Parts that another rule paid, or that earned nothing, are not rated again by this one. */
+function earlierOf({ earlier }: Base, { depth, ruleId }: { depth: number; ruleId: string }) {
+  const parts = earlier.flatMap(({ collected, shares }) =>
+    shares.filter((share) => share.depth === depth).map((share) => ({ ...share, collected })),
+  )
+  const own = parts.filter((part) => part.ruleId === ruleId && !part.excluded)
+  const others = parts.filter((part) => !own.includes(part))
+  return {
+    collected: sum(own.map(({ collected }) => collected)),
+    target: sum(own.map(({ target }) => target)),
+    amount: sum(parts.map(({ amount }) => amount)),
+    byOthers: sum(others.map(({ amount }) => amount)),
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type NewClawback,
 } from '../../db/commission/reversals.ts'
 import type { Trx } from '../../db/database.ts'
-import { type Journal, recordJournals, signedPosting } from '../../db/ledger.ts'
+import { type Journal, type Posting, recordJournals, signedPosting } from '../../db/ledger.ts'
 import { clawBack, clawBackTrueUp } from '../../domain/commission-reversals.ts'
 
 /** Takes back what the lines of these reversals gave, in their accruals and their true-ups. */
@@ -34,11 +34,27 @@ export async function clawBackLines(
     }),
   )
   await insertClawbacks(trx, clawbacks)
+  await recordJournals(
+    trx,
+    reversals.map(({ id }) => ({ ...clawbackJournal(id, clawbacks), ...at })),
+  )
+  await clawBackTrueUps(trx, { lineIds, lineReversalId: first.id, at })
+}
+
+/** Takes back what lines that went back after their month's close had of its true-up. */
+export async function clawBackTrueUps(
+  trx: Trx,
+  {
+    lineIds,
+    lineReversalId,
+    at,
+  }: { lineIds: string[]; lineReversalId: string; at: { period: string; effectiveAt: Date } },
+): Promise<void> {
   const trueUps = (await listTrueUpsOn(trx, lineIds))
     .map(
       (trueUp): NewClosingClawback => ({
         closingAccrualId: trueUp.id,
-        lineReversalId: first.id,
+        lineReversalId,
         partnerId: trueUp.partnerId,
         currency: trueUp.currency,
         amountMinor: clawBackTrueUp(trueUp),
@@ -46,10 +62,16 @@ export async function clawBackLines(
       }),
     )
     .filter(({ amountMinor }) => amountMinor !== 0n)
-  await insertClosingClawbacks(trx, trueUps)
+  const taken = await insertClosingClawbacks(trx, trueUps)
   await recordJournals(
     trx,
-    reversals.map(({ id }) => ({ ...clawbackJournal(id, [...clawbacks, ...trueUps]), ...at })),
+    taken.map((clawback) => ({
+      kind: 'clawback',
+      sourceType: 'closing_clawback',
+      sourceId: clawback.id,
+      ...at,
+      postings: [takenBack(clawback)],
+    })),
   )
 }
 
@@ -65,13 +87,14 @@ function clawbackJournal(
     sourceId: lineReversalId,
     postings: clawbacks
       .filter((clawback) => clawback.lineReversalId === lineReversalId)
-      .map((clawback) =>
-        signedPosting({
-          debit: { purpose: 'partner_accrued', partnerId: clawback.partnerId },
-          credit: { purpose: 'commission_expense' },
-          currency: clawback.currency,
-          amount: clawback.amountMinor,
-        }),
-      ),
+      .map(takenBack),
   }
 }
+
+const takenBack = (clawback: Omit<TakenBack, 'lineReversalId'>): Posting =>
+  signedPosting({
+    debit: { purpose: 'partner_accrued', partnerId: clawback.partnerId },
+    credit: { purpose: 'commission_expense' },
+    currency: clawback.currency,
+    amount: clawback.amountMinor,
+  })

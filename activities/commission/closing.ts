@@ -2,6 +2,7 @@
 import {
   listCollected,
   listNewCustomers,
+  listReversalsAfter,
   listVolumesUnder,
   type NewAdjustment,
   type NewClosingAccrual,
@@ -18,6 +19,7 @@ import { bandAt } from '../../domain/commission.ts'
 import type { Band } from '../../domain/commission-rules.ts'
 import { floorShare, larger, smaller } from '../../domain/money.ts'
 import { periodEnd, periodStart } from '../../domain/period.ts'
+import { clawBackTrueUps } from './clawbacks.ts'
 
 /** Books true-ups and bonuses of a period that is closing; repeating it books nothing twice. */
 export async function accruePeriod(trx: Trx, period: string): Promise<void> {
@@ -34,6 +36,21 @@ export async function accruePeriod(trx: Trx, period: string): Promise<void> {
   }
   const fresh = await recordClosingAccruals(trx, accruals)
   await recordJournals(trx, fresh.map(closingJournal))
+  for (const trueUp of fresh.filter(({ kind }) => kind === 'true_up')) {
+    await meetEarlierReversals(trx, trueUp)
+  }
+}
+
+/** A refund of the next month that came before this close takes its part of the true-up, too. */
+async function meetEarlierReversals(trx: Trx, trueUp: ClosingAccrual): Promise<void> {
+  const reversals = await listReversalsAfter(trx, trueUp)
+  const newest = reversals.at(-1)
+  if (!newest) return
+  await clawBackTrueUps(trx, {
+    lineIds: reversals.map(({ linePaymentId }) => linePaymentId),
+    lineReversalId: newest.id,
+    at: { period: newest.period, effectiveAt: newest.happenedAt },
+  })
 }
 
 /** Brings each partner to the rate that its net volume reached, on the whole of that volume. */

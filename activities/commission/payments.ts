@@ -196,11 +196,11 @@ function baseOf(line: BookedLine) {
 function earlierPart(rows: Awaited<ReturnType<typeof listEarlierParts>>): EarlierPart {
   return {
     collected: rows[0]?.baseMinor ?? 0n,
-    shares: rows.flatMap(({ depth, amountMinor, targetMinor }) =>
-      depth === null || amountMinor === null
-        ? []
-        : [{ depth, amount: amountMinor, target: targetMinor ?? amountMinor }],
-    ),
+    shares: rows.flatMap(({ depth, ruleId, limitedBy, amountMinor, targetMinor }) => {
+      if (depth === null || ruleId === null || amountMinor === null) return []
+      const excluded = limitedBy === 'window' || limitedBy === 'setup_fee'
+      return [{ depth, ruleId, excluded, amount: amountMinor, target: targetMinor ?? amountMinor }]
+    }),
   }
 }
 

@@ -11,12 +11,13 @@ import {
   insertLineReversals,
   isReversalRecorded,
   type ReversalCause,
+  standingReversals,
 } from '../../db/commission/reversals.ts'
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { type Journal, recordJournals, signedPosting } from '../../db/ledger.ts'
 import { bookingPeriod } from '../../db/periods.ts'
 import { reverseLines } from '../../domain/commission-reversals.ts'
-import { smaller } from '../../domain/money.ts'
+import { larger, smaller, sum } from '../../domain/money.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { clawBackLines } from './clawbacks.ts'
 import { bookInvoice } from './payments.ts'
@@ -157,7 +158,10 @@ async function reverse(trx: Trx, reversal: Reversal): Promise<void> {
   if (await isReversalRecorded(trx, reversal)) return
   const lines = await listReversibleLines(trx, reversal.paymentId)
   const signed = restoring.has(reversal.cause) ? -reversal.amount : reversal.amount
-  const after = reverseLines(signed, lines)
+  const standing = (await standingReversals(trx, reversal.paymentId)) + signed
+  const gross = sum(lines.map((line) => line.gross))
+  const back = sum(lines.map((line) => line.reversedGross))
+  const after = reverseLines(larger(smaller(standing, gross), 0n) - back, lines)
   const period = await bookingPeriod(trx, reversal.happenedAt)
   const inserted = await insertLineReversals(
     trx,
@@ -165,6 +169,7 @@ async function reverse(trx: Trx, reversal: Reversal): Promise<void> {
       linePaymentId: line.linePaymentId,
       cause: reversal.cause,
       vendorSourceId: reversal.vendorSourceId,
+      nominalMinor: signed,
       grossMinor: (after[i]?.reversedGross ?? line.reversedGross) - line.reversedGross,
       baseMinor: (after[i]?.reversedBase ?? line.reversedBase) - line.reversedBase,
       happenedAt: reversal.happenedAt,

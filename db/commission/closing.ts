@@ -173,12 +173,29 @@ export interface NewClosingClawback {
   period: string
 }
 
-export async function insertClosingClawbacks(
-  trx: Trx,
-  clawbacks: NewClosingClawback[],
-): Promise<void> {
-  if (clawbacks.length === 0) return
-  await trx.insertInto('closingClawbacks').values(clawbacks).execute()
+export async function insertClosingClawbacks(trx: Trx, clawbacks: NewClosingClawback[]) {
+  if (clawbacks.length === 0) return []
+  return trx.insertInto('closingClawbacks').values(clawbacks).returningAll().execute()
+}
+
+/** Lines of a period's true-up that went back in a later period before the true-up was made. */
+export async function listReversalsAfter(trx: Trx, trueUp: { id: string }) {
+  const { rows } = await sql<{
+    id: string
+    linePaymentId: string
+    happenedAt: Date
+    period: string
+  }>`
+    select back.id, back.line_payment_id, back.happened_at, back.period
+    from closing_accruals whole
+    join accruals accrual on accrual.rule_id = whole.rule_id
+      and accrual.partner_id = whole.partner_id and accrual.period = whole.period
+    join line_payments own on own.id = accrual.line_payment_id
+    join line_payments line on line.id = own.id or line.allocation_unit = own.allocation_unit
+    join line_reversals back on back.line_payment_id = line.id and back.period > whole.period
+    where whole.id = ${trueUp.id}
+    order by back.id`.execute(trx)
+  return rows
 }
 
 export interface NewAdjustment {

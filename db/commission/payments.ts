@@ -96,6 +96,8 @@ export async function listEarlierParts(
       'accruals.depth',
       'accruals.amountMinor',
       'accruals.targetMinor',
+      'accruals.ruleId',
+      'accruals.limitedBy',
     ])
     .where('linePayments.vendorLineId', 'in', parts.vendorLineIds)
     .where('linePayments.paymentId', '<>', parts.before)

@@ -25,12 +25,26 @@ export async function isReversalRecorded(
   return row !== undefined
 }
 
+/** What all corrections of a payment ask for together; more than it paid where they overlap. */
+export async function standingReversals(trx: Trx, paymentId: string): Promise<bigint> {
+  const { rows } = await sql<{ standing: bigint }>`
+    select coalesce(sum(nominal), 0)::bigint as standing from (
+      select coalesce(max(back.nominal_minor), sum(back.gross_minor)) as nominal
+      from line_reversals back
+      join line_payments line on line.id = back.line_payment_id
+      where line.payment_id = ${paymentId}
+      group by back.cause, back.vendor_source_id) asked`.execute(trx)
+  return rows[0]?.standing ?? 0n
+}
+
 export interface NewLineReversal {
   linePaymentId: string
   cause: ReversalCause
   vendorSourceId: string
   grossMinor: bigint
   baseMinor: bigint
+  /** Asked for of the whole payment; negative where money is restored. */
+  nominalMinor: bigint
   happenedAt: Date
   period: string
 }

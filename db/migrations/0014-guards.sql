@@ -66,11 +66,11 @@ begin
     join closing_clawbacks back on back.closing_accrual_id = whole.id
     where whole.id in (select closing_accrual_id from inserted)
     group by whole.id
-    having abs(sum(back.amount_minor)) > abs(whole.amount_minor)
-      or sum(back.amount_minor) * sign(whole.amount_minor) < 0
+    -- Below nothing is right: a refund of the month itself may fail later.
+    having sum(back.amount_minor) * sign(whole.amount_minor) > abs(whole.amount_minor)
     limit 1;
   if found then
-    raise exception 'what is taken back of true-up % is below nothing or above all of it', broken
+    raise exception 'more is taken back of true-up % than it gave', broken
       using errcode = 'TR002';
   end if;
   return null;

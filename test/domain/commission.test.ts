@@ -14,7 +14,7 @@ import { byLargestRemainder, floorOf, fraction, minus, times, total } from './fr
 const third: Rate = { num: 1n, den: 3n }
 
 /** One who earns at each depth, the seller first. */
-function chainOf(rates: Rate[], booked: bigint[] = []): Beneficiary[] {
+function chainOf(rates: Rate[], booked: bigint[] = [], collectedBefore = 0n): Beneficiary[] {
   return rates.map((rate, depth) => ({
     partnerId: `partner at depth ${depth}`,
     depth,
@@ -24,7 +24,12 @@ function chainOf(rates: Rate[], booked: bigint[] = []): Beneficiary[] {
     capRoom: null,
     volumeBefore: 0n,
     excluded: null,
-    earlier: { target: booked[depth] ?? 0n, amount: booked[depth] ?? 0n },
+    earlier: {
+      collected: collectedBefore,
+      target: booked[depth] ?? 0n,
+      amount: booked[depth] ?? 0n,
+      byOthers: 0n,
+    },
   }))
 }
 
@@ -110,7 +115,7 @@ function shareParts(parts: bigint[], rates: Rate[]) {
   const steps = parts.map((base) => {
     const shared = shareLine(
       { ...settled(base), collectedBefore, lineAmount: sum(parts), whole: false },
-      chainOf(rates, booked),
+      chainOf(rates, booked, collectedBefore),
     )
     for (const [i, { amount }] of shared.shares.entries()) booked[i] = (booked[i] ?? 0n) + amount
     collectedBefore += base

@@ -5,3 +5,6 @@ export const propertyRuns = Number(asked('propertyRuns') ?? 5_000)
 
 /** Each plays a whole scenario on a database. */
 export const modelRuns = Number(asked('modelRuns') ?? 40)
+
+/** The same scenarios each time; others each night. */
+export const modelSeed = asked('modelRuns') === undefined ? 20_261_121 : null
