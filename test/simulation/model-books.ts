@@ -23,7 +23,7 @@ export interface Share extends Earner {
   amount: bigint
 }
 
-/** Payments whose shares are reported, taken back and held together: one, or those of an invoice. */
+/** Payments that are reported, taken back and held together: one, or those of an invoice. */
 export interface Unit {
   /** The payment under which the shares are reported. */
   payment: Payment

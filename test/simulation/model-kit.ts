@@ -1,4 +1,4 @@
-/** Exact fractions and UTC time for the reference model; nothing here is shared with the product. */
+/** Exact fractions and UTC time for the reference model; the product shares none of it. */
 import type { Scenario } from '../../simulation/scenario.ts'
 
 export type Rule = Scenario['rules'][number]

@@ -62,13 +62,14 @@ export function earnersOf(books: Books, payment: Payment): Earner[] {
   return chain
 }
 
-/** The earliest line of the customer among those that are booked, this one included. */
+/** The earliest line of the customer that earned, of those booked so far; this one included. */
 function firstAccrual(books: Books, payment: Payment): Date {
-  const key = customerKey(payment)
-  const known = books.firsts.get(key)
-  const first = known && known < payment.at ? known : payment.at
-  books.firsts.set(key, first)
-  return first
+  const known = books.firsts.get(customerKey(payment))
+  return known && known < payment.at ? known : payment.at
+}
+
+function rememberAccrual(books: Books, payment: Payment): void {
+  books.firsts.set(customerKey(payment), firstAccrual(books, payment))
 }
 
 export function covers(rule: Rule, { partner, tier }: Earner, payment: Payment): boolean {
@@ -113,6 +114,7 @@ function isExcluded(books: Books, rule: Rule, payment: Payment): boolean {
 export function share(books: Books, payment: Payment, earners: Earner[]): Share[] {
   const line = books.lineOf(payment)
   const choices = earners.flatMap((earner) => choose(books, earner, payment))
+  if (choices.length > 0) rememberAccrual(books, payment)
   const whole = payment.amount === line.total && line.collected === 0n
   line.collected += payment.amount
   line.payments += 1
@@ -140,6 +142,7 @@ export function shareInvoice(
   { last, base, earners }: { last: Payment; base: bigint; earners: Earner[] },
 ): Share[] {
   const choices = earners.flatMap((earner) => choose(books, earner, last))
+  if (choices.length > 0) rememberAccrual(books, last)
   const shares = choices.map((choice) => ({ ...choice, amount: 0n }))
   largestRemainder(shares, base)
   clampPool(books, shares, base)

@@ -1,4 +1,4 @@
-/** How many random cases a property tries: jest.nightly.config.mjs asks for many more. */
+/** How many random cases a property tries: jest-nightly.config.mjs asks for many more. */
 const asked = (name: string): unknown => Reflect.get(globalThis, name)
 
 export const propertyRuns = Number(asked('propertyRuns') ?? 5_000)
