@@ -13,13 +13,15 @@ import { invoiceScenarioArbitrary } from './model-invoices.ts'
 import { scenarioArbitrary } from './model-scenarios.ts'
 
 /** A failure may take as long as this to be made small; the nightly run plays as long as it may. */
-const limitMs = 120_000
+const limitMs = 60_000
 
 /**
  * What is left out, by the names that the model gives it: here the product is known to differ from
  * the contract, or the contract does not say which of two results is meant.
  */
 const leftOut = new Set([
+  // The fraction that the first rule left belongs to nobody here, and to the next part there.
+  'a line whose parts earn under different rules',
   'a cliff in parts',
   'a cliff with a cap',
   'a refund of the next month before the close of a cliff',
