@@ -10,7 +10,6 @@ export const lineRuleKinds = [
   'tiered_cliff',
 ] as const
 export const ruleKinds = [...lineRuleKinds, 'performance'] as const
-export type RuleKind = (typeof ruleKinds)[number]
 
 export const performanceMetrics = ['collected', 'new_customers'] as const
 export type PerformanceMetric = (typeof performanceMetrics)[number]

@@ -4,7 +4,7 @@ import { listAllAccruals, listAllLines } from '../db/commission/accruals.ts'
 import { listClosingAccruals, listClosingClawbacks } from '../db/commission/closing.ts'
 import { factsOf, getAccrualReasons } from '../db/commission/reasons.ts'
 import { listAllClawbacks } from '../db/commission/reversals.ts'
-import { findRule } from '../db/commission/rules.ts'
+import { findRule, type StoredRule } from '../db/commission/rules.ts'
 import type { Trx } from '../db/database.ts'
 import { checkInvariants } from '../db/invariants.ts'
 import { listIssuedStatements } from '../db/settlement/statements.ts'
@@ -34,7 +34,7 @@ export async function resultsOf(trx: Trx, { world, vendor }: Played) {
   )
   const { checked, violations } = await checkInvariants(trx)
   return {
-    accruals: accruals.map(({ base: _, ...accrual }) => accrual),
+    accruals,
     clawbacks: await clawbacksOf(trx, { partner, statements, currency: world.scenario.currency }),
     platform: platformOf(accruals, await listAllLines(trx), vendor),
     ...(await closingOf(trx, { partner, byPlace })),
@@ -84,9 +84,11 @@ async function accrualsOf(
   { partner, vendor }: { partner: Name; vendor: ScenarioVendor },
 ) {
   const rows = await listAllAccruals(trx)
+  const rules = new Map<string, StoredRule>()
   const found = []
   for (const row of rows) {
-    const rule = await findRule(trx, row.ruleId)
+    const rule = rules.get(row.ruleId) ?? (await findRule(trx, row.ruleId))
+    rules.set(row.ruleId, rule)
     found.push({
       payment: reportedPayment(vendor, row),
       partner: partner(row.partnerId),
@@ -94,7 +96,6 @@ async function accrualsOf(
       amount: wireAmount(row.amountMinor),
       rule: rule.code,
       why: explainAccrual(factsOf(await getAccrualReasons(trx, row.id), rule)),
-      base: row.baseMinor,
     })
   }
   return found

@@ -86,7 +86,6 @@ export async function listAllAccruals(trx: Trx) {
       'accruals.depth',
       'accruals.ruleId',
       'accruals.amountMinor',
-      'accruals.baseMinor',
       'linePayments.allocationUnit as unit',
       'payments.vendorPaymentId as payment',
     ])
