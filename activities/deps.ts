@@ -4,6 +4,7 @@ import type { SignalName, WorkflowType } from '../domain/process-names.ts'
 import type { Docusign } from '../integrations/docusign.ts'
 import type { Mailer } from '../integrations/email.ts'
 import type { Links } from '../integrations/links.ts'
+import type { StripeBalance } from '../integrations/stripe-balance.ts'
 import type { StripeBilling } from '../integrations/stripe-billing.ts'
 import type { StripeConnect } from '../integrations/stripe-connect.ts'
 import type { StripeEvents } from '../integrations/stripe-events.ts'
@@ -26,6 +27,7 @@ export interface ActivityDeps {
   billing: StripeBilling
   connect: StripeConnect
   events: StripeEvents
+  balance: StripeBalance
   docusign: Docusign
   mailer: Mailer
   links: Links

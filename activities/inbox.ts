@@ -21,12 +21,15 @@ import { findSubscriptionByVendorId, markSubscription } from '../db/subscription
 import { isDomainError } from '../domain/errors.ts'
 import { uuidOf } from '../domain/ids.ts'
 import { signalNames, type Vendor, workflowIds } from '../domain/process-names.ts'
+import type { PaidInvoice } from '../integrations/stripe-billing.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
-import { bookInvoice } from './commission/payments.ts'
+import { bookInvoice, bookInvoices } from './commission/payments.ts'
 import { bookCreditNote, bookDispute, bookRefund } from './commission/reversals.ts'
+import type { Sale } from './commission/sales.ts'
 import type { ActivityDeps } from './deps.ts'
 
-const batchSize = 100
+/** So many events are booked together, the paid invoices among them in one transaction. */
+export const inboxBatch = 2_000
 
 export interface DrainedInbox {
   /** Processes to tell; each stays listed until its delivery is confirmed. */
@@ -40,16 +43,17 @@ export function inboxActivities(deps: ActivityDeps) {
   return {
     /** Books the next batch. Every event is tried; one that cannot ever succeed is parked. */
     async drainInbox({ vendor }: { vendor: Vendor }): Promise<DrainedInbox> {
-      const events = await listPendingEvents(db, vendor, batchSize)
+      const events = await listPendingEvents(db, vendor, inboxBatch)
+      const booked = await bookTogether(deps, events)
       const failures: unknown[] = []
       for (const event of events) {
-        const failure = await bookEvent(deps, event)
+        const failure = await bookEvent(deps, event, booked)
         if (failure) failures.push(failure)
       }
-      const wakes = await listUndeliveredWakes(db, vendor, batchSize)
+      const wakes = await listUndeliveredWakes(db, vendor, inboxBatch)
       // Whatever could be booked is booked; the rest is tried again with the step.
       if (failures.length > 0 && wakes.length === 0) throw failures[0]
-      return { wakes, more: events.length === batchSize || failures.length > 0 }
+      return { wakes, more: events.length === inboxBatch || failures.length > 0 }
     },
 
     async confirmWakes({ eventRowIds }: { eventRowIds: string[] }): Promise<void> {
@@ -58,10 +62,60 @@ export function inboxActivities(deps: ActivityDeps) {
   }
 }
 
-/** @returns the error of an event that has to be tried again. */
-async function bookEvent(deps: ActivityDeps, event: PendingEvent): Promise<unknown> {
+/** Whom to tell of events that are booked already, by their ids. */
+type Booked = Map<PendingEvent['id'], Wake | null>
+
+/**
+ * Books the paid invoices of a batch in one transaction. What could not be read, or all where the
+ * transaction fails, is tried alone: one that cannot be booked keeps no other waiting.
+ */
+async function bookTogether(deps: ActivityDeps, events: PendingEvent[]): Promise<Booked> {
+  const paid = events.filter(({ type }) => type === 'invoice.paid')
+  if (paid.length < 2) return new Map()
+  const read = await readInvoices(deps, paid)
   try {
-    await markEventApplied(deps.db, event.id, await applyEvent(deps, event))
+    const sales = await bookInvoices(
+      deps,
+      read.map(({ invoice }) => invoice),
+    )
+    return new Map(read.map(({ eventRowId }, i) => [eventRowId, wakeForSale(sales[i] ?? null)]))
+  } catch (error) {
+    log.warn('invoices could not be booked together', { problem: problemOf(error) })
+    return new Map()
+  }
+}
+
+/** So many invoices are asked for at once. */
+const readsAtOnce = 8
+
+async function readInvoices({ billing }: ActivityDeps, events: PendingEvent[]) {
+  const found: { eventRowId: PendingEvent['id']; invoice: PaidInvoice }[] = []
+  for (let next = 0; next < events.length; next += readsAtOnce) {
+    const group = events.slice(next, next + readsAtOnce)
+    const answers = await Promise.allSettled(
+      group.map(({ objectId }) => billing.readInvoice(objectId)),
+    )
+    for (const [i, { id }] of group.entries()) {
+      const answer = answers[i]
+      if (answer?.status === 'fulfilled') found.push({ eventRowId: id, invoice: answer.value })
+    }
+  }
+  return found
+}
+
+/** @returns the error of an event that has to be tried again. */
+async function bookEvent(
+  deps: ActivityDeps,
+  event: PendingEvent,
+  booked: Booked,
+): Promise<unknown> {
+  try {
+    const wake = booked.get(event.id)
+    await markEventApplied(
+      deps.db,
+      event.id,
+      wake === undefined ? await applyEvent(deps, event) : wake,
+    )
     return undefined
   } catch (error) {
     const problem = problemOf(error)
@@ -111,7 +165,10 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
 }
 
 async function wakeForInvoice(deps: ActivityDeps, invoiceId: string): Promise<Wake | null> {
-  const sale = await bookInvoice(deps, await deps.billing.readInvoice(invoiceId))
+  return wakeForSale(await bookInvoice(deps, await deps.billing.readInvoice(invoiceId)))
+}
+
+function wakeForSale(sale: Sale | null): Wake | null {
   if (!sale?.subscriptionId) return null
   return {
     workflowId: workflowIds.subscription(sale.subscriptionId),

@@ -1,4 +1,5 @@
 /** All activities, made with their dependencies. */
+import { balanceActivities } from './balance.ts'
 import type { ActivityDeps } from './deps.ts'
 import { guardSteps } from './failures.ts'
 import { inboxActivities } from './inbox.ts'
@@ -20,6 +21,7 @@ export function createActivities(deps: ActivityDeps) {
     ...inboxActivities(deps),
     ...settlementActivities(deps),
     ...payoutActivities(deps),
+    ...balanceActivities(deps),
     ...tierActivities(deps),
     ...relayActivities(deps),
   })

@@ -4,6 +4,8 @@
  */
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
+import { processorInvariants } from './processor-invariants.ts'
+import { recomputed } from './recompute.ts'
 import { brokenSeals } from './seals.ts'
 
 export interface Invariant {
@@ -266,6 +268,8 @@ export const invariants: Invariant[] = [
   ...ledgerInvariants,
   ...commissionInvariants,
   ...settlementInvariants,
+  ...processorInvariants,
+  recomputed,
 ].sort((a, b) => (a.id < b.id ? -1 : 1))
 
 export interface Violation {

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import { DomainError } from '../domain/errors.ts'
-import type { Db, Trx } from './database.ts'
+import { type Db, lockName, type Trx } from './database.ts'
+import { type Columns, columnsAndRows, unnested } from './rows.ts'
 import type { LedgerAccountsTable, LedgerJournalsTable } from './schema.ts'
 
 export type AccountPurpose = LedgerAccountsTable['purpose']
@@ -33,6 +34,7 @@ export interface Journal {
 const chart: Record<AccountPurpose, { normalSide: 'debit' | 'credit'; allowContra: boolean }> = {
   stripe_clearing: { normalSide: 'debit', allowContra: true },
   stripe_balance: { normalSide: 'debit', allowContra: true },
+  stripe_fees: { normalSide: 'debit', allowContra: true },
   platform_revenue: { normalSide: 'credit', allowContra: false },
   platform_fees: { normalSide: 'credit', allowContra: false },
   tax_payable: { normalSide: 'credit', allowContra: true },
@@ -83,42 +85,39 @@ export async function recordJournals(trx: Trx, journals: Journal[]): Promise<voi
   await insertPostings(trx, meant, inserted)
 }
 
-async function insertJournals(trx: Trx, journals: Journal[], hashes: Map<string, Buffer>) {
-  const rows = await trx
-    .insertInto('ledgerJournals')
-    .values(
-      journals.map((journal) => ({
-        kind: journal.kind,
-        sourceType: journal.sourceType,
-        sourceId: journal.sourceId,
-        period: journal.period,
-        effectiveAt: journal.effectiveAt,
-        requestHash: hashes.get(journalKey(journal)) ?? Buffer.alloc(0),
-      })),
-    )
-    .onConflict((conflict) => conflict.columns(['kind', 'sourceType', 'sourceId']).doNothing())
-    .returning(['id', 'kind', 'sourceType', 'sourceId'])
-    .execute()
-  return new Map(rows.map((row) => [journalKey(row), row.id]))
+type NewJournal = Omit<Journal, 'postings'> & { requestHash: Buffer }
+
+const journalColumns: Columns<NewJournal> = {
+  kind: 'text',
+  sourceType: 'text',
+  sourceId: 'uuid',
+  period: 'text',
+  effectiveAt: 'timestamptz',
+  requestHash: 'bytea',
 }
 
+async function insertJournals(trx: Trx, journals: Journal[], hashes: Map<string, Buffer>) {
+  const rows = journals.map((journal) => ({
+    ...journal,
+    requestHash: hashes.get(journalKey(journal)) ?? Buffer.alloc(0),
+  }))
+  const inserted = await sql<{ id: bigint; kind: string; sourceType: string; sourceId: string }>`
+    insert into ledger_journals ${columnsAndRows(journalColumns, rows)}
+    on conflict (kind, source_type, source_id) do nothing
+    returning id, kind, source_type, source_id`.execute(trx)
+  return new Map(inserted.rows.map((row) => [journalKey(row), row.id]))
+}
+
+type JournalKey = Pick<Journal, 'kind' | 'sourceType' | 'sourceId'>
+
+const keyColumns: Columns<JournalKey> = { kind: 'text', sourceType: 'text', sourceId: 'uuid' }
+
 async function refuseMismatches(trx: Trx, journals: Journal[], hashes: Map<string, Buffer>) {
-  const stored = await trx
-    .selectFrom('ledgerJournals')
-    .select(['kind', 'sourceType', 'sourceId', 'requestHash'])
-    .where((eb) =>
-      eb.or(
-        journals.map((journal) =>
-          eb.and({
-            kind: journal.kind,
-            sourceType: journal.sourceType,
-            sourceId: journal.sourceId,
-          }),
-        ),
-      ),
-    )
-    .execute()
-  const other = stored.find((row) => !hashes.get(journalKey(row))?.equals(row.requestHash))
+  const { rows } = await sql<JournalKey & { requestHash: Buffer }>`
+    select stored.kind, stored.source_type, stored.source_id, stored.request_hash
+    from ${unnested(keyColumns, journals)} as wanted (kind, source_type, source_id)
+    join ledger_journals stored using (kind, source_type, source_id)`.execute(trx)
+  const other = rows.find((row) => !hashes.get(journalKey(row))?.equals(row.requestHash))
   if (other) {
     throw new DomainError(
       'idempotency_mismatch',
@@ -127,12 +126,33 @@ async function refuseMismatches(trx: Trx, journals: Journal[], hashes: Map<strin
   }
 }
 
+interface NewPosting {
+  journalId: bigint
+  debitAccountId: bigint
+  creditAccountId: bigint
+  currency: string
+  amountMinor: bigint
+}
+
+const postingColumns: Columns<NewPosting> = {
+  journalId: 'bigint',
+  debitAccountId: 'bigint',
+  creditAccountId: 'bigint',
+  currency: 'text',
+  amountMinor: 'bigint',
+}
+
 async function insertPostings(trx: Trx, journals: Journal[], inserted: Map<string, bigint>) {
   const fresh = journals.filter((journal) => inserted.has(journalKey(journal)))
   if (fresh.length === 0) return
-  const accounts = await ensureAccounts(
+  const accounts = await openAccounts(
     trx,
-    fresh.flatMap((journal) => journal.postings),
+    fresh.flatMap(({ postings }) =>
+      postings.flatMap(({ debit, credit, currency }) => [
+        { account: debit, currency },
+        { account: credit, currency },
+      ]),
+    ),
   )
   const accountId = (account: AccountRef, currency: string) => {
     const id = accounts.get(keyOf(account, currency))
@@ -140,30 +160,32 @@ async function insertPostings(trx: Trx, journals: Journal[], inserted: Map<strin
     return id
   }
   const rows = fresh.flatMap((journal) =>
-    journal.postings.map(({ debit, credit, currency, amount }) => ({
-      journalId: inserted.get(journalKey(journal)) ?? 0n,
-      debitAccountId: accountId(debit, currency),
-      creditAccountId: accountId(credit, currency),
-      currency,
-      amountMinor: amount,
-    })),
+    journal.postings.map(
+      ({ debit, credit, currency, amount }): NewPosting => ({
+        journalId: inserted.get(journalKey(journal)) ?? 0n,
+        debitAccountId: accountId(debit, currency),
+        creditAccountId: accountId(credit, currency),
+        currency,
+        amountMinor: amount,
+      }),
+    ),
   )
-  await trx.insertInto('ledgerPostings').values(rows).execute()
+  await sql`insert into ledger_postings ${columnsAndRows(postingColumns, rows)}`.execute(trx)
 }
 
-/** Finds or opens the accounts of the postings; sorted, so that two writers never deadlock. */
-async function ensureAccounts(trx: Trx, postings: Posting[]): Promise<Map<string, bigint>> {
-  const wanted = new Map<string, { account: AccountRef; currency: string }>()
-  for (const { debit, credit, currency } of postings) {
-    for (const account of [debit, credit]) {
-      wanted.set(keyOf(account, currency), { account, currency })
-    }
-  }
+interface AccountIn {
+  account: AccountRef
+  currency: string
+}
+
+/** Finds or opens accounts; sorted, so that two writers never deadlock. @returns ids by meaning. */
+export async function openAccounts(trx: Trx, accounts: AccountIn[]): Promise<Map<string, bigint>> {
+  const wanted = new Map(accounts.map((one) => [keyOf(one.account, one.currency), one]))
   const found = await findAccounts(trx, [...wanted.values()])
   const missing = [...wanted.keys()].filter((key) => !found.has(key)).sort()
   if (missing.length === 0) return found
   const rows = missing.map((key) => {
-    const { account, currency } = wanted.get(key) as { account: AccountRef; currency: string }
+    const { account, currency } = wanted.get(key) as AccountIn
     return {
       purpose: account.purpose,
       partnerId: account.partnerId ?? null,
@@ -179,22 +201,38 @@ async function ensureAccounts(trx: Trx, postings: Posting[]): Promise<Map<string
   return findAccounts(trx, [...wanted.values()])
 }
 
-async function findAccounts(trx: Trx, wanted: { account: AccountRef; currency: string }[]) {
-  const purposes = wanted.map(({ account }) => account.purpose)
-  const partnerIds = wanted.map(({ account }) => account.partnerId ?? null)
-  const codes = wanted.map(({ currency }) => currency)
+type AccountKey = { purpose: string; partnerId: string | null; currency: string }
+
+const accountColumns: Columns<AccountKey> = {
+  purpose: 'text',
+  partnerId: 'uuid',
+  currency: 'text',
+}
+
+async function findAccounts(trx: Trx, wanted: AccountIn[]) {
+  const keys = wanted.map(({ account, currency }) => ({
+    purpose: account.purpose,
+    partnerId: account.partnerId ?? null,
+    currency,
+  }))
+  const platform = keys.filter(({ partnerId }) => partnerId === null)
   const { rows } = await sql<{
     id: bigint
     purpose: AccountPurpose
     partnerId: string | null
     currency: string
   }>`
-    select account.id, account.purpose, account.partner_id, account.currency
-    from unnest(${purposes}::text[], ${partnerIds}::uuid[], ${codes}::text[])
-      as wanted (purpose, partner_id, currency)
-    join ledger_accounts account
-      on account.purpose = wanted.purpose and account.currency = wanted.currency
-      and account.partner_id is not distinct from wanted.partner_id`.execute(trx)
+    select account.id, wanted.*
+    from ${unnested(accountColumns, keys)} wanted (purpose, partner_id, currency)
+    cross join lateral (
+      select id from ledger_accounts
+      where purpose = wanted.purpose and currency = wanted.currency
+        and partner_id = wanted.partner_id offset 0) account
+    union all
+    select account.id, wanted.*
+    from ${unnested(accountColumns, platform)} wanted (purpose, partner_id, currency)
+    join ledger_accounts account using (purpose, currency)
+    where account.partner_id is null`.execute(trx)
   return new Map(
     rows.map((row) => {
       const account: AccountRef = { purpose: row.purpose }
@@ -261,13 +299,13 @@ export async function recordReversal(trx: Trx, reversal: Reversal): Promise<bigi
   return id
 }
 
-/** Lets one at a time reverse a journal; the row itself never changes. */
+/** Lets one at a time reverse a journal. */
 async function lockJournal(trx: Trx, id: bigint) {
+  await lockName(trx, `reversal:${id}`)
   const journal = await trx
     .selectFrom('ledgerJournals')
     .select(['kind', 'sourceType', 'sourceId'])
     .where('id', '=', id)
-    .forNoKeyUpdate()
     .executeTakeFirst()
   if (!journal) throw new DomainError('not_found', `there is no journal ${id}`)
   return journal

@@ -198,6 +198,15 @@ export async function recordMove(
     where moved.ancestor_id = ${partnerId}`.execute(trx)
 }
 
+/** The topmost partner above each of these, as far as any is known of. */
+export async function listRoots(db: Db, partnerIds: string[]): Promise<Map<string, string>> {
+  const { rows } = await sql<{ partnerId: string; rootId: string }>`
+    select partner.id as partner_id, (select ancestor_id from partner_ancestry
+      where partner_id = partner.id order by depth desc limit 1) as root_id
+    from unnest(${partnerIds}::uuid[]) partner (id)`.execute(db)
+  return new Map(rows.map(({ partnerId, rootId }) => [partnerId, rootId]))
+}
+
 /** Changes the status; another old status than the expected ones leaves the row as it is. */
 export async function markPartner(
   trx: Trx,

@@ -32,6 +32,15 @@ export async function bookingPeriod(trx: Trx, at: Date): Promise<string> {
   }
 }
 
+/** The same for facts of many instants. */
+export async function bookingPeriods(trx: Trx, instants: Date[]): Promise<(at: Date) => string> {
+  const booked = new Map<string, string>()
+  for (const month of new Set(instants.map(periodOf))) {
+    booked.set(month, await bookingPeriod(trx, periodStart(month)))
+  }
+  return (at) => booked.get(periodOf(at)) ?? periodOf(at)
+}
+
 /** The oldest period before this one that has journals and is not closed. */
 export async function findUnsettledBefore(db: Db, period: string): Promise<string | undefined> {
   const row = await db

@@ -37,6 +37,17 @@ export async function findTenantOf(db: Db, partnerId: string) {
   return db.selectFrom('tenants').selectAll().where('partnerId', '=', partnerId).executeTakeFirst()
 }
 
+/** Those of these partners that have a tenant. */
+export async function listTenantOwners(db: Db, partnerIds: string[]): Promise<Set<string>> {
+  if (partnerIds.length === 0) return new Set()
+  const rows = await db
+    .selectFrom('tenants')
+    .select('partnerId')
+    .where('partnerId', 'in', partnerIds)
+    .execute()
+  return new Set(rows.map(({ partnerId }) => partnerId))
+}
+
 export async function findVisibleTenant(db: Db, viewer: Viewer, id: string) {
   return db
     .selectFrom('tenants')

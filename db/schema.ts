@@ -283,7 +283,7 @@ export interface LedgerAccountsTable {
   id: GeneratedAlways<bigint>
   normalSide: 'debit' | 'credit'
   partnerId: string | null
-  purpose: 'stripe_clearing' | 'stripe_balance' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
+  purpose: 'stripe_clearing' | 'stripe_balance' | 'stripe_fees' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
 }
 
 export interface LedgerBalancesTable {
@@ -295,7 +295,7 @@ export interface LedgerBalancesTable {
 export interface LedgerJournalsTable {
   effectiveAt: Timestamp
   id: GeneratedAlways<bigint>
-  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal'
+  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn'
   period: string
   postedAt: Defaulted<Timestamp>
   reason: string | null
@@ -545,6 +545,32 @@ export interface StatementsTable {
   runId: string
 }
 
+export interface StripeMirrorTable {
+  completeTo: Timestamp
+  onlyRow: Defaulted<boolean>
+  walkAfter: string | null
+  walkNewest: Timestamp | null
+}
+
+export interface StripeTxnsTable {
+  amountMinor: bigint
+  availableAt: Timestamp
+  createdAt: Timestamp
+  currency: string
+  feeJournalId: bigint | null
+  feeMinor: bigint
+  id: Defaulted<string>
+  journalId: bigint | null
+  netMinor: bigint
+  recordedAt: Defaulted<Timestamp>
+  settlesCurrency: string | null
+  settlesMinor: bigint | null
+  type: string
+  vendorChargeId: string | null
+  vendorSourceId: string | null
+  vendorTxnId: string
+}
+
 export interface SubscriptionsTable {
   activatedAt: Timestamp | null
   canceledAt: Timestamp | null
@@ -644,6 +670,8 @@ export interface DB {
   rateLimits: RateLimitsTable
   settlementRuns: SettlementRunsTable
   statements: StatementsTable
+  stripeMirror: StripeMirrorTable
+  stripeTxns: StripeTxnsTable
   subscriptions: SubscriptionsTable
   tenants: TenantsTable
   tiers: TiersTable

@@ -107,6 +107,19 @@ export async function getSubscriptionOrder(db: Db, id: string) {
   return row
 }
 
+/** Whose subscriptions these are, and what for. */
+export async function listSubscriptionOwners(db: Db, ids: string[]) {
+  const { rows } = await sql<{
+    id: string
+    partnerId: string
+    customerId: string
+    featurePackageId: string
+  }>`
+    select id, partner_id, customer_id, feature_package_id from subscriptions
+    where id = any(${ids})`.execute(db)
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
 export async function recordSubscription(
   trx: Trx,
   order: { id: string; customerId: string; partnerId: string; featurePackageId: string },
@@ -146,6 +159,15 @@ export async function markSubscription(
   id: string,
   status: SubscriptionStatus,
 ): Promise<void> {
+  await markSubscriptions(db, [id], status)
+}
+
+/** The same for many at once. */
+export async function markSubscriptions(
+  db: Db,
+  ids: string[],
+  status: SubscriptionStatus,
+): Promise<void> {
   await db
     .updateTable('subscriptions')
     .set({
@@ -155,7 +177,7 @@ export async function markSubscription(
         : {}),
       ...(status === 'canceled' ? { canceledAt: sql<Date>`clock_timestamp()` } : {}),
     })
-    .where('id', '=', id)
+    .where(sql<boolean>`id = any(${ids})`)
     .where('status', 'not in', ['canceled', status])
     .execute()
 }

@@ -25,20 +25,19 @@ export async function listTierMetrics(
       where partners.programme_id = ${page.programmeId} and partners.status = 'active'
         and (${page.after}::uuid is null or partners.id > ${page.after}::uuid)
       order by partners.id limit ${page.size}
+    ), line as (
+      select customer.partner_id, line.id, line.base_minor, line.paid_at
+      from customers customer
+      join line_payments line on line.customer_id = customer.id
+      where customer.partner_id in (select id from page) and line.currency = ${page.currency}
     ), paid as (
-      select line.partner_id, sum(line.base_minor) as amount
-      from line_payments line
-      join payments payment on payment.id = line.payment_id and payment.kind = 'customer'
-      where line.partner_id in (select id from page) and line.currency = ${page.currency}
-        and line.paid_at >= ${page.from} and line.paid_at < ${page.until}
+      select partner_id, sum(base_minor) as amount from line
+      where paid_at >= ${page.from} and paid_at < ${page.until}
       group by 1
     ), back as (
       select line.partner_id, sum(reversal.base_minor) as amount
-      from line_reversals reversal
-      join line_payments line on line.id = reversal.line_payment_id
-      join payments payment on payment.id = line.payment_id and payment.kind = 'customer'
-      where line.partner_id in (select id from page) and line.currency = ${page.currency}
-        and reversal.happened_at >= ${page.from} and reversal.happened_at < ${page.until}
+      from line_reversals reversal join line on line.id = reversal.line_payment_id
+      where reversal.happened_at >= ${page.from} and reversal.happened_at < ${page.until}
       group by 1
     )
     select page.id as partner_id, page.tier,
@@ -97,10 +96,7 @@ export async function recordTierFrom(
     order by valid limit 1`.execute(trx)
   const held = rows[0]
   if (!held || held.tier === tier) return
-  if (held.whole) {
-    await trx.updateTable('partnerTiers').set({ tier, reason }).where('id', '=', held.id).execute()
-    return
-  }
+  if (held.whole) return replaceTier(trx, { id: held.id, tier, reason })
   const { rows: ended } = await sql<{ until: Date | null }>`
     with before as (select upper(valid) as until from partner_tiers where id = ${held.id})
     update partner_tiers set valid = tstzrange(lower(valid), ${held.from})
@@ -109,6 +105,25 @@ export async function recordTierFrom(
     insert into partner_tiers (partner_id, tier, previous_tier, valid, reason)
     values (${partnerId}, ${tier}, ${held.tier},
       tstzrange(${held.from}, ${ended[0]?.until ?? null}::timestamptz), ${reason})`.execute(trx)
+}
+
+/** A change that another of the same instant makes undone leaves the tier before it going on. */
+async function replaceTier(
+  trx: Trx,
+  change: { id: string; tier: TierName; reason: string },
+): Promise<void> {
+  const { id, tier, reason } = change
+  const { rows: undone } = await sql<{ partnerId: string; from: Date; until: Date | null }>`
+    delete from partner_tiers where id = ${id} and previous_tier = ${tier}
+    returning partner_id, lower(valid) as from, upper(valid) as until`.execute(trx)
+  const gone = undone[0]
+  if (gone) {
+    await sql`
+      update partner_tiers set valid = tstzrange(lower(valid), ${gone.until}::timestamptz)
+      where partner_id = ${gone.partnerId} and upper(valid) = ${gone.from}`.execute(trx)
+    return
+  }
+  await trx.updateTable('partnerTiers').set({ tier, reason }).where('id', '=', id).execute()
 }
 
 export async function findTierChangeOf(db: Db, partnerId: string, reviewPeriod: string) {

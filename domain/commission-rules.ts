@@ -57,3 +57,26 @@ export interface CommissionRule {
   /** Whether set-up fees earn under the rule. */
   setupFee: boolean
 }
+
+/** The stretch around an instant that a cap counts in: UTC, half open; null is without an end. */
+export function capStretch(per: CapPeriod, at: Date): { from: Date | null; until: Date | null } {
+  const [year, month, day] = [at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate()]
+  const days = (first: number, count: number) => ({
+    from: new Date(Date.UTC(year, month, first)),
+    until: new Date(Date.UTC(year, month, first + count)),
+  })
+  switch (per) {
+    case 'day':
+      return days(day, 1)
+    case 'week':
+      // Weeks begin on Mondays.
+      return days(day - ((at.getUTCDay() + 6) % 7), 7)
+    case 'month':
+      return {
+        from: new Date(Date.UTC(year, month, 1)),
+        until: new Date(Date.UTC(year, month + 1, 1)),
+      }
+    case 'all':
+      return { from: null, until: null }
+  }
+}

@@ -5,6 +5,7 @@ import {
   floorShare,
   growthShare,
   larger,
+  plus,
   type Rate,
   smaller,
   splitWhole,
@@ -42,6 +43,8 @@ export interface EarlierShare {
   collected: bigint
   /** By this rule alone, before its limits. */
   target: bigint
+  /** The same before it was rounded, where each part has a rate of its own; else nothing. */
+  exact: Rate
   /** In all, whichever rules gave it. */
   amount: bigint
   /** Of that, what other rules gave: a rule never rates a part again. */
@@ -55,6 +58,8 @@ export interface LineToShare {
   base: bigint
   /** Collected by earlier payments of the same line. */
   collectedBefore: bigint
+  /** What those gave, to whichever depth, whether or not it earns now. */
+  givenBefore: { depth: number; amount: bigint }[]
   /** What the whole line costs, without tax. */
   lineAmount: bigint
   quantity: bigint
@@ -130,8 +135,11 @@ function grownTarget(line: LineToShare): (beneficiary: Beneficiary) => bigint {
         return floorShare(collected, terms.rate) + flatSoFar(terms.amountPerUnit) - earlier.target
       case 'tiered_marginal':
         return marginal(terms.bands, volumeBefore + base) - marginal(terms.bands, volumeBefore)
-      case 'tiered_cliff':
-        return floorShare(base, bandAt(terms.bands, volumeBefore + base).rate)
+      case 'tiered_cliff': {
+        const { rate } = bandAt(terms.bands, volumeBefore + base)
+        const exact = plus(earlier.exact, { num: base * rate.num, den: rate.den })
+        return floorShare(1n, exact) - earlier.target
+      }
     }
   }
 }
@@ -176,33 +184,39 @@ function limited(
 ): LineShare {
   const { excluded, earlier, capRoom } = beneficiary
   if (excluded) return { beneficiary, target: 0n, amount: 0n, limitedBy: excluded }
-  const overrides = taken.filter((share) => share.beneficiary.depth > 0)
-  const before = sumOfEarlier(taken)
-  const overridesBefore = sumOfEarlier(overrides)
-  const now = (shares: LineShare[]) => sum(shares.map(({ amount }) => amount))
+  const { depth } = beneficiary
+  const before = line.givenBefore.filter((given) => given.depth < depth)
+  const now = taken.map((share) => ({ depth: share.beneficiary.depth, amount: share.amount }))
   const began = reach(line, beneficiary, {
     collected: line.collectedBefore,
     own: earlier.collected,
     target: earlier.target,
-    taken: before,
-    overrides: overridesBefore,
+    taken: inAll(before),
+    overrides: inOverrides(before),
   })
   const ends = reach(line, beneficiary, {
     collected: line.collectedBefore + line.base,
     own: earlier.collected + line.base,
     target: earlier.target + target,
-    taken: before + now(taken),
-    overrides: overridesBefore + now(overrides),
+    taken: inAll([...before, ...now]),
+    overrides: inOverrides([...before, ...now]),
   })
-  const amount = larger(ends.amount - began.amount, 0n)
+  // Larger depths may have what a rule of today would have left nothing of.
+  const left = line.collectedBefore + line.base - inAll([...line.givenBefore, ...now])
+  const wanted = larger(ends.amount - began.amount, 0n)
+  const limit = left < wanted ? 'line' : ends.limit
+  const amount = larger(smaller(wanted, left), 0n)
   if (capRoom !== null && capRoom < amount) {
     return { beneficiary, target, amount: capRoom, limitedBy: 'cap' }
   }
-  return { beneficiary, target, amount, limitedBy: ends.limit }
+  return { beneficiary, target, amount, limitedBy: limit }
 }
 
-const sumOfEarlier = (shares: LineShare[]) =>
-  sum(shares.map(({ beneficiary }) => beneficiary.earlier.amount))
+type Given = LineToShare['givenBefore']
+
+const inAll = (given: Given) => sum(given.map(({ amount }) => amount))
+
+const inOverrides = (given: Given) => inAll(given.filter(({ depth }) => depth > 0))
 
 /** How far a share reaches at one stand of the line, and what ends it there. */
 function reach(

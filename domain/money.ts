@@ -19,6 +19,12 @@ export function basisPoints(bps: number): Rate {
   return { num: BigInt(bps), den: 10_000n }
 }
 
+/** Two fractions together. */
+export function plus(a: Rate, b: Rate): Rate {
+  if (a.den === b.den) return { num: a.num + b.num, den: a.den }
+  return { num: a.num * b.den + b.num * a.den, den: a.den * b.den }
+}
+
 /** The exact share rounded down; amounts are never negative here. */
 export function floorShare(base: bigint, rate: Rate): bigint {
   return (base * rate.num) / rate.den

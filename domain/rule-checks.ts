@@ -1,6 +1,6 @@
 /** Which rule pays a line, and what is wrong with a set of rules before any line is paid. */
 import type { Band, CommissionRule } from './commission-rules.ts'
-import type { Rate } from './money.ts'
+import { plus, type Rate } from './money.ts'
 import type { TierName } from './tiers.ts'
 
 export interface BandProblem {
@@ -142,11 +142,6 @@ export interface ChainExcess {
   /** From when on; null where it was always so. */
   from: Date | null
   total: Rate
-}
-
-function plus(a: Rate, b: Rate): Rate {
-  if (a.den === b.den) return { num: a.num + b.num, den: a.den }
-  return { num: a.num * b.den + b.num * a.den, den: a.den * b.den }
 }
 
 const isMore = (a: Rate, b: Rate) => a.num * b.den > b.num * a.den

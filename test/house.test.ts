@@ -84,13 +84,17 @@ const mayImport: Record<string, { rooms: string[]; packages: RegExp }> = {
     rooms: ['domain', 'db', 'activities', 'simulation'],
     packages: /^(zod|node:crypto$)/,
   },
+  bench: {
+    rooms: ['domain', 'db', 'activities', 'scripts', 'bench'],
+    packages: /^(kysely|node:)/,
+  },
   worker: {
     rooms: ['domain', 'db', 'integrations', 'activities', 'worker', 'config.ts'],
     packages: /^(@temporalio\/|pino|node:)/,
   },
   scripts: {
     rooms: [
-      ...['domain', 'db', 'integrations', 'api', 'simulation', 'worker', 'scripts'],
+      ...['domain', 'db', 'integrations', 'api', 'simulation', 'bench', 'worker', 'scripts'],
       'config.ts',
     ],
     packages: /^(kysely|pg|zod|@temporalio\/|@grpc\/grpc-js|node:)/,
@@ -110,6 +114,7 @@ const doors: { from: RegExp; to: RegExp; typeOnly?: boolean; why: string }[] = [
   { from: /^workflows\//, to: /^activities\//, typeOnly: true, why: 'types of steps' },
   { from: /^workflows\/inbox\.ts$/, to: /^db\/inbox\.ts$/, typeOnly: true, why: 'type of a wake' },
   { from: /^simulation\//, to: /^integrations\//, typeOnly: true, why: 'shapes of a vendor' },
+  { from: /^bench\//, to: /^integrations\//, typeOnly: true, why: 'shapes of a vendor' },
   { from: /^api\//, to: /^workflows\/contract\.ts$/, why: 'updates by definition' },
   { from: /^api\/server\.ts$/, to: /^(config\.ts|pino)$/, why: 'a composition root' },
   { from: /^api\//, to: /^stripe$/, typeOnly: true, why: 'its signature checks, as a type' },
@@ -161,8 +166,9 @@ describe('rooms', () => {
     expect(missing.filter((folder) => !folder.startsWith('.'))).toEqual([])
   })
 
-  it('keep SQL in db/', () => {
-    const outside = sources.filter((file) => roomOf(file) !== 'db' && !serverTools.has(file))
+  it('keep SQL in db/, benchmarks in their own words', () => {
+    const rooms = new Set(['db', 'bench'])
+    const outside = sources.filter((file) => !rooms.has(roomOf(file)) && !serverTools.has(file))
     const pattern = /sql`|sql<|\.(selectFrom|insertInto|updateTable|deleteFrom)\(|client\.query/
     expect(linesBreaking('sql', pattern, outside)).toEqual([])
   })

@@ -6,6 +6,7 @@ import { openDatabase } from '../db/database.ts'
 import { createDocusign } from '../integrations/docusign.ts'
 import { createMailer } from '../integrations/email.ts'
 import { createLinks } from '../integrations/links.ts'
+import { stripeBalance } from '../integrations/stripe-balance.ts'
 import { stripeBilling } from '../integrations/stripe-billing.ts'
 import { createStripe } from '../integrations/stripe-client.ts'
 import { stripeConnect } from '../integrations/stripe-connect.ts'
@@ -29,6 +30,7 @@ export function activityDependencies(
     billing: stripeBilling(stripe),
     connect: stripeConnect(stripe),
     events: stripeEvents(stripe),
+    balance: stripeBalance(stripe),
     docusign: createDocusign(config.docusign),
     mailer,
     links: createLinks(config.api),

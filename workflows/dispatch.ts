@@ -5,11 +5,11 @@ import {
   SearchAttributeType,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/common'
-import { ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow'
+import { ParentClosePolicy, patched, startChild, workflowInfo } from '@temporalio/workflow'
 import { periodOf, previousPeriod } from '../domain/period.ts'
 import { workflowIds } from '../domain/process-names.ts'
 import { monthlySettlement } from './settlement.ts'
-import { quick, refusal } from './steps.ts'
+import { inThisRound, quick, refusal } from './steps.ts'
 
 const scheduledAt = defineSearchAttributeKey(
   'TemporalScheduledStartTime',
@@ -37,7 +37,13 @@ export async function settlementDispatch(): Promise<{ period: string }> {
   return { period }
 }
 
-/** One round over everything that was committed and not started. */
+/**
+ * One round over everything that was committed and not started, and over what moved the balance at
+ * Stripe. The vendor comes last: while it is away, everything else goes on by the minute.
+ */
 export async function sweeper(): Promise<void> {
   await quick.sweep()
+  if (!patched('balance')) return
+  await inThisRound('mirrorBalance')
+  await inThisRound('bookBalance')
 }

@@ -4,6 +4,7 @@ import {
   condition,
   executeChild,
   ParentClosePolicy,
+  patched,
   setCurrentDetails,
   setHandler,
   sleep,
@@ -92,7 +93,7 @@ async function enter({ runId }: SettlementInput, desk: Desk, stage: RunStage): P
   setCurrentDetails(`Stage: ${stage}`)
 }
 
-/** Waits for the cut-off, fetches what webhooks lost, and lets nothing more into the period. */
+/** Waits for the cut-off, fetches what is missing, and lets nothing more into the period. */
 async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
   const { runId } = input
   await enter(input, desk, 'freeze')
@@ -106,8 +107,17 @@ async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
     setCurrentDetails('Waiting: events of the payment provider are not booked yet')
     await pauseAfter(round, 600)
   }
+  if (patched('balance')) await mirrorPeriod(input)
   const refusal = { reason: 'earlier_period_open', problem: 'an earlier period is not settled' }
   await whileRefused(input, refusal, () => quick.freezePeriod({ runId }))
+}
+
+/** What Stripe moved in the month is in the books before nothing more comes into it. */
+async function mirrorPeriod({ runId }: SettlementInput): Promise<void> {
+  let after: string | null = null
+  do after = await vendor.mirrorPeriodBalance({ runId, after })
+  while (after)
+  while ((await batch.bookBalance()) > 0);
 }
 
 /** Repeats a step each hour while one known reason refuses it, and shows the reason meanwhile. */

@@ -43,6 +43,22 @@ async function sent(mail: Promise<unknown>): Promise<void> {
   }
 }
 
+const once = proxyActivities<Activities>({
+  startToCloseTimeout: '50 seconds',
+  heartbeatTimeout: '8 seconds',
+  retry: { maximumAttempts: 1 },
+})
+
+/** A step of a round that comes again in a minute: when it fails it holds nothing up. */
+export async function inThisRound(step: 'mirrorBalance' | 'bookBalance'): Promise<void> {
+  try {
+    await once[step]()
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error
+    log.warn('a step of this round failed', { step, reason: failureType(error) })
+  }
+}
+
 type MailStep =
   | 'mailApplicant'
   | 'mailApprovers'

@@ -1,30 +1,21 @@
 /** What was paid is shared among those who stood above its seller, by the rules of that time. */
 import { insertAccruals, type NewAccrual } from '../../db/commission/accruals.ts'
-import { listPinnedRules, listRulesAt, type StoredRule } from '../../db/commission/rules.ts'
-import {
-  type Earner,
-  earnedUnder,
-  findCustomerSince,
-  listChain,
-  lockRuleUse,
-  volumeUnder,
-} from '../../db/commission/standing.ts'
+import type { NewLinePayment } from '../../db/commission/payments.ts'
+import { postAccruals } from '../../db/commission/postings.ts'
+import type { StoredRule } from '../../db/commission/rules.ts'
 import type { Trx } from '../../db/database.ts'
-import { type Journal, recordJournals } from '../../db/ledger.ts'
-import { getProgramme, type Programme } from '../../db/programmes.ts'
+import type { Programme } from '../../db/programmes.ts'
 import {
   type Beneficiary,
   bandAt,
-  type Exclusion,
   type LineShare,
   type LineTerms,
   type LineToShare,
   shareLine,
 } from '../../domain/commission.ts'
-import { basisPoints, type Rate, sum } from '../../domain/money.ts'
-import { monthsLater } from '../../domain/period.ts'
-import { ruleFor } from '../../domain/rule-checks.ts'
-import { higherTier, type TierName } from '../../domain/tiers.ts'
+import { basisPoints, plus, type Rate, sum } from '../../domain/money.ts'
+import { type RuleUse, readRuleUse, type Use } from './rule-use.ts'
+import { type Choice, chooseRules, type SaleTerms } from './terms.ts'
 
 /** What is shared as one base: a part of a line, or all lines of an invoice under equal rules. */
 export interface Base {
@@ -43,131 +34,107 @@ export interface Base {
   earlier: EarlierPart[]
 }
 
+type StoredLine = Pick<
+  NewLinePayment,
+  'currency' | 'paidAt' | 'period' | 'featurePackageId' | 'setupFee'
+> & { id: string }
+
+/** Where and when a line was paid, which its base takes over. */
+export const placeOf = (line: StoredLine) => ({
+  linePaymentId: line.id,
+  currency: line.currency,
+  paidAt: line.paidAt,
+  period: line.period,
+  product: line.featurePackageId,
+  setupFee: line.setupFee,
+})
+
 export interface EarlierPart {
   collected: bigint
-  shares: { depth: number; ruleId: string; excluded: boolean; target: bigint; amount: bigint }[]
+  shares: EarlierShareOfPart[]
 }
 
-/** Everything that is known of a sale before its lines are looked at. */
-export interface SaleTerms {
-  programme: Programme
-  customerSince: Date
-  paidAt: Date
-  chain: Earner[]
-  rules: StoredRule[]
-  pinned: StoredRule[]
+interface EarlierShareOfPart {
+  depth: number
+  ruleId: string
+  excluded: boolean
+  /** The rate that this part reached; null where the rule pays by the unit. */
+  rate: Rate | null
+  target: bigint
+  amount: bigint
 }
 
-/** The chain, the tiers and the rules as they were when a sale was paid. */
-export async function readSaleTerms(
-  trx: Trx,
-  sale: { partnerId: string; customerId: string; paidAt: Date },
-): Promise<SaleTerms> {
-  const { customerId, paidAt, partnerId } = sale
-  const programme = await getProgramme(trx)
-  const since = await findCustomerSince(trx, customerId)
-  const customerSince = since && since < paidAt ? since : paidAt
-  const chain = await listChain(trx, { partnerId, at: paidAt, customerSince })
-  const rules = await listRulesAt(trx, {
-    programmeId: programme.id,
-    at: paidAt,
-    partnerIds: chain.map((earner) => earner.partnerId),
-  })
-  const pinned = since ? await listPinnedRules(trx, customerId) : []
-  return { programme, customerSince, paidAt, chain, rules, pinned }
-}
-
-/** The rule that pays one earner for a line, and why it pays nothing where it does not. */
-export interface Choice {
-  earner: Earner
-  tier: TierName | null
-  rule: StoredRule
-  excluded: Exclusion | null
-}
-
-/** The rules that pay for a line, one for each depth that has one. */
-export function chooseRules(
-  terms: SaleTerms,
-  line: { product: string | null; setupFee: boolean },
-): Choice[] {
-  return terms.chain.flatMap((earner) => {
-    const tier = higherTier(earner.tierNow, earner.tierAtFirst)
-    const place = {
-      depth: earner.depth,
-      at: terms.paidAt,
-      partner: earner.partnerId,
-      tier,
-      product: line.product,
-    }
-    const paying = ruleFor(terms.rules, { ...place, setupFee: line.setupFee })
-    const named = paying ?? ruleFor(terms.rules, { ...place, setupFee: false })
-    if (!named) return []
-    const rule = versionFor(terms, named)
-    return [{ earner, tier, rule, excluded: paying ? outsideWindow(terms, rule) : 'setup_fee' }]
-  })
-}
-
-/** A customer stays under the version it began with until a newer one was migrated to. */
-function versionFor({ pinned, paidAt }: SaleTerms, rule: StoredRule): StoredRule {
-  if (rule.migratesAt && rule.migratesAt <= paidAt) return rule
-  return pinned.find((candidate) => candidate.code === rule.code) ?? rule
-}
-
-function outsideWindow({ customerSince, paidAt }: SaleTerms, rule: StoredRule): Exclusion | null {
-  if (rule.windowMonths === null) return null
-  if (rule.windowMonths === 0) return paidAt > customerSince ? 'window' : null
-  return paidAt >= monthsLater(customerSince, rule.windowMonths) ? 'window' : null
+/** A base with the terms of its sale. */
+export interface BaseOfSale {
+  base: Base
+  terms: SaleTerms
 }
 
 /**
- * Sales under rules that count over several lines follow one another. All are taken at once and in
- * one order, so that two payments never wait for each other.
+ * Shares bases one after another, in this order, keeps the accruals and posts them. No two of them
+ * may belong to one customer's different payments: the first decides what the next is paid by.
  */
-export async function lockCountingRules(
-  trx: Trx,
-  terms: SaleTerms,
-  lines: { product: string | null; setupFee: boolean }[],
-): Promise<void> {
-  const counting = lines
-    .flatMap((line) => chooseRules(terms, line))
-    .filter(({ rule }) => rule.cap !== null || 'bands' in rule.terms)
-  await lockRuleUse(
-    trx,
-    counting.map(({ rule, earner }) => ({ code: rule.code, partnerId: earner.partnerId })),
-  )
+export async function accrueBases(trx: Trx, bases: BaseOfSale[]): Promise<void> {
+  const chosen = bases.map((one) => ({
+    ...one,
+    choices: chooseRules(one.terms, one.base).map((choice) => ({
+      ...choice,
+      use: useOf(one, choice),
+    })),
+  }))
+  const uses = chosen.flatMap(({ choices }) => choices.map(({ use }) => use))
+  const ruleUse = await readRuleUse(trx, uses)
+  const made = chosen.flatMap((one) => shareBase(one, ruleUse))
+  await insertAccruals(trx, made)
+  await postAccruals(trx, made)
 }
 
-/** Shares one base, keeps the accruals, and posts them. */
-export async function accrueBase(trx: Trx, base: Base, terms: SaleTerms): Promise<void> {
-  const choices = chooseRules(terms, base)
-  const beneficiaries: Beneficiary[] = []
-  for (const choice of choices)
-    beneficiaries.push(await beneficiaryOf(trx, base, { choice, terms }))
-  const line = lineToShare(base, terms.programme)
-  const { rounding, shares } = shareLine(line, beneficiaries)
-  const accruals = shares.map((share, i): NewAccrual => {
+type ChosenRule = Choice & { use: Use }
+
+interface ChosenBase extends BaseOfSale {
+  choices: ChosenRule[]
+}
+
+const useOf = ({ base, terms }: BaseOfSale, { rule, earner }: Choice): Use => ({
+  programmeId: terms.programme.id,
+  rule,
+  partnerId: earner.partnerId,
+  at: terms.paidAt,
+  period: base.period,
+})
+
+/** The accruals of one base; what its rules have given so far is counted on. */
+function shareBase({ base, terms, choices }: ChosenBase, ruleUse: RuleUse): NewAccrual[] {
+  const beneficiaries = choices.map((choice) => beneficiaryOf(base, choice, ruleUse))
+  const { rounding, shares } = shareLine(lineToShare(base, terms.programme), beneficiaries)
+  return choices.flatMap(({ use, tier }, i): NewAccrual[] => {
+    const share = shares[i]
+    if (!share) return []
+    const { amount, beneficiary, limitedBy, target } = share
+    const excluded = beneficiary.excluded !== null
+    ruleUse.add(use, { base: base.base, amount, excluded })
     const rate = appliedRate(share, base)
-    return {
-      linePaymentId: base.linePaymentId,
-      partnerId: share.beneficiary.partnerId,
-      depth: share.beneficiary.depth,
-      ruleId: share.beneficiary.ruleId,
-      baseMinor: base.base,
-      rateNum: rate?.num ?? null,
-      rateDen: rate?.den ?? null,
-      rounding,
-      currency: base.currency,
-      amountMinor: share.amount,
-      targetMinor: share.target,
-      limitedBy: share.limitedBy,
-      tier: choices[i]?.tier ?? null,
-      volumeMinor: 'bands' in share.beneficiary.terms ? volumeWith(share, base) : null,
-      period: base.period,
-      maturesAt: new Date(base.paidAt.getTime() + terms.programme.holdDays * dayMs),
-    }
+    return [
+      {
+        linePaymentId: base.linePaymentId,
+        partnerId: beneficiary.partnerId,
+        depth: beneficiary.depth,
+        ruleId: beneficiary.ruleId,
+        baseMinor: base.base,
+        rateNum: rate?.num ?? null,
+        rateDen: rate?.den ?? null,
+        rounding,
+        currency: base.currency,
+        amountMinor: amount,
+        targetMinor: target,
+        limitedBy,
+        tier,
+        volumeMinor: 'bands' in beneficiary.terms ? volumeWith(share, base) : null,
+        period: base.period,
+        maturesAt: new Date(base.paidAt.getTime() + terms.programme.holdDays * dayMs),
+      },
+    ]
   })
-  await insertAccruals(trx, accruals)
-  await recordJournals(trx, [accrualJournal(base, accruals)])
 }
 
 const dayMs = 24 * 3_600_000
@@ -176,7 +143,8 @@ function lineToShare(base: Base, programme: Programme): LineToShare {
   const pool = programme.overridePoolBps
   return {
     base: base.base,
-    collectedBefore: base.earlier.reduce((total, { collected }) => total + collected, 0n),
+    collectedBefore: sum(base.earlier.map(({ collected }) => collected)),
+    givenBefore: base.earlier.flatMap(({ shares }) => shares),
     lineAmount: base.lineAmount,
     quantity: base.quantity,
     whole: base.whole,
@@ -184,22 +152,20 @@ function lineToShare(base: Base, programme: Programme): LineToShare {
   }
 }
 
-async function beneficiaryOf(
-  trx: Trx,
+function beneficiaryOf(
   base: Base,
-  { choice, terms }: { choice: Choice; terms: SaleTerms },
-): Promise<Beneficiary> {
-  const { rule, earner, excluded } = choice
+  { rule, earner, excluded, use }: ChosenRule,
+  ruleUse: RuleUse,
+): Beneficiary {
   const { partnerId, depth } = earner
-  const use = { partnerId, ruleId: rule.id, period: base.period }
   return {
     partnerId,
     depth,
     ruleId: rule.id,
     terms: lineTerms(rule),
     floor: rule.floor,
-    capRoom: await capRoomOf(trx, { rule, partnerId, terms }),
-    volumeBefore: 'bands' in rule.terms ? await volumeUnder(trx, use) : 0n,
+    capRoom: ruleUse.capRoom(use),
+    volumeBefore: ruleUse.volumeBefore(use),
     excluded,
     earlier: earlierOf(base, { depth, ruleId: rule.id }),
   }
@@ -215,29 +181,20 @@ function earlierOf({ earlier }: Base, { depth, ruleId }: { depth: number; ruleId
   return {
     collected: sum(own.map(({ collected }) => collected)),
     target: sum(own.map(({ target }) => target)),
+    exact: own.reduce((exact, { collected, rate }) => plus(exact, of(collected, rate)), nothing),
     amount: sum(parts.map(({ amount }) => amount)),
     byOthers: sum(others.map(({ amount }) => amount)),
   }
 }
 
+const nothing: Rate = { num: 0n, den: 1n }
+
+const of = (collected: bigint, rate: Rate | null): Rate =>
+  rate ? { num: collected * rate.num, den: rate.den } : nothing
+
 function lineTerms(rule: StoredRule): LineTerms {
   if (rule.terms.kind === 'performance') throw new Error(`${rule.code} is no rule of a line`)
   return rule.terms
-}
-
-async function capRoomOf(
-  trx: Trx,
-  { rule, partnerId, terms }: { rule: StoredRule; partnerId: string; terms: SaleTerms },
-): Promise<bigint | null> {
-  if (!rule.cap) return null
-  const earned = await earnedUnder(trx, {
-    programmeId: terms.programme.id,
-    code: rule.code,
-    partnerId,
-    per: rule.cap.per,
-    at: terms.paidAt,
-  })
-  return earned < rule.cap.amount ? rule.cap.amount - earned : 0n
 }
 
 const volumeWith = ({ beneficiary }: LineShare, { base }: Base) => beneficiary.volumeBefore + base
@@ -247,20 +204,4 @@ function appliedRate(share: LineShare, base: Base): Rate | null {
   const { terms } = share.beneficiary
   if ('rate' in terms) return terms.rate
   return 'bands' in terms ? bandAt(terms.bands, volumeWith(share, base)).rate : null
-}
-
-function accrualJournal(base: Base, accruals: NewAccrual[]): Journal {
-  return {
-    kind: 'accrual',
-    sourceType: 'line_payment',
-    sourceId: base.linePaymentId,
-    period: base.period,
-    effectiveAt: base.paidAt,
-    postings: accruals.map((accrual) => ({
-      debit: { purpose: 'commission_expense' },
-      credit: { purpose: 'partner_accrued', partnerId: accrual.partnerId },
-      currency: base.currency,
-      amount: accrual.amountMinor,
-    })),
-  }
 }

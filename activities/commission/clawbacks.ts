@@ -2,6 +2,7 @@
 import {
   insertClosingClawbacks,
   listTrueUpsOn,
+  lockTrueUpsOn,
   type NewClosingClawback,
 } from '../../db/commission/closing.ts'
 import {
@@ -23,6 +24,7 @@ export async function clawBackLines(
   const reversalOf = new Map(reversals.map(({ id, linePaymentId }) => [linePaymentId, id]))
   const first = reversals[0]
   if (!first) return
+  await lockTrueUpsOn(trx, lineIds)
   const clawbacks = (await listReversibleAccruals(trx, lineIds)).map(
     (accrual): NewClawback => ({
       accrualId: accrual.id,

@@ -10,13 +10,13 @@ import {
   recordClosingAccruals,
 } from '../../db/commission/closing.ts'
 import { listClosingRules, type StoredRule } from '../../db/commission/rules.ts'
-import { earnedUnder, listTiersAt } from '../../db/commission/standing.ts'
+import { listEarned, listTiersAt } from '../../db/commission/standing.ts'
 import type { Trx } from '../../db/database.ts'
 import { type Journal, recordJournals, signedPosting } from '../../db/ledger.ts'
 import { bookingPeriod } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { bandAt } from '../../domain/commission.ts'
-import type { Band } from '../../domain/commission-rules.ts'
+import { type Band, capStretch } from '../../domain/commission-rules.ts'
 import { floorShare, larger, smaller } from '../../domain/money.ts'
 import { periodEnd, periodStart } from '../../domain/period.ts'
 import { clawBackTrueUps } from './clawbacks.ts'
@@ -24,8 +24,7 @@ import { clawBackTrueUps } from './clawbacks.ts'
 /** Books true-ups and bonuses of a period that is closing; repeating it books nothing twice. */
 export async function accruePeriod(trx: Trx, period: string): Promise<void> {
   const { id: programmeId } = await getProgramme(trx)
-  const from = periodStart(period)
-  const rules = await listClosingRules(trx, { programmeId, from, until: periodEnd(period) })
+  const rules = await listClosingRules(trx, { programmeId, period })
   const accruals: NewClosingAccrual[] = []
   for (const rule of rules) {
     const { terms } = rule
@@ -88,13 +87,18 @@ async function trueUps(
 /** What a cap on the month, or on everything, leaves for a true-up; null where there is none. */
 async function capRoom(
   trx: Trx,
-  use: { rule: StoredRule; partnerId: string; programmeId: string; period: string },
+  {
+    rule,
+    partnerId,
+    programmeId,
+    period,
+  }: { rule: StoredRule; partnerId: string; programmeId: string; period: string },
 ): Promise<bigint | null> {
-  const { rule, partnerId, programmeId, period } = use
   if (!rule.cap || (rule.cap.per !== 'month' && rule.cap.per !== 'all')) return null
-  const { code } = rule
-  const at = periodStart(period)
-  const earned = await earnedUnder(trx, { programmeId, code, partnerId, per: rule.cap.per, at })
+  const stretch = capStretch(rule.cap.per, periodStart(period))
+  const [earned = 0n] = await listEarned(trx, [
+    { programmeId, code: rule.code, partnerId, ...stretch },
+  ])
   return larger(rule.cap.amount - earned, 0n)
 }
 

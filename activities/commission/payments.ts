@@ -1,93 +1,146 @@
-/** A paid invoice becomes payments, lines, accruals and journals, in one transaction. */
-import { listPackagesByProduct } from '../../db/catalog.ts'
+/** Paid invoices become payments, lines, accruals and journals, in batches. */
 import {
   insertLinePayments,
   listEarlierParts,
-  listUnsharedUnits,
-  recordPayment,
+  type NewLinePayment,
+  recordPayments,
 } from '../../db/commission/payments.ts'
-import { listNewestReversals } from '../../db/commission/reversals.ts'
-import { inTransaction, type Trx } from '../../db/database.ts'
-import { type Journal, recordJournals } from '../../db/ledger.ts'
-import { bookingPeriod } from '../../db/periods.ts'
-import { findTenantOf } from '../../db/provisioning.ts'
-import { getSubscriptionOrder, markSubscription } from '../../db/subscriptions.ts'
-import { uuidOf } from '../../domain/ids.ts'
-import { sum } from '../../domain/money.ts'
-import { collectedLines, type InvoiceLine, inOrderOfPayment } from '../../domain/subscriptions.ts'
+import { postPayments } from '../../db/commission/postings.ts'
+import { type Db, inTransaction, type Trx } from '../../db/database.ts'
+import { bookingPeriods } from '../../db/periods.ts'
+import { markSubscriptions } from '../../db/subscriptions.ts'
+import { collectedLines } from '../../domain/subscriptions.ts'
 import type { PaidInvoice } from '../../integrations/stripe-billing.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { accrueBases, type BaseOfSale, type EarlierPart, placeOf } from './accruals.ts'
 import {
-  accrueBase,
-  type Base,
-  chooseRules,
-  type EarlierPart,
-  lockCountingRules,
-  readSaleTerms,
-  type SaleTerms,
-} from './accruals.ts'
-import { clawBackLines } from './clawbacks.ts'
+  type InvoiceOfSale,
+  lanesOf,
+  type PaymentOfSale,
+  readPackages,
+  readSales,
+  runsOf,
+  type Sale,
+} from './sales.ts'
+import { chooseRules, readSaleTerms, type SaleTerms } from './terms.ts'
+import { accrueUnits } from './units.ts'
 
-/** Whose sale an invoice was. A platform invoice is the partner's own fee. */
-interface Sale {
-  kind: 'customer' | 'platform'
-  partnerId: string
-  customerId: string | null
-  subscriptionId: string | null
-  packageId: string | null
+type Deps = Pick<ActivityDeps, 'db'>
+
+/** Books one invoice; see `bookInvoices`. */
+export async function bookInvoice(deps: Deps, invoice: PaidInvoice): Promise<Sale | null> {
+  const [sale = null] = await bookInvoices(deps, [invoice])
+  return sale
 }
-
-type BookedLine = Awaited<ReturnType<typeof insertLinePayments>>[number]
 
 /**
- * Books every payment of the invoice that is not booked yet. Any number of repetitions, in any
- * order, leaves the same books.
- * @returns whose sale it was, or null for an invoice that is not ours.
+ * Books every payment of the invoices that is not booked yet, each run of payments whole or not at
+ * all. Any number of repetitions, in any order and in batches of any size, leaves the same books.
+ * @returns for each invoice whose sale it was, or null for one that is not ours.
+ * @throws DomainError `not_found` where an invoice names a subscription that does not exist.
  */
-export async function bookInvoice(
-  { db }: Pick<ActivityDeps, 'db'>,
-  invoice: PaidInvoice,
-): Promise<Sale | null> {
-  return inTransaction(db, async (trx) => {
-    const sale = await saleOf(trx, invoice)
-    if (!sale) return null
-    for (const { paymentId } of inOrderOfPayment(invoice.payments)) {
-      await bookPayment(trx, { invoice, sale, paymentId })
-    }
-    if (invoice.settled) await accrueUnits(trx, invoice, sale)
-    if (sale.subscriptionId && invoice.payments.length > 0) {
-      await markSubscription(trx, sale.subscriptionId, 'active')
-    }
-    return sale
+export async function bookInvoices(
+  { db }: Deps,
+  invoices: PaidInvoice[],
+): Promise<(Sale | null)[]> {
+  const sales = await readSales(db, invoices)
+  const packages = await readPackages(db, invoices)
+  const ours = invoices.flatMap((invoice, i) => {
+    const sale = sales[i]
+    return sale ? [{ invoice, sale }] : []
   })
+  const lanes = await lanesOf(db, ours)
+  const ends = await Promise.allSettled(lanes.map((lane) => bookLane(db, lane, packages)))
+  const failed = ends.find((end) => end.status === 'rejected')
+  if (failed) throw failed.reason
+  return sales
 }
 
-async function saleOf(trx: Trx, { metadata }: PaidInvoice): Promise<Sale | null> {
-  if (metadata.kind === 'platform') {
-    const partnerId = uuidOf('partner', metadata.partner ?? '')
-    const tenant = partnerId ? await findTenantOf(trx, partnerId) : undefined
-    if (!partnerId || !tenant) return null
-    return { kind: 'platform', partnerId, customerId: null, subscriptionId: null, packageId: null }
-  }
-  const subscriptionId = uuidOf('subscription', metadata.subscription ?? '')
-  if (!subscriptionId) return null
-  const order = await getSubscriptionOrder(trx, subscriptionId)
-  const { partnerId, customerId, featurePackageId } = order
-  return { kind: 'customer', partnerId, customerId, subscriptionId, packageId: featurePackageId }
+/** One transaction for each run: one for all would take the locks of later runs out of order. */
+async function bookLane(db: Db, lane: InvoiceOfSale[], packages: Map<string, string>) {
+  for (const run of runsOf(lane)) await inTransaction(db, (trx) => bookRun(trx, run, packages))
 }
 
-interface PaymentToBook {
-  invoice: PaidInvoice
+/** A line that was booked, with the terms that it earns by; platform fees earn nothing. */
+type BookedLine = NewLinePayment & {
+  id: string
+  vendorPaymentId: string
   sale: Sale
-  paymentId: string
+  terms: SaleTerms | null
 }
 
-async function bookPayment(trx: Trx, { invoice, sale, paymentId }: PaymentToBook): Promise<void> {
-  const payment = invoice.payments.find((candidate) => candidate.paymentId === paymentId)
-  if (!payment || (payment.amount === 0n && payment.lineId === null)) return
-  const period = await bookingPeriod(trx, payment.paidAt)
+async function bookRun(
+  trx: Trx,
+  run: PaymentOfSale[],
+  packages: Map<string, string>,
+): Promise<void> {
+  const lines = await bookLines(trx, run, packages)
+  const alone = lines.filter(({ allocationUnit }) => allocationUnit === null)
+  await postPayments(
+    trx,
+    lines.map(({ id, currency, sale }) => ({ id, currency, kind: sale.kind })),
+  )
+  await accrueBases(trx, await basesOf(trx, alone))
+  await accrueUnits(trx, unitsDue(run, lines))
+  await markSubscriptions(
+    trx,
+    run.flatMap(({ sale }) => sale.subscriptionId ?? []),
+    'active',
+  )
+}
+
+/** Invoices that are settled now and may have lines that are shared together. */
+function unitsDue(run: PaymentOfSale[], lines: BookedLine[]): string[] {
+  // An invoice of one payment, booked now with all its lines alone, has none.
+  const alone = new Set(
+    lines
+      .filter(({ allocationUnit }) => allocationUnit === null)
+      .map(({ vendorPaymentId }) => vendorPaymentId),
+  )
+  return run
+    .filter(({ invoice, last }) => last && invoice.settled)
+    .filter(({ invoice, payment }) => invoice.payments.length > 1 || !alone.has(payment.paymentId))
+    .map(({ invoice }) => invoice.invoiceId)
+}
+
+/** Keeps the payments that are new, and what each collected of every line. */
+async function bookLines(
+  trx: Trx,
+  run: PaymentOfSale[],
+  packages: Map<string, string>,
+): Promise<BookedLine[]> {
+  const collecting = run.filter(({ payment }) => payment.amount > 0n || payment.lineId !== null)
+  const periodAt = await bookingPeriods(
+    trx,
+    collecting.map(({ payment }) => payment.paidAt),
+  )
+  const ids = await recordPayments(
+    trx,
+    collecting.map((one) => newPayment(one, periodAt(one.payment.paidAt))),
+  )
+  const fresh = collecting.filter(({ payment }) => ids.has(payment.paymentId))
+  const paidSales = fresh.flatMap(({ sale: { partnerId, customerId }, payment: { paidAt } }) =>
+    customerId ? [{ partnerId, customerId, paidAt }] : [],
+  )
+  const terms = await readSaleTerms(trx, paidSales)
+  const termsOf = new Map(paidSales.map(({ customerId }, i) => [customerId, terms[i]]))
+  return insertLinePayments(
+    trx,
+    fresh.flatMap((one) => {
+      const { payment, sale } = one
+      return newLines(one, {
+        paymentId: ids.get(payment.paymentId) ?? '',
+        period: periodAt(payment.paidAt),
+        terms: termsOf.get(sale.customerId ?? '') ?? null,
+        packages,
+      })
+    }),
+  )
+}
+
+function newPayment({ invoice, sale, payment }: PaymentOfSale, period: string) {
   const { kind, partnerId, customerId, subscriptionId } = sale
-  const id = await recordPayment(trx, {
+  return {
     kind,
     partnerId,
     customerId,
@@ -99,171 +152,103 @@ async function bookPayment(trx: Trx, { invoice, sale, paymentId }: PaymentToBook
     amountMinor: payment.amount,
     paidAt: payment.paidAt,
     period,
-  })
-  if (!id) return
-  const terms = customerId ? await readSaleTerms(trx, { ...sale, customerId, ...payment }) : null
-  const packages = await packagesOfProducts(trx, invoice.lines)
-  const lines = await insertLinePayments(
-    trx,
-    ownLines(invoice, paymentId).map(({ line, collected }) => ({
-      paymentId: id,
-      vendorLineId: line.lineId,
-      partnerId,
-      customerId,
-      featurePackageId: packages.get(line.product ?? '') ?? sale.packageId,
-      currency: invoice.currency,
-      baseMinor: collected.base,
-      taxMinor: collected.tax,
-      whole: collected.whole,
-      quantity: BigInt(line.quantity),
-      lineMinor: line.net,
-      setupFee: line.setupFee,
-      allocationUnit: terms ? allocationUnit(invoice, line, { terms, packages, sale }) : null,
-      paidAt: payment.paidAt,
-      period,
-    })),
-  )
-  await recordJournals(
-    trx,
-    lines.map((line) => paymentJournal(line, kind)),
-  )
-  if (!terms) return
-  const alone = lines.filter((row) => row.allocationUnit === null)
-  await lockCountingRules(trx, terms, alone.map(baseOf))
-  for (const line of alone) await accrueBase(trx, await baseOfLine(trx, line), terms)
+  }
 }
 
-/** Our packages by the products that the lines name. */
-async function packagesOfProducts(trx: Trx, lines: InvoiceLine[]): Promise<Map<string, string>> {
-  const products = lines.flatMap(({ product }) => product ?? [])
-  return new Map(
-    (await listPackagesByProduct(trx, products)).map(({ id, vendorProductId }) => [
-      vendorProductId ?? '',
-      id,
-    ]),
-  )
+interface BookedPayment {
+  paymentId: string
+  period: string
+  terms: SaleTerms | null
+  packages: Map<string, string>
 }
 
-/** The lines that a payment collected something of. */
-function ownLines({ lines, payments, total }: PaidInvoice, paymentId: string) {
-  return collectedLines(lines, payments, total)
-    .filter((collected) => collected.paymentId === paymentId)
-    .flatMap((collected) => {
-      const line = lines.find(({ lineId }) => lineId === collected.lineId)
-      return line ? [{ line, collected }] : []
+/** What one payment collected of the lines of its invoice. */
+function newLines(
+  { invoice, sale, payment }: PaymentOfSale,
+  { paymentId, period, terms, packages }: BookedPayment,
+): Omit<BookedLine, 'id'>[] {
+  const byId = new Map(invoice.lines.map((line) => [line.lineId, line]))
+  return collectedLines(invoice.lines, invoice.payments, invoice.total)
+    .filter((collected) => collected.paymentId === payment.paymentId)
+    .flatMap(({ lineId, base, tax, whole }) => {
+      const line = byId.get(lineId)
+      if (!line) return []
+      const product = packages.get(line.product ?? '') ?? sale.packageId
+      const { setupFee } = line
+      return {
+        paymentId,
+        vendorLineId: lineId,
+        partnerId: sale.partnerId,
+        customerId: sale.customerId,
+        featurePackageId: product,
+        currency: invoice.currency,
+        baseMinor: base,
+        taxMinor: tax,
+        whole,
+        quantity: BigInt(line.quantity),
+        lineMinor: line.net,
+        setupFee,
+        allocationUnit: terms
+          ? allocationUnit(invoice.invoiceId, terms, { product, setupFee })
+          : null,
+        paidAt: payment.paidAt,
+        period,
+        vendorPaymentId: payment.paymentId,
+        sale,
+        terms,
+      }
     })
 }
 
 /** The key of an invoice's lines that one set of rules pays; null where each line is a base. */
 function allocationUnit(
-  { invoiceId }: PaidInvoice,
-  { setupFee, product: vendorProduct }: InvoiceLine,
-  { terms, packages, sale }: { terms: SaleTerms; packages: Map<string, string>; sale: Sale },
+  invoiceId: string,
+  terms: SaleTerms,
+  line: { product: string | null; setupFee: boolean },
 ): string | null {
   if (terms.programme.allocationUnit === 'line') return null
-  const product = packages.get(vendorProduct ?? '') ?? sale.packageId
-  const rules = chooseRules(terms, { product, setupFee })
-  return [invoiceId, setupFee, ...rules.map(({ rule }) => rule.id)].join(':')
+  return [invoiceId, line.setupFee, ...chooseRules(terms, line).map(({ rule }) => rule.id)].join(
+    ':',
+  )
 }
 
-async function baseOfLine(trx: Trx, line: BookedLine): Promise<Base> {
+/** Lines as bases of their own, each with what earlier payments gave of it. */
+async function basesOf(trx: Trx, lines: BookedLine[]): Promise<BaseOfSale[]> {
   const parts = await listEarlierParts(trx, {
-    vendorLineIds: [line.vendorLineId],
-    before: line.paymentId,
+    // A payment that settles a line whole has none before it.
+    vendorLineIds: lines.filter(({ whole }) => !whole).map(({ vendorLineId }) => vendorLineId),
+    otherThan: lines.map(({ id }) => id),
   })
-  const ids = [...new Set(parts.map((part) => part.id))]
-  return {
-    ...baseOf(line),
-    base: line.baseMinor,
-    lineAmount: line.lineMinor ?? line.baseMinor,
-    quantity: line.quantity,
-    whole: line.whole,
-    earlier: ids.map((id) => earlierPart(parts.filter((part) => part.id === id))),
-  }
-}
-
-function baseOf(line: BookedLine) {
-  return {
-    linePaymentId: line.id,
-    currency: line.currency,
-    paidAt: line.paidAt,
-    period: line.period,
-    product: line.featurePackageId,
-    setupFee: line.setupFee,
-  }
+  const byLine = Map.groupBy(parts, ({ vendorLineId }) => vendorLineId)
+  return lines.flatMap((line) => {
+    if (!line.terms) return []
+    const earlier = Map.groupBy(byLine.get(line.vendorLineId) ?? [], ({ id }) => id)
+    const base = {
+      ...placeOf(line),
+      base: line.baseMinor,
+      lineAmount: line.lineMinor,
+      quantity: line.quantity,
+      whole: line.whole,
+      earlier: [...earlier.values()].map(earlierPart),
+    }
+    return [{ base, terms: line.terms }]
+  })
 }
 
 function earlierPart(rows: Awaited<ReturnType<typeof listEarlierParts>>): EarlierPart {
   return {
     collected: rows[0]?.baseMinor ?? 0n,
-    shares: rows.flatMap(({ depth, ruleId, limitedBy, amountMinor, targetMinor }) => {
+    shares: rows.flatMap((row) => {
+      const { depth, ruleId, limitedBy, amountMinor, rateNum, rateDen } = row
       if (depth === null || ruleId === null || amountMinor === null) return []
-      const excluded = limitedBy === 'window' || limitedBy === 'setup_fee'
-      return [{ depth, ruleId, excluded, amount: amountMinor, target: targetMinor ?? amountMinor }]
+      return {
+        depth,
+        ruleId,
+        excluded: limitedBy === 'window' || limitedBy === 'setup_fee',
+        rate: rateNum !== null && rateDen !== null ? { num: rateNum, den: rateDen } : null,
+        amount: amountMinor,
+        target: row.targetMinor ?? amountMinor,
+      }
     }),
-  }
-}
-
-/** Shares the lines of a settled invoice as one base for each set of rules. */
-async function accrueUnits(trx: Trx, invoice: PaidInvoice, sale: Sale): Promise<void> {
-  for (const lines of await listUnsharedUnits(trx, invoice.invoiceId)) {
-    const last = lines.at(-1)
-    if (!last || !sale.customerId) continue
-    const paid = { partnerId: sale.partnerId, customerId: sale.customerId, paidAt: last.paidAt }
-    const base = sum(lines.map((line) => line.baseMinor))
-    const terms = await readSaleTerms(trx, paid)
-    await lockCountingRules(trx, terms, [baseOf(last)])
-    await accrueBase(
-      trx,
-      {
-        ...baseOf(last),
-        base,
-        lineAmount: base,
-        quantity: sum(lines.map((line) => line.quantity)),
-        whole: true,
-        period: await bookingPeriod(trx, last.paidAt),
-        earlier: [],
-      },
-      terms,
-    )
-    await clawBackEarlier(trx, lines)
-  }
-}
-
-/** Money that went back before the invoice was shared takes its part back now. */
-async function clawBackEarlier(trx: Trx, lines: BookedLine[]): Promise<void> {
-  const reversals = await listNewestReversals(
-    trx,
-    lines.map(({ id }) => id),
-  )
-  const newest = reversals[0]
-  if (!newest) return
-  const period = await bookingPeriod(trx, newest.happenedAt)
-  await clawBackLines(trx, reversals, { period, effectiveAt: newest.happenedAt })
-}
-
-function paymentJournal(line: BookedLine, kind: Sale['kind']): Journal {
-  const revenue = kind === 'platform' ? 'platform_fees' : 'platform_revenue'
-  const { currency } = line
-  return {
-    kind: 'payment',
-    sourceType: 'line_payment',
-    sourceId: line.id,
-    period: line.period,
-    effectiveAt: line.paidAt,
-    postings: [
-      {
-        debit: { purpose: 'stripe_clearing' },
-        credit: { purpose: revenue },
-        currency,
-        amount: line.baseMinor,
-      },
-      {
-        debit: { purpose: 'stripe_clearing' },
-        credit: { purpose: 'tax_payable' },
-        currency,
-        amount: line.taxMinor,
-      },
-    ],
   }
 }

@@ -1,9 +1,9 @@
 /** Money that went back takes its commission back, and gives it again when it returns. */
 import {
   findPaymentByCharge,
+  listPaymentsOf,
   listReversibleLines,
-  lockPayment,
-  lockPaymentsOf,
+  lockCorrections,
   markDisputeClosed,
   recordDispute,
 } from '../../db/commission/payments.ts'
@@ -59,7 +59,7 @@ export async function bookRefund(deps: Deps, refundId: string, at?: Date): Promi
   if (!payment) return
   const { amount, createdAt } = refund
   await inTransaction(deps.db, async (trx) => {
-    await lockPayment(trx, payment.id)
+    await lockCorrections(trx, payment.vendorInvoiceId)
     const source = {
       paymentId: payment.id,
       vendorSourceId: refundId,
@@ -88,7 +88,8 @@ export async function bookCreditNote(deps: Deps, creditNoteId: string, at?: Date
   const note = await deps.billing.readCreditNote(creditNoteId)
   await bookInvoice(deps, await deps.billing.readInvoice(note.invoiceId))
   await inTransaction(deps.db, async (trx) => {
-    const payments = await lockPaymentsOf(trx, note.invoiceId)
+    await lockCorrections(trx, note.invoiceId)
+    const payments = await listPaymentsOf(trx, note.invoiceId)
     let left = note.amount
     for (const payment of payments) {
       if (note.paymentId !== null && payment.vendorPaymentId !== note.paymentId) continue
@@ -121,7 +122,7 @@ export async function bookDispute(deps: Deps, disputeId: string, at?: Date): Pro
   if (!payment) return
   const { amount, openedAt, outcome } = dispute
   await inTransaction(deps.db, async (trx) => {
-    await lockPayment(trx, payment.id)
+    await lockCorrections(trx, payment.vendorInvoiceId)
     await recordDispute(trx, {
       vendorDisputeId: disputeId,
       paymentId: payment.id,

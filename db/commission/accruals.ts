@@ -1,9 +1,11 @@
 /** Commission earned: what was accrued, and why. */
+import { sql } from 'kysely'
 import type { Limit, Rounding } from '../../domain/commission.ts'
 import type { TierName } from '../../domain/tiers.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { type Viewer, visibleTo } from '../partners.ts'
+import { type Columns, columnsAndRows } from '../rows.ts'
 
 export interface NewAccrual {
   linePaymentId: string
@@ -24,9 +26,28 @@ export interface NewAccrual {
   maturesAt: Date
 }
 
+const accrualColumns: Columns<NewAccrual> = {
+  linePaymentId: 'uuid',
+  partnerId: 'uuid',
+  depth: 'integer',
+  ruleId: 'uuid',
+  baseMinor: 'bigint',
+  rateNum: 'bigint',
+  rateDen: 'bigint',
+  rounding: 'text',
+  currency: 'text',
+  amountMinor: 'bigint',
+  targetMinor: 'bigint',
+  limitedBy: 'text',
+  tier: 'text',
+  volumeMinor: 'bigint',
+  period: 'text',
+  maturesAt: 'timestamptz',
+}
+
 export async function insertAccruals(trx: Trx, accruals: NewAccrual[]): Promise<void> {
   if (accruals.length === 0) return
-  await trx.insertInto('accruals').values(accruals).execute()
+  await sql`insert into accruals ${columnsAndRows(accrualColumns, accruals)}`.execute(trx)
 }
 
 export type AccrualRow = NonNullable<Awaited<ReturnType<typeof findVisibleAccrual>>>

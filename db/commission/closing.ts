@@ -24,6 +24,7 @@ export async function listVolumesUnder(
       from accruals accrual
       join line_payments own on own.id = accrual.line_payment_id
       where accrual.rule_id = ${ruleId} and accrual.period = ${period}
+        and accrual.volume_minor is not null
         and (accrual.limited_by is null or accrual.limited_by not in ('window', 'setup_fee'))
     )
     select partner_id, currency,
@@ -82,7 +83,10 @@ export async function listCollected(
   return rows
 }
 
-/** How many customers of each partner paid for the first time in a period. */
+/**
+ * How many customers of each partner paid for the first time in a period: those of whom no period
+ * before it has a line. One whose older payment is booked late is not new a second time.
+ */
 export async function listNewCustomers(
   trx: Trx,
   { rule, period }: { rule: StoredRule; period: string },
@@ -93,9 +97,7 @@ export async function listNewCustomers(
     from lines
     where period = ${period} and not exists (
       select from line_payments earlier
-      where earlier.customer_id = lines.customer_id
-        and (earlier.paid_at, earlier.id) < (lines.paid_at, lines.id)
-        and earlier.period <> ${period})
+      where earlier.customer_id = lines.customer_id and earlier.period < ${period})
     group by 1, 2 order by 1, 2`.execute(trx)
   return rows
 }
@@ -134,16 +136,37 @@ export interface TrueUpOnLine {
   clawedBack: bigint
 }
 
+/** Accruals that a true-up counts: not those that a rule was chosen for and gave nothing. */
+const counted = sql`accrual.volume_minor is not null
+  and (accrual.limited_by is null or accrual.limited_by not in ('window', 'setup_fee'))`
+
+const touchedBy = (linePaymentIds: string[]) => sql`
+  select distinct accrual.rule_id, accrual.partner_id, accrual.period, accrual.currency
+  from line_payments line
+  join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
+  join accruals accrual on accrual.line_payment_id = own.id and ${counted}
+  where line.id = any(${linePaymentIds})`
+
+/**
+ * Waits for whoever closes a period of these lines, and for whoever takes back of the same
+ * true-ups: what one of two takes back depends on what the other took.
+ */
+export async function lockTrueUpsOn(trx: Trx, linePaymentIds: string[]): Promise<void> {
+  await sql`
+    select pg_advisory_xact_lock_shared(period_lock_key(period))
+    from (select distinct period from (${touchedBy(linePaymentIds)}) touched order by 1) held
+  `.execute(trx)
+  await sql`
+    select pg_advisory_xact_lock(lock_key('true_up:' || id))
+    from (select true_up.id from closing_accruals true_up
+      join (${touchedBy(linePaymentIds)}) touched using (rule_id, partner_id, period, currency)
+      where true_up.kind = 'true_up' order by true_up.id) held`.execute(trx)
+}
+
 /** The true-ups that these lines are part of, with what has gone back since their period. */
 export async function listTrueUpsOn(trx: Trx, linePaymentIds: string[]): Promise<TrueUpOnLine[]> {
   const { rows } = await sql<TrueUpOnLine>`
-    with touched as (
-      select distinct accrual.rule_id, accrual.partner_id, accrual.period
-      from line_payments line
-      join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
-      join accruals accrual on accrual.line_payment_id = own.id
-      where line.id = any(${linePaymentIds})
-    )
+    with touched as (${touchedBy(linePaymentIds)})
     select true_up.id, true_up.partner_id, true_up.currency, true_up.amount_minor as amount,
       true_up.metric as volume, coalesce((
         select sum(back.base_minor) from line_reversals back
@@ -152,13 +175,14 @@ export async function listTrueUpsOn(trx: Trx, linePaymentIds: string[]): Promise
           select from accruals accrual
           join line_payments own on own.id = accrual.line_payment_id
           where accrual.rule_id = true_up.rule_id and accrual.partner_id = true_up.partner_id
-            and accrual.period = true_up.period
+            and accrual.period = true_up.period and accrual.currency = true_up.currency
+            and ${counted}
             and (own.id = line.id or own.allocation_unit = line.allocation_unit))), 0
       )::bigint as reversed,
       coalesce((select sum(amount_minor) from closing_clawbacks
         where closing_accrual_id = true_up.id), 0)::bigint as clawed_back
     from touched
-    join closing_accruals true_up using (rule_id, partner_id, period)
+    join closing_accruals true_up using (rule_id, partner_id, period, currency)
     where true_up.kind = 'true_up' and true_up.metric > 0
     order by true_up.id`.execute(trx)
   return rows
@@ -190,6 +214,7 @@ export async function listReversalsAfter(trx: Trx, trueUp: { id: string }) {
     from closing_accruals whole
     join accruals accrual on accrual.rule_id = whole.rule_id
       and accrual.partner_id = whole.partner_id and accrual.period = whole.period
+      and accrual.currency = whole.currency and ${counted}
     join line_payments own on own.id = accrual.line_payment_id
     join line_payments line on line.id = own.id or line.allocation_unit = own.allocation_unit
     join line_reversals back on back.line_payment_id = line.id and back.period > whole.period

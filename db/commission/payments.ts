@@ -1,6 +1,7 @@
 /** Payments of customers and what they collected, line by line. */
 import { sql } from 'kysely'
-import type { Db, Trx } from '../database.ts'
+import { type Db, lockName, type Trx } from '../database.ts'
+import { type Columns, columnsAndRows } from '../rows.ts'
 
 export interface NewPayment {
   vendorPaymentId: string
@@ -16,15 +17,31 @@ export interface NewPayment {
   period: string
 }
 
-/** @returns the id of the new row, or undefined when this payment was booked before. */
-export async function recordPayment(trx: Trx, payment: NewPayment): Promise<string | undefined> {
-  const inserted = await trx
-    .insertInto('payments')
-    .values(payment)
-    .onConflict((conflict) => conflict.column('vendorPaymentId').doNothing())
-    .returning('id')
-    .executeTakeFirst()
-  return inserted?.id
+const paymentColumns: Columns<NewPayment> = {
+  vendorPaymentId: 'text',
+  vendorChargeId: 'text',
+  vendorInvoiceId: 'text',
+  kind: 'text',
+  partnerId: 'uuid',
+  customerId: 'uuid',
+  subscriptionId: 'uuid',
+  currency: 'text',
+  amountMinor: 'bigint',
+  paidAt: 'timestamptz',
+  period: 'text',
+}
+
+/** @returns the ids of the new rows by their vendor's; what was booked before is not among them. */
+export async function recordPayments(
+  trx: Trx,
+  payments: NewPayment[],
+): Promise<Map<string, string>> {
+  if (payments.length === 0) return new Map()
+  const { rows } = await sql<{ id: string; vendorPaymentId: string }>`
+    insert into payments ${columnsAndRows(paymentColumns, payments)}
+    on conflict (vendor_payment_id) do nothing
+    returning id, vendor_payment_id`.execute(trx)
+  return new Map(rows.map(({ id, vendorPaymentId }) => [vendorPaymentId, id]))
 }
 
 export async function findPaymentByCharge(db: Db, vendorChargeId: string) {
@@ -35,25 +52,22 @@ export async function findPaymentByCharge(db: Db, vendorChargeId: string) {
     .executeTakeFirst()
 }
 
-/** Holds the payment, so that two corrections of the same money follow one another. */
-export async function lockPayment(trx: Trx, id: string) {
-  return trx
-    .selectFrom('payments')
-    .selectAll()
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirstOrThrow()
+/**
+ * Keeps others from correcting what was paid of an invoice until the transaction ends: what one
+ * correction takes back of a line, or of lines that earned together, depends on the others.
+ */
+export async function lockCorrections(trx: Trx, vendorInvoiceId: string): Promise<void> {
+  await lockName(trx, `corrections:${vendorInvoiceId}`)
 }
 
-/** Holds all payments of an invoice, in the order in which they were made. */
-export async function lockPaymentsOf(trx: Trx, vendorInvoiceId: string) {
+/** All payments of an invoice, in the order in which they were made. */
+export async function listPaymentsOf(trx: Trx, vendorInvoiceId: string) {
   return trx
     .selectFrom('payments')
     .selectAll()
     .where('vendorInvoiceId', '=', vendorInvoiceId)
     .orderBy('paidAt')
     .orderBy('vendorPaymentId')
-    .forUpdate()
     .execute()
 }
 
@@ -75,15 +89,43 @@ export interface NewLinePayment {
   allocationUnit: string | null
 }
 
-export async function insertLinePayments(trx: Trx, lines: NewLinePayment[]) {
-  if (lines.length === 0) return []
-  return trx.insertInto('linePayments').values(lines).returningAll().execute()
+const lineColumns: Columns<NewLinePayment> = {
+  paymentId: 'uuid',
+  vendorLineId: 'text',
+  partnerId: 'uuid',
+  currency: 'text',
+  baseMinor: 'bigint',
+  taxMinor: 'bigint',
+  whole: 'boolean',
+  paidAt: 'timestamptz',
+  period: 'text',
+  customerId: 'uuid',
+  featurePackageId: 'uuid',
+  quantity: 'bigint',
+  lineMinor: 'bigint',
+  setupFee: 'boolean',
+  allocationUnit: 'text',
 }
 
-/** What earlier payments of the same invoice lines collected and gave to each depth. */
+/** @returns the lines as they were given, each with the id of its new row. */
+export async function insertLinePayments<Line extends NewLinePayment>(
+  trx: Trx,
+  lines: Line[],
+): Promise<(Line & { id: string })[]> {
+  if (lines.length === 0) return []
+  const { rows } = await sql<{ id: string; paymentId: string; vendorLineId: string }>`
+    insert into line_payments ${columnsAndRows(lineColumns, lines)}
+    returning id, payment_id, vendor_line_id`.execute(trx)
+  const keyOf = (line: { paymentId: string; vendorLineId: string }) =>
+    `${line.paymentId} ${line.vendorLineId}`
+  const ids = new Map(rows.map((row) => [keyOf(row), row.id]))
+  return lines.map((line) => ({ ...line, id: ids.get(keyOf(line)) ?? '' }))
+}
+
+/** What other payments of the same invoice lines collected and gave to each depth. */
 export async function listEarlierParts(
   trx: Trx,
-  parts: { vendorLineIds: string[]; before: string },
+  parts: { vendorLineIds: string[]; otherThan: string[] },
 ) {
   if (parts.vendorLineIds.length === 0) return []
   return trx
@@ -96,21 +138,24 @@ export async function listEarlierParts(
       'accruals.depth',
       'accruals.amountMinor',
       'accruals.targetMinor',
+      'accruals.rateNum',
+      'accruals.rateDen',
       'accruals.ruleId',
       'accruals.limitedBy',
     ])
     .where('linePayments.vendorLineId', 'in', parts.vendorLineIds)
-    .where('linePayments.paymentId', '<>', parts.before)
+    .where('linePayments.id', 'not in', parts.otherThan)
     .execute()
 }
 
-/** Lines of an invoice that are to be shared together, unit by unit, as they were paid. */
-export async function listUnsharedUnits(trx: Trx, vendorInvoiceId: string) {
+/** Lines of these invoices that are to be shared together, unit by unit, as they were paid. */
+export async function listUnsharedUnits(trx: Trx, vendorInvoiceIds: string[]) {
+  if (vendorInvoiceIds.length === 0) return []
   const lines = await trx
     .selectFrom('linePayments')
     .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
     .selectAll('linePayments')
-    .where('payments.vendorInvoiceId', '=', vendorInvoiceId)
+    .where('payments.vendorInvoiceId', 'in', vendorInvoiceIds)
     .where('linePayments.allocationUnit', 'is not', null)
     .where((eb) =>
       eb.not(

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Band, CommissionRule, RuleTerms } from '../../domain/commission-rules.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { basisPoints, type Rate } from '../../domain/money.ts'
+import { periodEnd, periodStart } from '../../domain/period.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 
 /** A version of a rule; the scope names partners and packages by their UUIDs. */
@@ -41,15 +42,18 @@ function ruleRows(db: Db) {
 
 type RuleRow = Awaited<ReturnType<ReturnType<typeof ruleRows>['executeTakeFirstOrThrow']>>
 
-/** The rules that hold at an instant for everybody or for one of these partners. */
-export async function listRulesAt(
+/** The rules that hold at some time of a stretch for everybody or for one of these partners. */
+export async function listRulesBetween(
   trx: Trx,
-  { programmeId, at, partnerIds }: { programmeId: string; at: Date; partnerIds: string[] },
+  stretch: { programmeId: string; first: Date; last: Date; partnerIds: string[] },
 ): Promise<StoredRule[]> {
+  const { programmeId, first, last, partnerIds } = stretch
   const rows = await ruleRows(trx)
     .where('programmeId', '=', programmeId)
-    .where(sql<boolean>`valid @> ${at}::timestamptz`)
-    .where((eb) => eb.or([eb('partnerId', 'is', null), eb('partnerId', 'in', partnerIds)]))
+    .where(sql<boolean>`valid && tstzrange(${first}, ${last}, '[]')`)
+    .where((eb) =>
+      eb.or([eb('partnerId', 'is', null), sql<boolean>`partner_id = any(${partnerIds})`]),
+    )
     .orderBy('depth')
     .execute()
   return withBands(trx, rows)
@@ -63,34 +67,56 @@ export async function findRule(db: Db, id: string): Promise<StoredRule> {
   return rule
 }
 
-/** The version of each rule under which a customer's first accrual was made. */
-export async function listPinnedRules(trx: Trx, customerId: string): Promise<StoredRule[]> {
-  const rows = await ruleRows(trx)
-    .where('id', 'in', (eb) =>
-      eb
-        .selectFrom('accruals')
-        .innerJoin('linePayments', 'linePayments.id', 'accruals.linePaymentId')
-        .innerJoin('commissionRules as pinned', 'pinned.id', 'accruals.ruleId')
-        .distinctOn('pinned.code')
-        .select('accruals.ruleId')
-        .where('linePayments.customerId', '=', customerId)
-        .orderBy('pinned.code')
-        .orderBy('linePayments.paidAt')
-        .orderBy('accruals.id'),
-    )
-    .execute()
-  return withBands(trx, rows)
+/** The version of each rule under which each customer's first accrual was made. */
+export async function listPinnedRules(
+  trx: Trx,
+  customerIds: string[],
+): Promise<Map<string, StoredRule[]>> {
+  if (customerIds.length === 0) return new Map()
+  const { rows: pins } = await sql<{ customerId: string; ruleId: string }>`
+    select distinct on (customer.id, rule.code) customer.id as customer_id, accrual.rule_id
+    from unnest(${customerIds}::uuid[]) customer (id)
+    cross join lateral (
+      select id, paid_at from line_payments where customer_id = customer.id offset 0) line
+    cross join lateral (
+      select id, rule_id from accruals where line_payment_id = line.id offset 0) accrual
+    join commission_rules rule on rule.id = accrual.rule_id
+    order by customer.id, rule.code, line.paid_at, accrual.id`.execute(trx)
+  const ids = [...new Set(pins.map(({ ruleId }) => ruleId))]
+  const rows = await ruleRows(trx).where(sql<boolean>`id = any(${ids})`).execute()
+  const rules = new Map((await withBands(trx, rows)).map((rule) => [rule.id, rule]))
+  const pinned = new Map<string, StoredRule[]>()
+  for (const { customerId, ruleId } of pins) {
+    const rule = rules.get(ruleId)
+    if (rule) pinned.set(customerId, [...(pinned.get(customerId) ?? []), rule])
+  }
+  return pinned
 }
 
-/** The rules of a period that are judged when it closes. */
+/**
+ * The rules that are judged when a period closes: bonuses that hold in it, and cliffs by which its
+ * lines earned, also those that held only when the lines were paid or their customers came.
+ */
 export async function listClosingRules(
   trx: Trx,
-  { programmeId, from, until }: { programmeId: string; from: Date; until: Date },
+  { programmeId, period }: { programmeId: string; period: string },
 ): Promise<StoredRule[]> {
   const rows = await ruleRows(trx)
     .where('programmeId', '=', programmeId)
-    .where('kind', 'in', ['tiered_cliff', 'performance'])
-    .where(sql<boolean>`valid && tstzrange(${from}, ${until})`)
+    .where((eb) =>
+      eb.or([
+        eb.and([
+          eb('kind', '=', 'performance'),
+          sql<boolean>`valid && tstzrange(${periodStart(period)}, ${periodEnd(period)})`,
+        ]),
+        eb.and([
+          eb('kind', '=', 'tiered_cliff'),
+          sql<boolean>`exists (select from accruals
+            where rule_id = commission_rules.id and period = ${period}
+              and volume_minor is not null)`,
+        ]),
+      ]),
+    )
     .orderBy('depth')
     .orderBy('code')
     .execute()

@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
+import { sql } from 'kysely'
 import { bookInvoice } from '../../activities/commission/payments.ts'
 import { inTransaction } from '../../db/database.ts'
 import { recordEvent } from '../../db/inbox.ts'
@@ -95,6 +96,45 @@ describe('an event', () => {
     await kit.steps.confirmWakes({ eventRowIds: again.wakes.map((wake) => wake.eventRowId) })
     expect((await kit.steps.drainInbox({ vendor: 'stripe' })).wakes).toEqual([])
     expect(await statuses()).toEqual(['invoice.paid done'])
+    expect(await accruals(order.partnerId)).toHaveLength(1)
+  })
+
+  it('that comes among others is booked with them, one that cannot be read alone', async () => {
+    const orders = [await paidOrder(), await paidOrder(), await paidOrder()]
+    for (const { invoiceId } of orders) await come('invoice.paid', invoiceId)
+    await come('invoice.paid', 'in_unknown')
+    const { wakes } = await kit.steps.drainInbox({ vendor: 'stripe' })
+    expect(wakes.map(({ wake }) => wake.workflowId)).toEqual(
+      orders.map(({ subscriptionId }) => workflowIds.subscription(subscriptionId)),
+    )
+    const journals = await kit.db
+      .selectFrom('ledgerJournals')
+      .innerJoin('linePayments', 'linePayments.id', 'ledgerJournals.sourceId')
+      .select('ledgerJournals.xid')
+      .distinct()
+      .where(
+        'linePayments.partnerId',
+        'in',
+        orders.map(({ partnerId }) => partnerId),
+      )
+      .execute()
+    expect(journals).toHaveLength(1)
+    for (const { partnerId } of orders) {
+      expect(await accruals(partnerId)).toEqual([{ amountMinor: 2_000n }])
+    }
+    expect((await statuses()).at(-1)).toBe('invoice.paid parked')
+  })
+
+  it('of an order that does not exist leaves the others of its batch to be booked', async () => {
+    const [order, lost] = [await paidOrder(), await paidOrder()]
+    await kit.db.transaction().execute(async (trx) => {
+      await sql`set local session_replication_role = replica`.execute(trx)
+      await trx.deleteFrom('subscriptions').where('id', '=', lost.subscriptionId).execute()
+    })
+    await come('invoice.paid', lost.invoiceId)
+    await come('invoice.paid', order.invoiceId)
+    await kit.steps.drainInbox({ vendor: 'stripe' })
+    expect(await statuses()).toEqual(['invoice.paid parked', 'invoice.paid applied'])
     expect(await accruals(order.partnerId)).toHaveLength(1)
   })
 

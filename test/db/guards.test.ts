@@ -81,3 +81,90 @@ describe('the database', () => {
     expect(await refusal(paid)).toMatch(/is paid by no attempt/)
   })
 })
+
+/** A copy of a table's row with some columns changed. */
+const copyOf = (table: string, changes: Record<string, string>) => {
+  const changed = Object.entries(changes).map(([column, value]) => `'${column}', ${value}`)
+  return `insert into ${table} overriding system value
+    select (jsonb_populate_record(null::${table},
+      to_jsonb(old) || jsonb_build_object(${changed.join(', ')}))).*
+    from (select * from ${table} limit 1) old`
+}
+
+const id = 'uuidv7()'
+const nobody = `'01900000-0000-7000-8000-000000000000'::uuid`
+
+describe('a row that refers to nothing is refused:', () => {
+  const payment = { id, vendor_payment_id: `'p2'`, vendor_charge_id: `'c2'` }
+  const line = { id, vendor_line_id: `'l2'` }
+  const accrual = { id, depth: '9', amount_minor: '0' }
+  const journal = { id: '4711', source_id: id, xid: 'pg_current_xact_id()' }
+  it.each([
+    ['payments', payment, 'partner_id', nobody],
+    ['payments', payment, 'customer_id', nobody],
+    ['payments', payment, 'subscription_id', nobody],
+    ['payments', payment, 'currency', `'ZZZ'`],
+    ['payments', payment, 'period', `'2031-01'`],
+    ['line_payments', line, 'payment_id', nobody],
+    ['line_payments', line, 'partner_id', nobody],
+    ['line_payments', line, 'customer_id', nobody],
+    ['line_payments', line, 'feature_package_id', nobody],
+    ['line_payments', line, 'period', `'2031-01'`],
+    ['accruals', accrual, 'line_payment_id', nobody],
+    ['accruals', accrual, 'partner_id', nobody],
+    ['accruals', accrual, 'rule_id', nobody],
+    ['accruals', accrual, 'currency', `'ZZZ'`],
+    ['accruals', accrual, 'period', `'2031-01'`],
+    ['ledger_journals', { ...journal, period: `'2026-09'` }, 'period', `'2031-01'`],
+  ])('%s, otherwise %j, with an unknown %s', async (table, right, column, wrong) => {
+    expect(await refusal(copyOf(table, right))).toBe('nothing was refused')
+    expect(await refusal(copyOf(table, { ...right, [column]: wrong }))).toMatch(
+      new RegExp(`${column} of ${table} is .* and there is no such row in`),
+    )
+  })
+
+  it('a posting of a journal or of an account that does not exist', async () => {
+    const posting = (journal: string, debit: string) => `
+      with journal as (${copyOf('ledger_journals', { ...journalNow(), id: '4711' })} returning id)
+      insert into ledger_postings
+        (journal_id, debit_account_id, credit_account_id, currency, amount_minor)
+      select ${journal}, ${debit}, credit_account_id, currency, 1
+      from journal, (select * from ledger_postings limit 1) posted`
+    expect(await refusal(posting('journal.id', 'debit_account_id'))).toBe('nothing was refused')
+    expect(await refusal(posting('4712', 'debit_account_id'))).toBe('there is no journal 4712')
+    expect(await refusal(posting('journal.id', '999999'))).toMatch(/there is no account 999999/)
+  })
+})
+
+const journalNow = () => ({
+  source_id: id,
+  xid: 'pg_current_xact_id()',
+  period: `'2026-09'`,
+})
+
+describe('what the books refer to', () => {
+  it.each([
+    ['partners', 'id'],
+    ['customers', 'id'],
+    ['subscriptions', 'id'],
+    ['feature_packages', 'id'],
+    ['commission_rules', 'id'],
+    ['currencies', 'code'],
+    ['accounting_periods', 'period'],
+    ['ledger_accounts', 'id'],
+  ])('%s are never removed and keep their %s', async (table, key) => {
+    const stays = /they are never removed and keep their key/
+    expect(await refusal(`delete from ${table}`)).toMatch(stays)
+    expect(await refusal(`truncate ${table} cascade`)).toMatch(/never (removed|changed)/)
+    const other = { id: id, code: `'ZZZ'`, period: `'2031-01'` }[key] ?? id
+    const changed = table === 'ledger_accounts' ? 'set currency = $$ZZZ$$' : `set ${key} = ${other}`
+    expect(await refusal(`update ${table} ${changed}`)).toMatch(stays)
+  })
+
+  it('payments stay as they were told', async () => {
+    expect(await refusal('update payments set amount_minor = amount_minor + 1')).toMatch(
+      /never changed or removed/,
+    )
+    expect(await refusal('delete from payments')).toMatch(/never changed or removed/)
+  })
+})

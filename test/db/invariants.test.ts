@@ -79,9 +79,20 @@ const faults: Record<string, string> = {
     where period = '2026-08'`,
   I16: `update commission_rules set valid = '[2030-01-01,)' where depth = 0`,
   I17: `update ledger_postings set currency = 'EUR'`,
+  I18: `with told as (
+      insert into stripe_txns (vendor_txn_id, type, vendor_source_id, vendor_charge_id, currency,
+        amount_minor, fee_minor, net_minor, settles_currency, settles_minor, created_at,
+        available_at, recorded_at)
+      select 'txn_1', 'charge', vendor_charge_id, vendor_charge_id, currency, amount_minor, 0,
+        amount_minor, currency, amount_minor, paid_at, paid_at, now() - interval '2 days'
+      from payments limit 1)
+    update payments set recorded_at = recorded_at - interval '2 days'`,
   I19: `update ledger_postings set amount_minor = amount_minor + 1
     where id = (select min(id) from ledger_postings)`,
+  I20: `update ledger_journals set posted_at = posted_at - interval '11 days';
+    update line_reversals set recorded_at = recorded_at - interval '11 days'`,
   I21: 'update statements set held_minor = closing_minor where payable_minor > 0',
+  I22: 'update accruals set target_minor = target_minor + 1 where depth = 0',
   I24: `with whole as (
       insert into closing_accruals (kind, rule_id, partner_id, period, currency, amount_minor,
         metric)

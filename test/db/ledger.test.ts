@@ -80,11 +80,17 @@ describe('a journal', () => {
 
   it('takes accounts of one currency only', async () => {
     await post(accrual())
-    const wrong = sql`insert into ledger_postings
+    const wrong = sql`
+      with journal as (
+        insert into ledger_journals
+          (kind, source_type, source_id, period, effective_at, request_hash)
+        select kind, source_type, uuidv7(), period, effective_at, request_hash
+        from ledger_journals limit 1 returning id)
+      insert into ledger_postings
         (journal_id, debit_account_id, credit_account_id, currency, amount_minor)
-      select journal_id, debit_account_id, credit_account_id, 'EUR', 1
-      from ledger_postings limit 1`
-    await expect(wrong.execute(database.db)).rejects.toThrow(/foreign key/)
+      select journal.id, debit_account_id, credit_account_id, 'EUR', 1
+      from journal, (select * from ledger_postings limit 1) posted`
+    await expect(wrong.execute(database.db)).rejects.toThrow(/there is no account \d+ in EUR/)
   })
 
   it('never has an amount of zero or less, or one account on both sides', async () => {

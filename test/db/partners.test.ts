@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
-import { listChain } from '../../db/commission/standing.ts'
+import { listChains } from '../../db/commission/standing.ts'
 import { inTransaction } from '../../db/database.ts'
 import { findVisiblePartner, getPartner, listPartners, type Viewer } from '../../db/partners.ts'
 import { recordTenant, reserveSubdomain } from '../../db/provisioning.ts'
@@ -59,7 +59,7 @@ describe('the tree', () => {
     const depthsAt = (paidAt: string) =>
       inTransaction(db, async (trx) => {
         const at = new Date(paidAt)
-        const rows = await listChain(trx, { partnerId: reseller, at, customerSince: at })
+        const [rows = []] = await listChains(trx, [{ partnerId: reseller, at, customerSince: at }])
         return rows.map(({ depth, partnerId }) => [depth, partnerId])
       })
     expect(await depthsAt('2026-09-30T23:59:59.999Z')).toEqual([[0, reseller]])

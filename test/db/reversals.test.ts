@@ -182,7 +182,7 @@ describe('the database', () => {
     await reverse(journal)
     const mirror = 'p.credit_account_id, p.debit_account_id, p.currency, p.amount_minor'
     await expect(sql.raw(forged(journal, mirror)).execute(database.db)).rejects.toThrow(
-      /reverses_id/,
+      /ledger_journals_reversed_once/,
     )
   })
 

@@ -27,6 +27,7 @@ function chainOf(rates: Rate[], booked: bigint[] = [], collectedBefore = 0n): Be
     earlier: {
       collected: collectedBefore,
       target: booked[depth] ?? 0n,
+      exact: { num: 0n, den: 1n },
       amount: booked[depth] ?? 0n,
       byOthers: 0n,
     },
@@ -41,6 +42,7 @@ function figures({ shares, platform }: LineShares): bigint[] {
 const settled = (base: bigint): LineToShare => ({
   base,
   collectedBefore: 0n,
+  givenBefore: [],
   lineAmount: base,
   quantity: 1n,
   whole: true,
@@ -114,7 +116,13 @@ function shareParts(parts: bigint[], rates: Rate[]) {
   let platform = 0n
   const steps = parts.map((base) => {
     const shared = shareLine(
-      { ...settled(base), collectedBefore, lineAmount: sum(parts), whole: false },
+      {
+        ...settled(base),
+        collectedBefore,
+        givenBefore: booked.map((amount, depth) => ({ depth, amount })),
+        lineAmount: sum(parts),
+        whole: false,
+      },
       chainOf(rates, booked, collectedBefore),
     )
     for (const [i, { amount }] of shared.shares.entries()) booked[i] = (booked[i] ?? 0n) + amount
@@ -153,6 +161,45 @@ describe('a line that is paid in parts', () => {
       }),
       { numRuns: propertyRuns },
     )
+  })
+
+  test('leaves nobody what a depth that earns no more was given of it', () => {
+    const flat = { terms: { kind: 'flat' as const, amountPerUnit: 200n } }
+    const [seller, master] = chainOf([basisPoints(0), basisPoints(0)])
+    if (!seller || !master) throw new Error('two stand in the chain')
+    const second = { ...settled(100n), collectedBefore: 100n, lineAmount: 200n, whole: false }
+    const sellerHad = { ...second, givenBefore: [{ depth: 0, amount: 100n }] }
+    expect(figures(shareLine(sellerHad, [{ ...master, ...flat }]))).toEqual([100n, 0n])
+    const masterHad = { ...second, givenBefore: [{ depth: 1, amount: 60n }] }
+    expect(figures(shareLine(masterHad, [{ ...seller, ...flat }]))).toEqual([100n, 0n])
+    const all = {
+      ...second,
+      givenBefore: [
+        { depth: 1, amount: 100n },
+        { depth: 0, amount: 60n },
+      ],
+    }
+    expect(figures(shareLine(all, [{ ...seller, ...flat }]))).toEqual([40n, 60n])
+  })
+
+  test('earns under a cliff what its parts come to at the rate that each reached', () => {
+    const bands = [
+      { from: 0n, to: 100n, rate: basisPoints(1_500) },
+      { from: 100n, to: null, rate: basisPoints(2_500) },
+    ]
+    const [seller] = chainOf([basisPoints(0)])
+    if (!seller) throw new Error('one stands in the chain')
+    const cliff = { ...seller, terms: { kind: 'tiered_cliff' as const, bands } }
+    const line = { ...settled(33n), lineAmount: 99n, whole: false }
+    const first = shareLine(line, [cliff])
+    expect(figures(first)).toEqual([4n, 29n])
+    // 33 at 15 % are 4.95, 33 at 25 % are 8.25: 13.20 in all.
+    const earlier = { collected: 33n, target: 4n, exact: { num: 495n, den: 100n } }
+    const second = shareLine(
+      { ...line, collectedBefore: 33n, givenBefore: [{ depth: 0, amount: 4n }] },
+      [{ ...cliff, volumeBefore: 80n, earlier: { ...earlier, amount: 4n, byOthers: 0n } }],
+    )
+    expect(figures(second)).toEqual([9n, 24n])
   })
 
   test('does not lose the unit that largest remainder would take back', () => {

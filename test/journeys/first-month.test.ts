@@ -1,11 +1,13 @@
 /** A partner's life and a month's money, through the API and the vendors' webhooks only. */
 import { checkInvariants } from '../../db/invariants.ts'
 import { newestClosable, periodStart } from '../../domain/period.ts'
+import { scheduleIds } from '../../domain/process-names.ts'
 import { eventually } from '../../scripts/story/client.ts'
 import { onboardPartner, payPlatformFee } from '../../scripts/story/partners.ts'
 import { refund, sell } from '../../scripts/story/sales.ts'
 import { reviewEnds, settle } from '../../scripts/story/settlement.ts'
 import { ensureSchedules } from '../../worker/schedules.ts'
+import { balances, brokenAfter } from '../support/clearing.ts'
 import { type Product, startProduct } from '../support/product.ts'
 
 const period = newestClosable(new Date())
@@ -82,6 +84,12 @@ describe('the first month of two partners', () => {
     const tiers = await story.all<{ partner: string; to: string }>('/v1/tiers/changes', owner)
     expect(tiers).toMatchObject([{ partner: reseller.partner, to: 'silver' }])
     expect((await checkInvariants(db)).violations).toEqual([])
+    // All that was paid and went back is settled by what Stripe told of its balance.
+    await temporal.schedule.getHandle(scheduleIds.sweeper).trigger()
+    await eventually('nothing is left in clearing', async () =>
+      'stripe_clearing USD' in (await balances(db)) ? undefined : true,
+    )
+    expect(await brokenAfter(db, 30)).toEqual([])
     await eventually('the mail of the payout', async () => {
       const { data } = await story.sandbox<{ data: { kind: string }[] }>('/mails')
       return data.filter(({ kind }) => kind === 'payout_sent').length === 2 ? true : undefined

@@ -67,7 +67,7 @@ export function reverse(
   const before = sum(books.reversals.filter((r) => r.payment === payment.id).map((r) => r.amount))
   const change = reversedOf(books, payment) - before
   if (change === 0n) return
-  books.reversals.push({ payment: payment.id, period, amount: change })
+  books.reversals.push({ payment: payment.id, period, amount: change, cause })
   const book = (partner: string, amount: bigint, origin: Accrual | TrueUp) => {
     if (amount === 0n) return
     books.clawbacks.push({ cause, of: payment.id, partner, amount, period, origin })
@@ -77,19 +77,32 @@ export function reverse(
     const amount = targetOf(books, accrual) - backOf(accrual)
     accrual.back.set(period, (accrual.back.get(period) ?? 0n) + amount)
     book(accrual.partner, amount, accrual)
-    const isCliff = accrual.rule.terms.kind === 'tiered_cliff'
-    if (isCliff && period > accrual.period && !books.closed.has(accrual.period)) {
-      books.shapes.add('a refund of the next month before the close of a cliff')
-    }
   }
   for (const trueUp of books.trueUps) {
     if (!trueUp.volume.payments.includes(payment)) continue
-    const target = trueUpTarget(books, trueUp)
-    const amount = target - trueUp.back
-    if (target * trueUp.amount < 0n) books.shapes.add('a true-up that grows after its close')
-    trueUp.back += amount
-    book(trueUp.volume.partner, amount, trueUp)
+    book(trueUp.volume.partner, takeBack(books, trueUp), trueUp)
   }
+}
+
+/** What of a true-up goes back now. */
+function takeBack(books: Books, trueUp: TrueUp): bigint {
+  const target = trueUpTarget(books, trueUp)
+  const amount = target - trueUp.back
+  if (target * trueUp.amount < 0n) books.shapes.add('a true-up that grows after its close')
+  trueUp.back += amount
+  return amount
+}
+
+/** What went back in a later month before this true-up was made takes its part of it at once. */
+export function meetReversals(books: Books, trueUp: TrueUp): void {
+  const { partner, period, payments } = trueUp.volume
+  const ids = new Set(payments.map(({ id }) => id))
+  const newest = books.reversals.findLast((r) => ids.has(r.payment) && r.period > period)
+  const amount = newest ? takeBack(books, trueUp) : 0n
+  if (!newest || amount === 0n) return
+  const { cause, payment } = newest
+  const { period: landed } = newest
+  books.clawbacks.push({ cause, of: payment, partner, amount, period: landed, origin: trueUp })
 }
 
 /** Notes where more was reversed than was paid, and something of it is restored. */

@@ -62,7 +62,7 @@ export interface TrueUp {
   amount: bigint
   back: bigint
   paidAt: Paid | null
-  /** What was reversed of each payment when it was made. */
+  /** What was reversed of each payment within its period. */
   reversed: Map<string, bigint>
 }
 
@@ -104,7 +104,7 @@ export interface Books {
   accruals: Accrual[]
   platform: { payment: string; amount: bigint }[]
   /** What was reversed of each payment, as it landed. */
-  reversals: { payment: string; period: string; amount: bigint }[]
+  reversals: { payment: string; period: string; amount: bigint; cause: string }[]
   clawbacks: Clawback[]
   trueUps: TrueUp[]
   bonuses: Bonus[]

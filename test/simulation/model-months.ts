@@ -1,5 +1,5 @@
 /** What a month comes to at its close: true-ups, bonuses, and what is held, paid and carried. */
-import { backOf, disputedShare, reversedOf } from './model-backs.ts'
+import { backOf, disputedShare, meetReversals } from './model-backs.ts'
 import {
   type Accrual,
   type Books,
@@ -60,15 +60,25 @@ export function closeMonth(books: Books, period: string, statements: Statement[]
 function trueUp(books: Books, volume: Volume): void {
   const { rule, partner, period, payments } = volume
   if (rule.terms.kind !== 'tiered_cliff') return
-  const reversed = new Map(payments.map((payment) => [payment.id, reversedOf(books, payment)]))
+  const reversed = new Map(payments.map(({ id }) => [id, reversedIn(books, id, period)]))
   const net = volume.amount - sum([...reversed.values()])
   const accruals = books.accruals.filter(
     (accrual) => accrual.rule === rule && accrual.partner === partner && accrual.period === period,
   )
-  const kept = sum(accruals.map((accrual) => accrual.amount - backOf(accrual)))
+  const kept = sum(accruals.map((accrual) => accrual.amount - backOf(accrual, period)))
   const amount = floorOf(times(rateAt(rule.terms.bands, net), net)) - kept
-  if (amount !== 0n) books.trueUps.push({ volume, net, amount, back: 0n, paidAt: null, reversed })
+  if (amount === 0n) return
+  const made = { volume, net, amount, back: 0n, paidAt: null, reversed }
+  books.trueUps.push(made)
+  meetReversals(books, made)
 }
+
+const reversedIn = (books: Books, payment: string, period: string) =>
+  sum(
+    books.reversals.flatMap((one) =>
+      one.payment === payment && one.period === period ? [one.amount] : [],
+    ),
+  )
 
 /** A bonus for each partner whose month reached the target. */
 function reward(books: Books, rule: Rule, period: string): void {
@@ -113,14 +123,14 @@ function collected(books: Books, payments: Landed[], period: string): bigint {
   return sum(now.map(({ payment }) => payment.amount)) - sum(back.map(({ amount }) => amount))
 }
 
-/** The customers among them whose first payment of all landed in the month. */
+/** The customers among them of whom nothing landed before the month. */
 function newCustomers(books: Books, payments: Landed[], period: string): bigint {
   const keys = payments.flatMap((one) => (one.period === period ? [customerKey(one.payment)] : []))
-  const isNew = (key: string) =>
-    [...books.landed.values()]
-      .filter(({ payment }) => customerKey(payment) === key)
-      .sort((a, b) => a.payment.at.getTime() - b.payment.at.getTime())[0]?.period === period
-  return BigInt([...new Set(keys)].filter(isNew).length)
+  const isOld = (key: string) =>
+    [...books.landed.values()].some(
+      (landed) => customerKey(landed.payment) === key && landed.period < period,
+    )
+  return BigInt([...new Set(keys)].filter((key) => !isOld(key)).length)
 }
 
 interface Closing {

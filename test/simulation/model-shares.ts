@@ -121,7 +121,7 @@ export function share(books: Books, payment: Payment, earners: Earner[]): Share[
   const plain = choices.every(
     ({ rule }) => rule.terms.kind === 'percentage' && rule.cap === null && rule.floor === null,
   )
-  noteParts(books, { line, choices, isPart: !whole })
+  noteParts(books, { line, choices })
   const shares = choices.map((choice) => ({ ...choice, amount: 0n }))
   if (whole && plain) {
     largestRemainder(shares, payment.amount)
@@ -150,10 +150,7 @@ export function shareInvoice(
 }
 
 /** Notes lines whose parts did not all earn under the same rules. */
-function noteParts(
-  books: Books,
-  { line, choices, isPart }: { line: Line; choices: Choice[]; isPart: boolean },
-): void {
+function noteParts(books: Books, { line, choices }: { line: Line; choices: Choice[] }): void {
   const depths = new Set([...line.applied.keys(), ...choices.map(({ depth }) => depth)])
   for (const depth of depths) {
     const choice = choices.find((one) => one.depth === depth)
@@ -163,7 +160,6 @@ function noteParts(
     if (!isNew && before !== now) books.shapes.add('a line whose parts earn under different rules')
     line.applied.set(depth, now)
     if (choice?.rule.floor && line.payments > 1) books.shapes.add('a floor in parts')
-    if (choice?.rule.terms.kind === 'tiered_cliff' && isPart) books.shapes.add('a cliff in parts')
     if (choice?.rule.terms.kind === 'tiered_cliff' && choice.rule.cap) {
       books.shapes.add('a cliff with a cap')
     }

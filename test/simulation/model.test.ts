@@ -22,11 +22,8 @@ const limitMs = 60_000
 const leftOut = new Set([
   // The fraction that the first rule left belongs to nobody here, and to the next part there.
   'a line whose parts earn under different rules',
-  'a cliff in parts',
   'a cliff with a cap',
-  'a refund of the next month before the close of a cliff',
   'a clawback of what was held when the rest was paid at a rate',
-  'a customer that is new in two months',
   'a tier or parent told after a line that it concerns',
 ])
 

@@ -6,7 +6,6 @@ import type { Scenario } from '../../simulation/scenario.ts'
 import { reverse } from './model-backs.ts'
 import {
   type Books,
-  customerKey,
   type Earner,
   type Figure,
   openBooks,
@@ -95,7 +94,6 @@ function paymentOf({ scenario }: Books, event: Extract<Event, { of: string }>): 
 /** Once for each payment, whoever asks first. */
 function book(books: Books, payment: Payment): void {
   if (books.landed.has(payment.id)) return
-  noteFirst(books, payment)
   const earners = earnersOf(books, payment)
   books.landed.set(payment.id, { payment, period: books.landing(payment.at), earners })
   if (books.scenario.programme.allocationUnit === 'invoice') {
@@ -112,21 +110,6 @@ function bookInvoice(books: Books, last: Payment, earners: Earner[]): void {
   if (payments.some(({ id }) => !books.landed.has(id))) return
   const base = sum(payments.map(({ amount }) => amount))
   accrue(books, { payment: last, payments, base }, shareInvoice(books, { last, base, earners }))
-}
-
-/** Notes a customer whose first payment comes after one that is in the books of another month. */
-function noteFirst(books: Books, payment: Payment): void {
-  const period = books.landing(payment.at)
-  const isBefore = [...books.landed.values()].some(
-    (known) =>
-      customerKey(known.payment) === customerKey(payment) &&
-      known.payment.at >= payment.at &&
-      known.period !== period,
-  )
-  const counts = books.scenario.rules.some(
-    ({ terms }) => terms.kind === 'performance' && terms.metric === 'new_customers',
-  )
-  if (isBefore && counts) books.shapes.add('a customer that is new in two months')
 }
 
 function accrue(books: Books, unit: Unit, shares: Share[]): void {

@@ -107,6 +107,8 @@ describe('a live run', () => {
       'timeToCutoff',
       'collectMissedEvents',
       'countUnbookedEvents',
+      'mirrorPeriodBalance',
+      'bookBalance',
       'freezePeriod',
       'enterStage',
       'clearDrafts',
@@ -153,6 +155,22 @@ describe('a live run', () => {
     const steps = worker.steps()
     expect(steps.filter((step) => step === 'countUnbookedEvents')).toHaveLength(3)
     expect(steps.lastIndexOf('countUnbookedEvents')).toBeLessThan(steps.indexOf('freezePeriod'))
+  })
+
+  it('freezes only when all that moved the balance in its month is told and booked', async () => {
+    const mirrorPeriodBalance = inTurn<string | null>('txn_1', null)
+    const standIns = fresh({ mirrorPeriodBalance, bookBalance: inTurn(10_000, 7, 0) })
+    const worker = await steppedWorker(env, standIns)
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await sign(handle)
+      await ended(handle)
+    })
+    const steps = worker.steps()
+    const mirrored = worker.calls.filter(({ step }) => step === 'mirrorPeriodBalance')
+    expect(mirrored.map(({ input }) => input.after)).toEqual([null, 'txn_1'])
+    expect(steps.filter((step) => step === 'bookBalance')).toHaveLength(3)
+    expect(steps.indexOf('freezePeriod')).toBe(steps.lastIndexOf('bookBalance') + 1)
   })
 
   it('is never released by time: forty days bring reminders and nothing else', async () => {

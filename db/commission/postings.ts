@@ -1,0 +1,134 @@
+/**
+ * The journals of paid lines and of their accruals, written by the database from the rows that
+ * were just booked: these are most of all journals, and nothing of them has to travel. A journal is
+ * written with its postings in one statement; one that exists already is refused by its key.
+ *
+ * Rows are read by `cross join lateral (… offset 0)`, one look-up by key for each, because plans
+ * that were made for tables of another size would scan them.
+ */
+import { type RawBuilder, sql } from 'kysely'
+import type { Trx } from '../database.ts'
+import { type AccountPurpose, openAccounts } from '../ledger.ts'
+
+export interface PostedLine {
+  id: string
+  kind: 'customer' | 'platform'
+  currency: string
+}
+
+/** Posts what lines collected: Dr stripe_clearing / Cr revenue, without tax, and tax_payable. */
+export async function postPayments(trx: Trx, lines: PostedLine[]): Promise<void> {
+  const alike = Map.groupBy(lines, ({ kind, currency }) => `${kind} ${currency}`)
+  for (const [first, ...others] of alike.values()) {
+    if (!first) continue
+    const revenue = first.kind === 'platform' ? 'platform_fees' : 'platform_revenue'
+    const account = await openPlatformAccounts(trx, first.currency, [
+      'stripe_clearing',
+      revenue,
+      'tax_payable',
+    ])
+    const lineIds = [first, ...others].map(({ id }) => id)
+    const legs = sql`
+      cross join lateral (select * from line_payments where id = line.id offset 0) paid
+      cross join lateral (values
+        (1, ${revenue}, null::uuid, ${account(revenue)}::bigint, paid.base_minor),
+        (2, 'tax_payable', null, ${account('tax_payable')}, paid.tax_minor)
+      ) leg (number, purpose, partner_id, account_id, amount)`
+    await post(trx, {
+      kind: 'payment',
+      lineIds,
+      legs,
+      period: sql`paid.period`,
+      currency: first.currency,
+      debit: { purpose: 'stripe_clearing', id: account('stripe_clearing') },
+    })
+  }
+}
+
+interface Earned {
+  linePaymentId: string
+  partnerId: string
+  currency: string
+}
+
+/** Posts what lines earned: Dr commission_expense / Cr partner_accrued, for each depth. */
+export async function postAccruals(trx: Trx, accruals: Earned[]): Promise<void> {
+  for (const [currency, earned] of Map.groupBy(accruals, (accrual) => accrual.currency)) {
+    const account = await openPlatformAccounts(trx, currency, ['commission_expense'])
+    await openAccounts(
+      trx,
+      earned.map(({ partnerId }) => ({
+        account: { purpose: 'partner_accrued', partnerId },
+        currency,
+      })),
+    )
+    const legs = sql`
+      cross join lateral (select paid_at from line_payments where id = line.id offset 0) paid
+      cross join lateral (
+        select depth as number, 'partner_accrued' as purpose, partner_id, (
+            select id from ledger_accounts
+            where purpose = 'partner_accrued' and partner_id = accruals.partner_id
+              and currency = ${currency}) as account_id, amount_minor as amount, period
+        from accruals where line_payment_id = line.id offset 0) leg`
+    await post(trx, {
+      kind: 'accrual',
+      lineIds: [...new Set(earned.map(({ linePaymentId }) => linePaymentId))],
+      legs,
+      period: sql`leg.period`,
+      currency,
+      debit: { purpose: 'commission_expense', id: account('commission_expense') },
+    })
+  }
+}
+
+/** @returns ids by purpose. */
+async function openPlatformAccounts(trx: Trx, currency: string, purposes: AccountPurpose[]) {
+  const accounts = await openAccounts(
+    trx,
+    purposes.map((purpose) => ({ account: { purpose }, currency })),
+  )
+  return (purpose: AccountPurpose): bigint => {
+    const id = accounts.get(`${purpose}//${currency}`)
+    if (id === undefined) throw new Error(`no account ${purpose} in ${currency}`)
+    return id
+  }
+}
+
+interface LinesToPost {
+  kind: 'payment' | 'accrual'
+  lineIds: string[]
+  /** Joins `leg` (number, purpose, partner_id, account_id, amount) and `paid` to each `line`. */
+  legs: RawBuilder<unknown>
+  period: RawBuilder<unknown>
+  currency: string
+  debit: { purpose: AccountPurpose; id: bigint }
+}
+
+/** One journal for each line that has legs above nothing. */
+async function post(trx: Trx, lines: LinesToPost): Promise<void> {
+  const { kind, lineIds, legs, period, currency, debit } = lines
+  // What a journal says, in the words that its hash has everywhere.
+  const said = sql`${`${debit.purpose}//${currency}>`} || leg.purpose || '/'
+    || coalesce(leg.partner_id::text, '') || ${`/${currency}=`} || leg.amount`
+  await sql`
+    with leg as materialized (
+      select line.id as line_id, leg.number, leg.account_id, leg.amount, ${period} as period,
+        paid.paid_at, ${said} as said
+      from unnest(${lineIds}::uuid[]) line (id) ${legs}
+      where leg.amount > 0
+    ), journal as (
+      insert into ledger_journals
+        (kind, source_type, source_id, period, effective_at, request_hash)
+      select ${kind}, 'line_payment', line_id, period, paid_at,
+        sha256(convert_to(string_agg(said, E'\n' order by number), 'UTF8'))
+      from leg
+      group by line_id, period, paid_at
+      order by line_id
+      returning id, source_id
+    )
+    insert into ledger_postings
+      (journal_id, debit_account_id, credit_account_id, currency, amount_minor)
+    select journal.id, ${debit.id}::bigint, leg.account_id, ${currency}, leg.amount
+    from journal join leg on leg.line_id = journal.source_id
+    order by journal.id, leg.number`.execute(trx)
+}
