@@ -70,7 +70,7 @@ type Booked = Map<PendingEvent['id'], Wake | null>
  * transaction fails, is tried alone: one that cannot be booked keeps no other waiting.
  */
 async function bookTogether(deps: ActivityDeps, events: PendingEvent[]): Promise<Booked> {
-  const paid = events.filter(({ type }) => type === 'invoice.paid')
+  const paid = events.filter(({ type }) => /^invoice\.(paid|voided)$/.test(type))
   if (paid.length < 2) return new Map()
   const read = await readInvoices(deps, paid)
   try {
@@ -142,6 +142,7 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
   if (type.startsWith('v2.core.account')) return wakeForAccount(deps, objectId)
   switch (type) {
     case 'invoice.paid':
+    case 'invoice.voided':
       return wakeForInvoice(deps, objectId)
     case 'credit_note.created':
     case 'credit_note.voided':

@@ -22,6 +22,7 @@ import { bookingPeriod } from '../db/periods.ts'
 import { toStripeAmount } from '../domain/currencies.ts'
 import { outwardId } from '../domain/ids.ts'
 import { attemptKey, nextMove, type SendOutcome, transferGroup } from '../domain/payouts.ts'
+import { sealText } from '../domain/settlement.ts'
 import { mails } from '../integrations/email-templates.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
@@ -180,6 +181,7 @@ export function payoutActivities(deps: ActivityDeps) {
             currency: payout.currency,
             period: payout.period,
             statement: payout.documentNumber ?? '',
+            seal: sealText(payout),
           }),
         )
       }

@@ -43,6 +43,7 @@ export async function explain(db: Db, viewer: Viewer, accrualId: string) {
         paid_at: reasons.paidAt.toISOString(),
       },
       rule: presentRule(rule, appliedRate(reasons)),
+      link: rule.scope.link && outwardId('link', rule.scope.link),
       tier: reasons.tier,
       target: wireAmount(reasons.targetMinor ?? reasons.amountMinor),
       limited_by: reasons.limitedBy,

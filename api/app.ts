@@ -15,6 +15,7 @@ import { onceForKey } from './idempotency.ts'
 import { onboardingRoutes } from './onboarding.ts'
 import { describeApi } from './openapi.ts'
 import { pageRouter } from './pages.ts'
+import { partnerLinkRoutes } from './partner-links.ts'
 import { partnerRoutes } from './partners.ts'
 import { payoutRoutes } from './payouts.ts'
 import { authorize, type Permission } from './policies.ts'
@@ -35,6 +36,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...partnerRoutes(deps),
     ...provisioningRoutes(deps),
     ...catalogRoutes(deps),
+    ...partnerLinkRoutes(deps),
     ...customerRoutes(deps),
     ...subscriptionRoutes(deps),
     ...commissionRoutes(deps),

@@ -27,6 +27,8 @@ export const policies = {
   'customers.write': { levels: sellers, scope: 'write', active: true },
   'keys.read': { levels: everyone, scope: 'read' },
   'keys.write': { levels: everyone, scope: 'write' },
+  'links.read': { levels: everyone, scope: 'read' },
+  'links.write': { levels: sellers, scope: 'write', active: true },
   'packages.read': { levels: everyone, scope: 'read' },
   'packages.write': { levels: owner, scope: 'write' },
   'partners.read': { levels: everyone, scope: 'read' },

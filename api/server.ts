@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type Logger, pino } from 'pino'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
+import { appRole } from '../db/grants.ts'
 import { createLinks } from '../integrations/links.ts'
 import { createStripe } from '../integrations/stripe-client.ts'
 import { processStarter, temporalClient } from '../integrations/temporal.ts'
@@ -15,6 +16,7 @@ function start(config: Config, log: Logger): void {
   const database = openDatabase({
     ...config.database,
     applicationName: 'tributary-api',
+    role: appRole,
     onError: (error) => log.warn({ error }, 'a connection to the database was lost'),
   })
   const temporal = temporalClient(config.temporal)

@@ -11,6 +11,7 @@ import { wireAmount } from '../domain/money.ts'
 import {
   assertLinesMatch,
   type StatementDocument,
+  sealText,
   statementLineKinds,
 } from '../domain/settlement.ts'
 import { statementCsv, statementPdf } from '../integrations/documents.ts'
@@ -44,6 +45,7 @@ const statementSummary = z.object({
 })
 
 const statementAnswer = statementSummary.extend({
+  seal: z.string().nullable(),
   lines: z.array(
     z.object({
       kind: z.enum(statementLineKinds),
@@ -136,6 +138,7 @@ async function statementDocument({ db }: ApiDeps, { principal, params }: Call) {
     period: row.period,
     currency: row.currency,
     issuedAt: row.issuedAt ?? new Date(0),
+    seal: sealText(row),
     totals: {
       opening: row.openingMinor,
       earned: row.earnedMinor,
@@ -184,6 +187,7 @@ const idKindOf = {
 function presentStatement(row: StatementRow, document: StatementDocument) {
   return {
     ...presentSummary(row),
+    seal: document.seal,
     lines: document.lines.map((line) => ({
       ...line,
       id: outwardId(idKindOf[line.kind], line.id),

@@ -21,17 +21,23 @@ import { subscriptionStatuses } from '../domain/subscriptions.ts'
 import type { SubscriptionInput } from '../workflows/contract.ts'
 import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
+import { linkOfCustomer } from './partner-links.ts'
 import { startCommitted } from './processes.ts'
 import { type Call, type Route, route } from './route.ts'
 import { emailAddress, found, idAnswer, idField, instantAnswer, pathId, text } from './validate.ts'
 
-const customerForm = z.strictObject({ name: text(), email: emailAddress })
+const customerForm = z.strictObject({
+  name: text(),
+  email: emailAddress,
+  link: idField('link').optional(),
+})
 
 const customerAnswer = z.object({
   id: idAnswer('customer'),
   partner: idAnswer('partner'),
   name: z.string(),
   email: z.string(),
+  link: idAnswer('link').nullable(),
   created_at: instantAnswer,
 })
 
@@ -62,15 +68,18 @@ export function customerRoutes({ db }: ApiDeps): Route[] {
       path: '/v1/customers',
       tag: 'Customers',
       summary: 'Create a customer of yours',
+      description: 'With the `link` of yours that it came through, for good.',
       access: 'customers.write',
       body: customerForm,
       answers: { 201: { description: 'Created', schema: customerAnswer } },
       refusals: ['invalid_request', 'partner_not_active'],
       handle: async ({ principal, body, operationId }) => {
         const partnerId = ownPartner(principal)
-        const row = await inTransaction(db, (trx) =>
-          recordCustomer(trx, { id: operationId, partnerId, ...body }),
-        )
+        const { link, ...form } = body
+        const row = await inTransaction(db, async (trx) => {
+          const linkId = await linkOfCustomer(trx, { link, partnerId })
+          return recordCustomer(trx, { id: operationId, partnerId, linkId, ...form })
+        })
         const created = presentCustomer(row)
         const headers = { Location: `/v1/customers/${created.id}` }
         return { status: 201, body: created, headers }
@@ -215,6 +224,7 @@ function presentCustomer(row: CustomerRow) {
     partner: outwardId('partner', row.partnerId),
     name: row.name,
     email: row.email,
+    link: row.linkId && outwardId('link', row.linkId),
     created_at: row.createdAt.toISOString(),
   }
 }

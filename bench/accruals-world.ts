@@ -94,6 +94,7 @@ async function makeRules(trx: Trx, programmeId: string) {
     depth,
     bps,
     scope: {
+      link: null,
       partner: null,
       tier,
       product: packages.find((one) => one.vendorProductId === `prod_${product}`)?.id ?? null,
@@ -102,7 +103,7 @@ async function makeRules(trx: Trx, programmeId: string) {
   const own = named.rows.map(({ id }) => ({
     depth: 0,
     bps: 2_250,
-    scope: { partner: id, tier: null, product: null },
+    scope: { link: null, partner: id, tier: null, product: null },
   }))
   await insertRules(
     trx,

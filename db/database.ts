@@ -23,6 +23,13 @@ types.setTypeParser(int8, (text) => BigInt(text))
 /** Rows arrive with camel-case names; what is inside a jsonb column keeps its own. */
 export const plugins: KyselyPlugin[] = [new CamelCasePlugin({ maintainNestedObjectKeys: true })]
 
+const settings: Record<string, string> = {
+  timezone: 'UTC',
+  idle_in_transaction_session_timeout: '60s',
+  // Pages that are cached or on flash cost about the same in any order.
+  random_page_cost: '1.1',
+}
+
 export interface Database {
   db: Db
   /** Waits for open queries and closes the pool. */
@@ -37,6 +44,8 @@ export function openDatabase(options: {
   url: string
   poolSize: number
   applicationName: string
+  /** The role that is taken, where it is not the one that logs in. */
+  role?: string
   onError: (error: Error) => void
 }): Database {
   const pool = new pg.Pool({
@@ -45,8 +54,10 @@ export function openDatabase(options: {
     application_name: options.applicationName,
     connectionTimeoutMillis: 5_000,
     types,
-    // Pages that are cached or on flash cost about the same in any order.
-    options: '-c timezone=UTC -c idle_in_transaction_session_timeout=60s -c random_page_cost=1.1',
+    options: Object.entries(settings)
+      .concat(options.role ? [['role', options.role]] : [])
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
   })
   pool.on('error', options.onError)
   pool.on('connect', (client) => client.on('error', options.onError))

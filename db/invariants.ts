@@ -35,13 +35,13 @@ const ledgerInvariants: Invariant[] = [
   },
   {
     id: 'I03',
-    says: 'the balance of a partner account is the sum of its postings',
+    says: 'a balance that is kept is the sum of the postings of its account',
     query: `select account_id from (
         select account_id, sum(debit) as debit, sum(credit) as credit from (
           select debit_account_id as account_id, amount_minor as debit, 0 as credit
             from ledger_postings
           union all select credit_account_id, 0, amount_minor from ledger_postings) side
-        join ledger_accounts a on a.id = account_id and a.partner_id is not null
+        join ledger_accounts a on a.id = account_id and has_balance(a.purpose)
         group by account_id) posted
       full join ledger_balances b using (account_id)
       where coalesce(posted.debit, 0) <> coalesce(b.debits_minor, 0)
@@ -90,7 +90,8 @@ const commissionInvariants: Invariant[] = [
       join partner_ancestry above on above.partner_id = l.partner_id and above.valid @> l.paid_at
       join commission_rules r on r.programme_id = seller.programme_id
         and r.depth = above.depth and r.valid @> l.paid_at and r.kind <> 'performance'
-        and r.partner_id is null and r.tier is null and r.feature_package_id is null
+        and r.link_id is null and r.partner_id is null and r.tier is null
+        and r.feature_package_id is null
       where not exists (select from accruals a where a.line_payment_id = l.id
           and a.depth = above.depth)
         -- The lines of an invoice may earn together, once it is settled.

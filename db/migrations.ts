@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { Trx } from './database.ts'
+import { grantAppRole } from './grants.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 
@@ -47,6 +48,7 @@ export async function migrate<T>(db: Kysely<T>): Promise<string[]> {
       cause: error,
     })
   }
+  await grantAppRole(db)
   return results.map((result) => result.migrationName)
 }
 

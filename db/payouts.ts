@@ -220,6 +220,8 @@ export async function listUnannouncedPayouts(db: Db, page: { runId: string; size
       'payouts.currency',
       'statements.period',
       'statements.documentNumber',
+      'statements.sealNumber',
+      'statements.sealHash',
       'partners.contactName',
       'partners.contactEmail',
     ])

@@ -108,7 +108,7 @@ export async function recordProgramme(trx: Trx, programme: NewProgramme): Promis
       migratesAt: null,
       depth,
       terms: { kind: 'percentage', rate: { num: rateNum, den: rateDen } },
-      scope: { partner: null, tier: null, product: null },
+      scope: { link: null, partner: null, tier: null, product: null },
       validFrom: null,
       validTo: null,
       cap: null,

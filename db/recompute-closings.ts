@@ -1,5 +1,5 @@
 /** What goes back, and what a month comes to, computed again; see recompute.ts. */
-import { before, isExcluded, rules } from './recompute-shares.ts'
+import { fitsLink, isExcluded, rules } from './recompute-shares.ts'
 
 /** Rounded down, below zero as well; `div` rounds towards zero. */
 const floored = (dividend: string, divisor: string) =>
@@ -109,10 +109,10 @@ export const wrongTrueUpClawbacks = `
     then ${floored('amount_minor * least(reversed, metric)', 'metric')} else 0 end)`
 
 /**
- * Bonuses of what was collected in a month are certain once it is not open any more, but for moves
- * that were told after it was judged. Of new customers, one that paid in the month may turn out to
- * have paid before; no other ever becomes new. What a tier was at the end of the month is told
- * later, too: whether a rule for one tier fits is not asked.
+ * Bonuses of a month are certain once it is not open any more, but for moves that were told after
+ * it was judged: a customer is new in the first month that has a line of it, whatever comes later.
+ * What a tier was at the end of the month is told later, too: whether a rule for one tier fits is
+ * not asked.
  */
 export const wrongBonuses = `
   with counted as (
@@ -122,23 +122,22 @@ export const wrongBonuses = `
     join line_payments line on rule.valid @> line.paid_at and (rule.setup_fee or not line.setup_fee)
       and coalesce(rule.feature_package_id = line.feature_package_id,
         rule.feature_package_id is null)
+      and ${fitsLink('rule')}
     join payments payment on payment.id = line.payment_id and payment.kind = 'customer'
     join partner_ancestry above on above.partner_id = line.partner_id
       and above.depth = rule.depth and above.valid @> line.paid_at
     where rule.kind = 'performance'
       and (rule.partner_id is null or rule.partner_id = above.ancestor_id)),
-  -- Lines whose customer had paid nothing before them in another month.
+  -- Lines in the first month of their customer.
   newcomer as (
     select id from (
-      select id, period, min(period) over earlier as first_period,
-        max(period) over earlier as last_period
+      select id, period, min(period) over (partition by customer_id) as first_period
       from line_payments
       where customer_id is not null
-        and exists (select from commission_rules where metric = 'new_customers')
-      window earlier as (partition by customer_id order by paid_at, id ${before})) known
-    where coalesce(first_period = period and last_period = period, first_period is null)),
+        and exists (select from commission_rules where metric = 'new_customers')) known
+    where period = first_period),
   reached as (
-    select rule_id, partner_id, period, currency, sum(amount) as least, sum(amount) as most
+    select rule_id, partner_id, period, currency, sum(amount) as metric
     from (
       select rule_id, partner_id, period, currency, base_minor as amount
       from counted where metric = 'collected'
@@ -148,10 +147,8 @@ export const wrongBonuses = `
       where metric = 'collected') moved
     group by 1, 2, 3, 4
     union all
-    select rule_id, partner_id, period, currency,
-      count(distinct customer_id) filter (where newcomer.id is not null),
-      count(distinct customer_id)
-    from counted left join newcomer using (id)
+    select rule_id, partner_id, period, currency, count(distinct customer_id)
+    from counted join newcomer using (id)
     where metric = 'new_customers' group by 1, 2, 3, 4)
   select 'bonus' as wrong, coalesce(made.id, rule_id) as id
   from reached
@@ -163,7 +160,8 @@ export const wrongBonuses = `
   cross join (select coalesce(max(recorded_at), '-infinity') as moved_at from partner_moves) told
   where case when made.id is not null
     then amount_minor is distinct from bonus_minor or made.metric < rule.target
-      or (moved_at < made.recorded_at and not coalesce(made.metric between least and most, false))
-    else month.status = 'closed' and least >= rule.target and rule.tier is null
+      or (moved_at < made.recorded_at
+        and made.metric is distinct from reached.metric)
+    else month.status = 'closed' and reached.metric >= rule.target and rule.tier is null
       and rule.valid && tstzrange(month.starts_at, month.ends_at) and moved_at < run.created_at
     end`

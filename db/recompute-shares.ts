@@ -21,8 +21,8 @@ export const rules = `
     from multiples join denominators next on next.place = multiples.place + 1),
   one as (select max(den) as whole from multiples),
   rule as (
-    select id, programme_id, code, kind, depth, partner_id, tier, feature_package_id, setup_fee,
-      window_months, rate_num, rate_den, cap_per, whole,
+    select id, programme_id, code, kind, depth, link_id, partner_id, tier, feature_package_id,
+      setup_fee, window_months, rate_num, rate_den, cap_per, whole,
       floor_minor::numeric as least, cap_minor::numeric as cap,
       div(whole * rate_num, rate_den) as weight,
       coalesce(amount_per_unit_minor, 0)::numeric as per_unit,
@@ -94,14 +94,24 @@ const earlier = `
 /** What an invoice's lines come to that are one base; the accruals are kept with one of them. */
 const units = `
   unit as (
-    select own.id as line_payment_id, sum(line.base_minor) as base, sum(line.quantity) as quantity
+    select own.id as line_payment_id, sum(line.base) as base, sum(line.quantity) as quantity
     from line_payments own
-    join line_payments line on line.allocation_unit = own.allocation_unit
+    -- Parts of a line have its quantity once.
+    join (select allocation_unit, sum(base_minor) as base, max(quantity) as quantity
+      from line_payments where allocation_unit is not null
+      group by allocation_unit, vendor_line_id) line
+      on line.allocation_unit = own.allocation_unit
     where own.id in (select line_payment_id from accruals)
     group by own.id)`
 
+/** Whether the customer of a line came through the rule's link; asked only where it names one. */
+export const fitsLink = (rule: string) => `(${rule}.link_id is null or exists (
+    select from customers buyer
+    where buyer.id = line.customer_id and buyer.link_id = ${rule}.link_id))`
+
 /** Whether a rule is for the line, for its depth and for who earns on it. */
 const fits = (rule: string) => `(${rule}.depth = accrual.depth and ${rule}.kind <> 'performance'
+    and ${fitsLink(rule)}
     and coalesce(${rule}.partner_id = accrual.partner_id, ${rule}.partner_id is null)
     and coalesce(${rule}.tier = accrual.tier, ${rule}.tier is null)
     and coalesce(${rule}.feature_package_id = line.feature_package_id,

@@ -166,6 +166,7 @@ export interface CommissionRulesTable {
   floorMinor: bigint | null
   id: Defaulted<string>
   kind: Defaulted<'flat' | 'percentage' | 'hybrid' | 'tiered_marginal' | 'tiered_cliff' | 'performance'>
+  linkId: string | null
   metric: 'collected' | 'new_customers' | null
   migratesAt: Timestamp | null
   partnerId: string | null
@@ -192,6 +193,7 @@ export interface CustomersTable {
   createdAt: Defaulted<Timestamp>
   email: string
   id: Defaulted<string>
+  linkId: string | null
   name: string
   partnerId: string
   vendorCustomerId: string | null
@@ -328,6 +330,10 @@ export interface LedgerSealsTable {
   toXid: string
 }
 
+export interface LedgerUncheckedTable {
+  xid: string
+}
+
 export interface LinePaymentsTable {
   allocationUnit: string | null
   baseMinor: bigint
@@ -383,6 +389,15 @@ export interface PartnerAncestryTable {
   depth: number
   partnerId: string
   valid: string
+}
+
+export interface PartnerLinksTable {
+  archivedAt: Timestamp | null
+  code: string
+  createdAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  name: string
+  partnerId: string
 }
 
 export interface PartnerMovesTable {
@@ -543,6 +558,8 @@ export interface StatementsTable {
   payoutRestMinor: bigint | null
   period: string
   runId: string
+  sealHash: Buffer | null
+  sealNumber: bigint | null
 }
 
 export interface StripeMirrorTable {
@@ -654,11 +671,13 @@ export interface DB {
   ledgerJournals: LedgerJournalsTable
   ledgerPostings: LedgerPostingsTable
   ledgerSeals: LedgerSealsTable
+  ledgerUnchecked: LedgerUncheckedTable
   linePayments: LinePaymentsTable
   lineReversals: LineReversalsTable
   members: MembersTable
   notices: NoticesTable
   partnerAncestry: PartnerAncestryTable
+  partnerLinks: PartnerLinksTable
   partnerMoves: PartnerMovesTable
   partnerTiers: PartnerTiersTable
   partners: PartnersTable

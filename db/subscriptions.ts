@@ -34,7 +34,14 @@ export async function listCustomers(
 
 export async function recordCustomer(
   trx: Trx,
-  customer: { id: string; partnerId: string; name: string; email: string },
+  customer: {
+    id: string
+    partnerId: string
+    name: string
+    email: string
+    /** Through which link of the partner it came. */
+    linkId?: string | null
+  },
 ): Promise<CustomerRow> {
   await trx
     .insertInto('customers')
@@ -107,15 +114,19 @@ export async function getSubscriptionOrder(db: Db, id: string) {
   return row
 }
 
-/** Whose subscriptions these are, and what for. */
+/** Whose subscriptions these are, what for, and through which links their customers came. */
 export async function listSubscriptionOwners(db: Db, ids: string[]) {
   const { rows } = await sql<{
     id: string
     partnerId: string
     customerId: string
+    linkId: string | null
     featurePackageId: string
   }>`
-    select id, partner_id, customer_id, feature_package_id from subscriptions
+    select id, partner_id, customer_id, feature_package_id,
+      -- As a value, not as a join: one look-up for each, however large the table was thought to be.
+      (select link_id from customers where id = subscriptions.customer_id) as link_id
+    from subscriptions
     where id = any(${ids})`.execute(db)
   return new Map(rows.map((row) => [row.id, row]))
 }

@@ -15,6 +15,9 @@ export function formatRate(rate: Rate): string {
 export interface AccrualFacts {
   partner: string
   depth: number
+  /** The code of the link whose customers the rule is for; null is every customer. */
+  link: string | null
+  /** The tier that the rule is for; null is every tier. */
   tier: TierName | null
   amount: bigint
   base: bigint
@@ -47,23 +50,24 @@ export function explainAccrual(facts: AccrualFacts): string {
 
 const levels = (depth: number) => (depth === 1 ? 'one level' : `${depth} levels`)
 
-function termsOf({ terms, rate, quantity, volume, currency, tier }: AccrualFacts): string {
+function termsOf({ terms, rate, quantity, volume, currency, ...scope }: AccrualFacts): string {
   const applied = rate ? formatRate(rate) : ''
   const units = (amount: bigint) =>
     `${formatMoney(amount, currency)} for each of ${quantity} unit(s)`
   const reached = volume === null ? '' : ` at a volume of ${formatMoney(volume, currency)}`
-  const forTier = tier ? ` for ${tier}` : ''
+  const within =
+    (scope.tier ? ` for ${scope.tier}` : '') + (scope.link ? ` through the link ${scope.link}` : '')
   switch (terms.kind) {
     case 'percentage':
-      return `${applied}${forTier}`
+      return `${applied}${within}`
     case 'flat':
-      return `${units(terms.amountPerUnit)}${forTier}, out`
+      return `${units(terms.amountPerUnit)}${within}, out`
     case 'hybrid':
-      return `${applied} and ${units(terms.amountPerUnit)}${forTier}, out`
+      return `${applied} and ${units(terms.amountPerUnit)}${within}, out`
     case 'tiered_marginal':
-      return `the bands${forTier} up to ${applied}${reached}, out`
+      return `the bands${within} up to ${applied}${reached}, out`
     case 'tiered_cliff':
-      return `${applied}${forTier}${reached}`
+      return `${applied}${within}${reached}`
   }
 }
 

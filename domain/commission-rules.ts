@@ -34,6 +34,8 @@ export type RuleTerms =
 
 /** Null is everybody, or everything. */
 export interface RuleScope {
+  /** Sales to the customers who came through this link, at whatever depth the rule pays. */
+  link: string | null
   partner: string | null
   tier: TierName | null
   product: string | null

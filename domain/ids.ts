@@ -15,6 +15,7 @@ const prefixes = {
   customer: 'cus',
   featurePackage: 'pkg',
   invitation: 'inv',
+  link: 'lnk',
   member: 'mem',
   partner: 'prt',
   payment: 'pmt',

@@ -46,6 +46,7 @@ export function validTogether(a: CommissionRule, b: CommissionRule): boolean {
 
 export function sameScope(a: CommissionRule, b: CommissionRule): boolean {
   return (
+    a.scope.link === b.scope.link &&
     a.scope.partner === b.scope.partner &&
     a.scope.tier === b.scope.tier &&
     a.scope.product === b.scope.product
@@ -56,7 +57,7 @@ export function sameScope(a: CommissionRule, b: CommissionRule): boolean {
 export const paysLines = (rule: CommissionRule) => rule.terms.kind !== 'performance'
 
 function placeOf({ depth, setupFee, scope }: CommissionRule): string {
-  return JSON.stringify([depth, setupFee, scope.partner, scope.tier, scope.product])
+  return JSON.stringify([depth, setupFee, scope.link, scope.partner, scope.tier, scope.product])
 }
 
 /**
@@ -80,6 +81,8 @@ export function overlaps(
 export interface LineFacts {
   depth: number
   at: Date
+  /** Through which link the customer came; null is none. */
+  link: string | null
   /** Who would earn, and its tier. */
   partner: string
   tier: TierName | null
@@ -97,15 +100,17 @@ function applies(rule: CommissionRule, line: LineFacts): boolean {
     (rule.setupFee || !line.setupFee) &&
     startOf(rule) <= at &&
     at < endOf(rule) &&
+    allows(rule.scope.link, line.link) &&
     allows(rule.scope.partner, line.partner) &&
     allows(rule.scope.tier, line.tier) &&
     allows(rule.scope.product, line.product)
   )
 }
 
-/** A rule that names the partner beats any that does not, then the tier, then the product. */
+/** A rule that names the link beats any that does not, then partner, then tier, then product. */
 function specificity({ scope, setupFee }: CommissionRule): number {
   return (
+    (scope.link === null ? 0 : 16) +
     (scope.partner === null ? 0 : 8) +
     (scope.tier === null ? 0 : 4) +
     (scope.product === null ? 0 : 2) +
@@ -127,6 +132,8 @@ export function ruleFor<R extends CommissionRule>(rules: readonly R[], line: Lin
 /** Who stands above a seller for a time, the seller first; half open, null is without an end. */
 export interface Chain {
   partners: readonly { id: string; tiers: readonly TierName[] }[]
+  /** The seller's links: nobody else's customers come through them. None where it is left out. */
+  links?: readonly string[]
   from: Date | null
   to: Date | null
 }
@@ -136,6 +143,8 @@ export interface ChainExcess {
   rules: CommissionRule[]
   /** The seller and those above it, as far as the rules reach. */
   partners: string[]
+  /** Null is a customer who came through no link, or through one that no rule names. */
+  link: string | null
   /** Null is any product that no rule names. */
   product: string | null
   setupFee: boolean
@@ -163,8 +172,9 @@ function mayExceed(rules: readonly CommissionRule[]): boolean {
 
 /**
  * Percentages that take more than 100 % of a line together. Looked at are all chains with every
- * tier that their partners can have, every product that a rule names and one that none names,
- * and every instant at which another set of rules becomes valid. Each set of rules is told once.
+ * tier that their partners can have, every product and every link of the seller that a rule names
+ * and one that none names, and every instant at which another set of rules becomes valid. Each set
+ * of rules is told once.
  */
 export function chainExcess(
   rules: readonly CommissionRule[],
@@ -177,8 +187,8 @@ export function chainExcess(
   const percentagesOf = percentageTable(rules, lines)
   const starts = startsOf(rules)
   const reach = 1 + rules.reduce((deepest, { depth }) => Math.max(deepest, depth), 0)
-  for (const { partners, ...time } of chains) {
-    const chain = { partners: partners.slice(0, reach), ...time }
+  for (const { partners, ...rest } of chains) {
+    const chain = { partners: partners.slice(0, reach), ...rest }
     for (const at of instantsOf(chain, starts)) {
       for (const excess of excessAt({ chain, at, lines, percentagesOf })) {
         const key = excess.rules.map((rule) => numbers.get(rule)).join()
@@ -190,17 +200,21 @@ export function chainExcess(
 }
 
 interface LineSort {
+  link: string | null
   product: string | null
   setupFee: boolean
 }
 
-/** Products that no rule names all get what a rule for everything pays, if there is one. */
+/** Links and products that no rule names all get what a rule for all pays, if there is one. */
 function linesOf(rules: readonly CommissionRule[]): LineSort[] {
-  const products = new Set(rules.map(({ scope }) => scope.product))
-  return [...products].flatMap((product) => [
-    { product, setupFee: false },
-    { product, setupFee: true },
-  ])
+  const links = [...new Set(rules.map(({ scope }) => scope.link))]
+  const products = [...new Set(rules.map(({ scope }) => scope.product))]
+  return links.flatMap((link) =>
+    products.flatMap((product) => [
+      { link, product, setupFee: false },
+      { link, product, setupFee: true },
+    ]),
+  )
 }
 
 // The first instant that a Date holds stands for "always so far".
@@ -222,8 +236,8 @@ function instantsOf(chain: Chain, starts: number[]): { at: number; since: number
   return [{ at: from, since }, ...within.map((start) => ({ at: start, since: start }))]
 }
 
-type Link = { depth: number; since: number; partner: Chain['partners'][number] }
-type Percentages = (link: Link) => (CommissionRule | null)[]
+type Place = { depth: number; since: number; partner: Chain['partners'][number] }
+type Percentages = (place: Place) => (CommissionRule | null)[]
 
 /** The highest percentage for each sort of line that a partner can get; worked out once each. */
 function percentageTable(rules: readonly CommissionRule[], lines: LineSort[]): Percentages {
@@ -252,11 +266,12 @@ interface Moment {
 }
 
 function excessAt({ chain, at, lines, percentagesOf }: Moment): ChainExcess[] {
-  const links = chain.partners.map((partner, depth) =>
+  const places = chain.partners.map((partner, depth) =>
     percentagesOf({ depth, since: at.since, partner }),
   )
   return lines.flatMap((line, index) => {
-    const byDepth = links.map((highest) => highest[index] ?? null)
+    if (line.link !== null && !chain.links?.includes(line.link)) return []
+    const byDepth = places.map((highest) => highest[index] ?? null)
     const total = byDepth.map(percentageOf).reduce(plus, nothing)
     if (!isMore(total, whole)) return []
     const reach = byDepth.findLastIndex((rule) => rule !== null) + 1

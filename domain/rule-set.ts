@@ -10,8 +10,13 @@ export interface RuleSetProblem {
   problem: string
 }
 
-const forEverybody = ({ scope }: CommissionRule) =>
-  scope.partner === null && scope.tier === null && scope.product === null
+/** Whether a rule is for all customers of a link, or, with null, for everybody. */
+const forAllOf =
+  (link: string | null) =>
+  ({ scope }: CommissionRule) =>
+    scope.link === link && scope.partner === null && scope.tier === null && scope.product === null
+
+const forEverybody = forAllOf(null)
 
 /** Everything that keeps a set of rules from being published. All of them begin together. */
 export function ruleSetProblems(rules: CommissionRule[]): RuleSetProblem[] {
@@ -45,7 +50,10 @@ function gaps(rules: CommissionRule[]): RuleSetProblem[] {
     }))
 }
 
-/** A rule that does not name a tier never applies where every tier has one of its own. */
+/**
+ * A rule that does not name a tier never applies where every tier has one of its own: of the same
+ * link, because rules of a link come before others only for that link's customers.
+ */
 function shadowed(rules: CommissionRule[]): RuleSetProblem[] {
   const paying = rules.filter(paysLines)
   return paying
@@ -55,6 +63,7 @@ function shadowed(rules: CommissionRule[]): RuleSetProblem[] {
         paying.some(
           ({ depth, scope, setupFee }) =>
             depth === rule.depth &&
+            scope.link === rule.scope.link &&
             scope.partner === null &&
             scope.tier === tier &&
             (scope.product === null || scope.product === rule.scope.product) &&
@@ -68,9 +77,67 @@ function shadowed(rules: CommissionRule[]): RuleSetProblem[] {
     }))
 }
 
+/** What everybody's rules give together, and what they give with those of a link in their place. */
 function excess(rules: CommissionRule[]): RuleSetProblem[] {
   const everybody = rules.filter(forEverybody)
-  const rates = everybody.flatMap(({ terms }) => (terms.kind === 'percentage' ? [terms.rate] : []))
-  if (!exceedWhole(rates)) return []
-  return [{ rules: [], problem: 'the percentages for everybody add up to more than 100 %' }]
+  if (exceedWhole(percentagesOf(everybody))) {
+    return [{ rules: [], problem: 'the percentages for everybody add up to more than 100 %' }]
+  }
+  const links = new Set(rules.flatMap(({ scope }) => scope.link ?? []))
+  return [...links].flatMap((link) => {
+    const own = rules.filter((rule) => paysLines(rule) && forAllOf(link)(rule))
+    const depths = new Set(own.map(({ depth }) => depth))
+    const others = everybody.filter(({ depth }) => !depths.has(depth))
+    if (!exceedWhole(percentagesOf([...own, ...others]))) return []
+    const problem = "the percentages for the link's customers add up to more than 100 %"
+    return [{ rules: own.map((rule) => rules.indexOf(rule)), problem }]
+  })
+}
+
+const percentagesOf = (rules: CommissionRule[]) =>
+  rules.flatMap(({ terms }) => (terms.kind === 'percentage' ? [terms.rate] : []))
+
+/**
+ * What is wrong with rules of links, once it is known whose links they are: all sales to a link's
+ * customers are sales of the partner that hands it out.
+ * @param owners the partners by their links.
+ */
+export function linkProblems(
+  rules: CommissionRule[],
+  owners: ReadonlyMap<string, string>,
+): RuleSetProblem[] {
+  return rules.flatMap((rule, place) => {
+    const { depth, scope } = rule
+    if (scope.link === null) return []
+    const told = (problem: string) => [{ rules: [place], problem }]
+    const owner = owners.get(scope.link)
+    if (owner === undefined) return told('there is no such link')
+    if (depth > 0) return []
+    if (scope.partner !== null && scope.partner !== owner) {
+      return told(
+        'it never applies: the seller is the partner of the link, and this is another one',
+      )
+    }
+    const isBeaten = rules.some((other) => namesOwner(other, { rule, owner }))
+    return isBeaten ? told('it never applies: another rule of the link names its seller') : []
+  })
+}
+
+/** Whether a rule names the seller of a link beside the link, and leaves nothing to one of it. */
+function namesOwner(
+  other: CommissionRule,
+  { rule, owner }: { rule: CommissionRule; owner: string },
+): boolean {
+  const { scope } = rule
+  return (
+    paysLines(other) &&
+    paysLines(rule) &&
+    other.depth === rule.depth &&
+    other.scope.link === scope.link &&
+    other.scope.partner === owner &&
+    scope.partner === null &&
+    [null, scope.tier].includes(other.scope.tier) &&
+    [null, scope.product].includes(other.scope.product) &&
+    (other.setupFee || !rule.setupFee)
+  )
 }

@@ -82,8 +82,19 @@ export interface StatementDocument {
   period: string
   currency: string
   issuedAt: Date
+  /** The newest seal of the ledger when it was issued, as `ledger:check --seal` takes it. */
+  seal: string | null
   totals: StatementTotals
   lines: StatementLine[]
+}
+
+/** The seal of a statement in the form in which people keep it. */
+export function sealText(statement: {
+  sealNumber: bigint | null
+  sealHash: Buffer | null
+}): string | null {
+  const { sealNumber, sealHash } = statement
+  return sealNumber !== null && sealHash ? `${sealNumber}:${sealHash.toString('hex')}` : null
 }
 
 /** The figures of a statement in reading order, with the words under which they are shown. */

@@ -78,6 +78,9 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
       ]),
     ],
   })
+  if (statement.seal) {
+    document.moveDown().fontSize(7).text(`Newest seal of the ledger: ${statement.seal}`)
+  }
   return finished(document)
 }
 

@@ -107,12 +107,15 @@ export const mails = {
     currency: string
     period: string
     statement: string
+    /** The newest seal of the ledger when the statement was issued. */
+    seal: string | null
   }): MailContent => ({
     subject: `Your payout for ${to.period}`,
     greeting: hello(to.contact),
     paragraphs: [
       `we have sent ${formatMoney(to.amount, to.currency)} to your account. Statement ` +
         `${to.statement} shows every line of it.`,
+      ...(to.seal ? [`The seal of our ledger was ${to.seal} when it was issued.`] : []),
     ],
   }),
 

@@ -13,7 +13,7 @@ export interface PaidInvoice {
   currency: string
   /** What the invoice asks for in all, tax included. */
   total: bigint
-  /** True where nothing is left to pay. */
+  /** True where nothing more will be paid: all of it is, or the rest was given up (voided). */
   settled: boolean
   lines: InvoiceLine[]
   payments: (InvoicePayment & { chargeId: string | null })[]
@@ -243,7 +243,7 @@ function paidInvoice(
     invoiceId: invoice.id,
     currency,
     total: fromStripeAmount(invoice.total, currency),
-    settled: invoice.status === 'paid',
+    settled: invoice.status === 'paid' || invoice.status === 'void',
     lines: whole.lines.map((line) => invoiceLine(line, currency)),
     payments: whole.payments.flatMap((payment) => paidPart(payment, currency)),
     subscriptionId: idOf(details?.subscription),

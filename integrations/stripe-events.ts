@@ -8,6 +8,7 @@ export type StripeEvents = ReturnType<typeof stripeEvents>
 /** Events that move money in our books. */
 export const moneyEventTypes = [
   'invoice.paid',
+  'invoice.voided',
   'credit_note.created',
   'credit_note.voided',
   'refund.created',

@@ -20,6 +20,9 @@ interface Reason {
 /** Whoever can run a command on the database sees everything in it. */
 const owner = { level: 'super_admin', partnerId: null } as const
 
+/** The link whose customers a rule is for; null where it is for every customer. */
+const linkOf = (id: string | null) => id && outwardId('link', id)
+
 async function explainAccrualId(db: Db, id: string): Promise<Reason | undefined> {
   if (!(await findVisibleAccrual(db, owner, id))) return undefined
   const reasons = await getAccrualReasons(db, id)
@@ -40,6 +43,7 @@ async function explainAccrualId(db: Db, id: string): Promise<Reason | undefined>
       base: wireAmount(reasons.baseMinor),
       amount: wireAmount(reasons.amountMinor),
       limited_by: reasons.limitedBy,
+      link: linkOf(rule.scope.link),
       tier: reasons.tier,
       rounding: reasons.rounding,
     },
@@ -68,7 +72,7 @@ async function explainClawback(db: Db, id: string): Promise<Reason | undefined> 
 async function explainWholePeriod(db: Db, id: string): Promise<Reason | undefined> {
   const whole = await findClosingAccrual(db, id)
   if (!whole) return undefined
-  const { kind, code, period, metric, amountMinor, currency } = whole
+  const { kind, code, linkId, period, metric, amountMinor, currency } = whole
   const what = kind === 'true_up' ? 'true-up' : 'bonus'
   const reached =
     kind === 'true_up' ? `a net volume of ${formatMoney(metric, currency)}` : `${metric}`
@@ -77,7 +81,13 @@ async function explainWholePeriod(db: Db, id: string): Promise<Reason | undefine
       `${formatMoney(amountMinor, currency)} ${what} for ${period} by the rule ${code}: ` +
         `the month reached ${reached}.`,
     ],
-    data: { closing_accrual: outwardId('closingAccrual', id), kind, rule: code, period },
+    data: {
+      closing_accrual: outwardId('closingAccrual', id),
+      kind,
+      rule: code,
+      link: linkOf(linkId),
+      period,
+    },
   }
 }
 

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { publishRules } from '../db/commission/rules.ts'
 import { databaseNow, inTransaction, type Trx } from '../db/database.ts'
+import { listLinkOwners } from '../db/partner-links.ts'
 import { getProgramme } from '../db/programmes.ts'
 import type { CommissionRule } from '../domain/commission-rules.ts'
 import { type IdKind, uuidOf } from '../domain/ids.ts'
-import { ruleSetProblems } from '../domain/rule-set.ts'
+import { linkProblems, type RuleSetProblem, ruleSetProblems } from '../domain/rule-set.ts'
 import { readRules, ScenarioError } from '../simulation/scenario.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { withDatabase } from './stack/database.ts'
@@ -26,15 +27,25 @@ function readFile(file: string | undefined): CommissionRule[] {
 
 /** Outward ids of the scope become those of the database. */
 function withUuids(rule: CommissionRule, place: number): CommissionRule {
-  const uuid = (kind: IdKind, field: 'partner' | 'product') => {
+  const uuid = (kind: IdKind, field: 'link' | 'partner' | 'product') => {
     const id = rule.scope[field]
     if (id === null) return null
     const found = uuidOf(kind, id)
     if (!found) throw new CommandError(`rules[${place}].${field}: ${id} is no id of a ${field}`, 2)
     return found
   }
-  const partner = uuid('partner', 'partner')
-  return { ...rule, scope: { ...rule.scope, partner, product: uuid('featurePackage', 'product') } }
+  const [link, partner] = [uuid('link', 'link'), uuid('partner', 'partner')]
+  const product = uuid('featurePackage', 'product')
+  return { ...rule, scope: { ...rule.scope, link, partner, product } }
+}
+
+/** @throws CommandError with every problem, each at its rules. */
+function refuse(problems: RuleSetProblem[]): void {
+  const told = problems.map(
+    ({ rules: places, problem }) =>
+      `${places.map((place) => `rules[${place}]`).join(' and ') || 'rules'}: ${problem}`,
+  )
+  if (told.length > 0) throw new CommandError(told.join('\n'), 2)
 }
 
 function checked(rules: CommissionRule[]): CommissionRule[] {
@@ -43,11 +54,7 @@ function checked(rules: CommissionRule[]): CommissionRule[] {
       ? [{ rules: [place], problem: 'a set is valid from its publication on: leave times out' }]
       : [],
   )
-  const problems = [...dated, ...ruleSetProblems(rules)].map(
-    ({ rules: places, problem }) =>
-      `${places.map((place) => `rules[${place}]`).join(' and ') || 'rules'}: ${problem}`,
-  )
-  if (problems.length > 0) throw new CommandError(problems.join('\n'), 2)
+  refuse([...dated, ...ruleSetProblems(rules)])
   return rules.map(withUuids)
 }
 
@@ -59,6 +66,8 @@ function noticeOf(flag: CommandInput['flags'][string]): number | null {
 }
 
 async function publish(trx: Trx, rules: CommissionRule[], notice: number | null) {
+  const links = rules.flatMap(({ scope }) => scope.link ?? [])
+  refuse(linkProblems(rules, await listLinkOwners(trx, links)))
   const { id: programmeId } = await getProgramme(trx)
   const from = await databaseNow(trx)
   const migratesAt = notice === null ? null : new Date(from.getTime() + notice * dayMs)

@@ -125,11 +125,17 @@ export const fxField = fields({
   as_of: instant,
 }).transform(({ as_of, ...rate }): ScenarioRate => ({ ...rate, asOf: as_of }))
 
-const ruleShape = {
+/** What a rule of a scenario names, and one that is published: a scenario has no links. */
+const scenarioNames = {
   id: name,
   product: name.nullish(),
   tier: word(tierNames).nullish(),
   partner: name.nullish(),
+}
+const publishedNames = { ...scenarioNames, link: name.nullish() }
+type Names = typeof scenarioNames
+
+const ruleShape = {
   valid_from: instant.nullish(),
   valid_to: instant.nullish(),
   setup_fee: yesOrNo.default(false),
@@ -145,8 +151,6 @@ const lineRuleShape = {
   floor: amount.nullish(),
   window: fields({ months: whole({ min: 0, max: 12_000, what: 'months' }) }).nullish(),
 }
-
-const flatRule = fields({ ...lineRuleShape, kind: z.literal('flat'), amount_per_unit: amount })
 
 const bothForms = 'either rate_bps or rate_num with rate_den'
 
@@ -170,54 +174,58 @@ function rateProblems(rate: StatedRate): { field: string; expected: string }[] {
   return above ? [{ field: 'rate_num', expected: `at most rate_den, ${den}` }] : []
 }
 
-const percentageRule = fields({
-  ...lineRuleShape,
-  kind: z.literal('percentage'),
-  rate_bps: bps.optional(),
-  rate_num: amount.optional(),
-  rate_den: positiveAmount.optional(),
-}).superRefine(
-  (rule, context) => {
-    for (const { field, expected } of rateProblems(rule)) {
-      context.addIssue({ code: 'custom', path: [field], message: expected })
-    }
-  },
-  // The form of the rate is told beside whatever else is wrong with the rule.
-  { when: ({ value }) => typeof value === 'object' && value !== null },
-)
-
-const hybridRule = fields({
-  ...lineRuleShape,
-  kind: z.literal('hybrid'),
-  rate_bps: bps,
-  amount_per_unit: amount,
-})
+const percentageRule = (names: Names) =>
+  fields({
+    ...names,
+    ...lineRuleShape,
+    kind: z.literal('percentage'),
+    rate_bps: bps.optional(),
+    rate_num: amount.optional(),
+    rate_den: positiveAmount.optional(),
+  }).superRefine(
+    (rule, context) => {
+      for (const { field, expected } of rateProblems(rule)) {
+        context.addIssue({ code: 'custom', path: [field], message: expected })
+      }
+    },
+    // The form of the rate is told beside whatever else is wrong with the rule.
+    { when: ({ value }) => typeof value === 'object' && value !== null },
+  )
 
 const band = fields({ from: amount, to: amount.nullish(), rate_bps: bps }).transform(
   ({ from, to, rate_bps }): Band => ({ from, to: to ?? null, rate: basisPoints(rate_bps) }),
 )
 
-const tieredRule = fields({
-  ...lineRuleShape,
-  kind: z.enum(['tiered_marginal', 'tiered_cliff']),
-  bands: z.array(band, { error: 'a list of bands' }).min(1, { error: 'at least one band' }),
-})
+/** The rules of every kind, with the names that files of their sort know. */
+const rulesNaming = (names: Names) =>
+  [
+    fields({ ...names, ...lineRuleShape, kind: z.literal('flat'), amount_per_unit: amount }),
+    percentageRule(names),
+    fields({
+      ...names,
+      ...lineRuleShape,
+      kind: z.literal('hybrid'),
+      rate_bps: bps,
+      amount_per_unit: amount,
+    }),
+    fields({
+      ...names,
+      ...lineRuleShape,
+      kind: z.enum(['tiered_marginal', 'tiered_cliff']),
+      bands: z.array(band, { error: 'a list of bands' }).min(1, { error: 'at least one band' }),
+    }),
+    fields({
+      ...names,
+      ...ruleShape,
+      depth: depth.default(0),
+      kind: z.literal('performance'),
+      metric: word(performanceMetrics),
+      target: amount,
+      bonus: amount,
+    }),
+  ] as const
 
-const performanceRule = fields({
-  ...ruleShape,
-  depth: depth.default(0),
-  kind: z.literal('performance'),
-  metric: word(performanceMetrics),
-  target: amount,
-  bonus: amount,
-})
-
-type StatedRule =
-  | z.output<typeof flatRule>
-  | z.output<typeof percentageRule>
-  | z.output<typeof hybridRule>
-  | z.output<typeof tieredRule>
-  | z.output<typeof performanceRule>
+type StatedRule = z.output<ReturnType<typeof rulesNaming>[number]>
 
 function termsOf(rule: StatedRule): RuleTerms {
   switch (rule.kind) {
@@ -252,12 +260,16 @@ function limitsOf(rule: StatedRule): Pick<CommissionRule, 'cap' | 'floor' | 'win
   }
 }
 
+const linkOf = (rule: object) =>
+  'link' in rule && typeof rule.link === 'string' ? rule.link : null
+
 function toRule(rule: StatedRule): CommissionRule {
   return {
     code: rule.id,
     depth: rule.depth,
     terms: termsOf(rule),
     scope: {
+      link: linkOf(rule),
       partner: rule.partner ?? null,
       tier: rule.tier ?? null,
       product: rule.product ?? null,
@@ -272,11 +284,14 @@ function toRule(rule: StatedRule): CommissionRule {
 const unknownSort = (words: readonly string[]) => (issue: { code?: string | undefined }) =>
   issue.code === 'invalid_union' ? oneOf(words) : 'an object'
 
-export const ruleField = z
-  .discriminatedUnion('kind', [flatRule, percentageRule, hybridRule, tieredRule, performanceRule], {
-    error: unknownSort(ruleKinds),
-  })
-  .transform(toRule)
+const ruleNaming = (names: Names) =>
+  z
+    .discriminatedUnion('kind', rulesNaming(names), { error: unknownSort(ruleKinds) })
+    .transform(toRule)
+
+/** A rule of a scenario, and one of a file of rules that are published. */
+export const ruleField = ruleNaming(scenarioNames)
+export const publishedRuleField = ruleNaming(publishedNames)
 
 const delivery = { at: instant, received_at: instant.nullish() }
 

@@ -10,6 +10,7 @@ import {
   partnerField,
   periodField,
   programmeField,
+  publishedRuleField,
   ruleField,
 } from './scenario-schema.ts'
 import {
@@ -72,11 +73,14 @@ export function readScenario(input: unknown): Scenario {
   }
 }
 
-/** Rules alone, as a file of rules holds them. @throws ScenarioError with every problem. */
+/**
+ * Rules alone, as a file of rules holds them; they may name links.
+ * @throws ScenarioError with every problem.
+ */
 export function readRules(input: unknown): CommissionRule[] {
   const problems: ScenarioProblem[] = []
   const { rules } = fileOf(input, problems)
-  const found = readerInto(problems).list(ruleField, { path: 'rules', value: rules })
+  const found = readerInto(problems).list(publishedRuleField, { path: 'rules', value: rules })
   if (problems.length > 0) throw new ScenarioError(problems)
   return values(found)
 }

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client'
 import type { ActivityDeps } from '../activities/deps.ts'
 import type { Config } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
+import { appRole } from '../db/grants.ts'
 import { createDocusign } from '../integrations/docusign.ts'
 import { createMailer } from '../integrations/email.ts'
 import { createLinks } from '../integrations/links.ts'
@@ -22,6 +23,7 @@ export function activityDependencies(
   const database = openDatabase({
     ...config.database,
     applicationName: 'tributary-worker',
+    role: appRole,
     onError: onDatabaseError,
   })
   const mailer = createMailer(config.mail)

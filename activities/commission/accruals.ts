@@ -1,7 +1,7 @@
 /** What was paid is shared among those who stood above its seller, by the rules of that time. */
-import { insertAccruals, type NewAccrual } from '../../db/commission/accruals.ts'
+import type { NewAccrual } from '../../db/commission/accruals.ts'
 import type { NewLinePayment } from '../../db/commission/payments.ts'
-import { postAccruals } from '../../db/commission/postings.ts'
+import { recordAccruals } from '../../db/commission/postings.ts'
 import type { StoredRule } from '../../db/commission/rules.ts'
 import type { Trx } from '../../db/database.ts'
 import type { Programme } from '../../db/programmes.ts'
@@ -85,8 +85,7 @@ export async function accrueBases(trx: Trx, bases: BaseOfSale[]): Promise<void> 
   const uses = chosen.flatMap(({ choices }) => choices.map(({ use }) => use))
   const ruleUse = await readRuleUse(trx, uses)
   const made = chosen.flatMap((one) => shareBase(one, ruleUse))
-  await insertAccruals(trx, made)
-  await postAccruals(trx, made)
+  await recordAccruals(trx, made)
 }
 
 type ChosenRule = Choice & { use: Use }

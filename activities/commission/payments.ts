@@ -119,9 +119,10 @@ async function bookLines(
     collecting.map((one) => newPayment(one, periodAt(one.payment.paidAt))),
   )
   const fresh = collecting.filter(({ payment }) => ids.has(payment.paymentId))
-  const paidSales = fresh.flatMap(({ sale: { partnerId, customerId }, payment: { paidAt } }) =>
-    customerId ? [{ partnerId, customerId, paidAt }] : [],
-  )
+  const paidSales = fresh.flatMap(({ sale, payment: { paidAt } }) => {
+    const { partnerId, customerId, linkId } = sale
+    return customerId ? [{ partnerId, customerId, linkId, paidAt }] : []
+  })
   const terms = await readSaleTerms(trx, paidSales)
   const termsOf = new Map(paidSales.map(({ customerId }, i) => [customerId, terms[i]]))
   return insertLinePayments(

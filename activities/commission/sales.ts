@@ -14,6 +14,8 @@ export interface Sale {
   kind: 'customer' | 'platform'
   partnerId: string
   customerId: string | null
+  /** Through which link the customer came; null is none. */
+  linkId: string | null
   subscriptionId: string | null
   packageId: string | null
 }
@@ -41,12 +43,13 @@ export async function readSales(db: Db, invoices: PaidInvoice[]): Promise<(Sale 
     if (!subscriptionId) return null
     const owner = owners.get(subscriptionId)
     if (!owner) throw new DomainError('not_found', 'there is no such subscription')
-    const { customerId, featurePackageId } = owner
+    const { customerId, linkId, featurePackageId } = owner
     const packageId = featurePackageId
     return {
       kind: 'customer',
       partnerId: owner.partnerId,
       customerId,
+      linkId,
       subscriptionId,
       packageId,
     }
@@ -57,6 +60,7 @@ const platformSale = (partnerId: string): Sale => ({
   kind: 'platform',
   partnerId,
   customerId: null,
+  linkId: null,
   subscriptionId: null,
   packageId: null,
 })

@@ -11,6 +11,8 @@ import { higherTier, type TierName } from '../../domain/tiers.ts'
 export interface PaidSale {
   partnerId: string
   customerId: string
+  /** Through which link the customer came; null is none. */
+  linkId: string | null
   paidAt: Date
 }
 
@@ -18,6 +20,7 @@ export interface PaidSale {
 export interface SaleTerms {
   programme: Programme
   customerSince: Date
+  linkId: string | null
   paidAt: Date
   chain: Earner[]
   rules: StoredRule[]
@@ -39,32 +42,38 @@ export async function readSaleTerms(trx: Trx, sales: PaidSale[]): Promise<SaleTe
   const chains = await listChains(trx, dated)
   const rulesOf = await readRules(trx, { programmeId: programme.id, sales, chains })
   const pinned = await listPinnedRules(trx, [...since.keys()])
-  return sales.map(({ customerId, paidAt }, i) => ({
+  return sales.map(({ customerId, linkId, paidAt }, i) => ({
     programme,
     customerSince: dated[i]?.customerSince ?? paidAt,
+    linkId,
     paidAt,
     chain: chains[i] ?? [],
-    rules: rulesOf(chains[i] ?? []),
+    rules: rulesOf(chains[i] ?? [], linkId),
     pinned: pinned.get(customerId) ?? [],
   }))
 }
 
-/** Rules for everybody, and for each chain those that name one of its partners. */
+/** Rules for everybody, and for each sale those that name its link or a partner of its chain. */
 async function readRules(
   trx: Trx,
   { programmeId, sales, chains }: { programmeId: string; sales: PaidSale[]; chains: Earner[][] },
-): Promise<(chain: Earner[]) => StoredRule[]> {
+): Promise<(chain: Earner[], linkId: string | null) => StoredRule[]> {
   const instants = sales.map(({ paidAt }) => paidAt.getTime())
   const rules = await listRulesBetween(trx, {
     programmeId,
     first: new Date(instants.reduce((a, b) => Math.min(a, b))),
     last: new Date(instants.reduce((a, b) => Math.max(a, b))),
+    linkIds: [...new Set(sales.flatMap(({ linkId }) => linkId ?? []))],
     partnerIds: [...new Set(chains.flat().map(({ partnerId }) => partnerId))],
   })
-  const general = rules.filter(({ scope }) => scope.partner === null)
-  const byPartner = Map.groupBy(rules, ({ scope }) => scope.partner)
-  return (chain) => {
-    const own = chain.flatMap(({ partnerId }) => byPartner.get(partnerId) ?? [])
+  const byLink = Map.groupBy(rules, ({ scope }) => scope.link)
+  const others = byLink.get(null) ?? []
+  const general = others.filter(({ scope }) => scope.partner === null)
+  const byPartner = Map.groupBy(others, ({ scope }) => scope.partner)
+  return (chain, linkId) => {
+    const ofLink = linkId === null ? [] : (byLink.get(linkId) ?? [])
+    const ofPartners = chain.flatMap(({ partnerId }) => byPartner.get(partnerId) ?? [])
+    const own = [...ofLink, ...ofPartners]
     return own.length === 0 ? general : [...own, ...general]
   }
 }
@@ -87,6 +96,7 @@ export function chooseRules(
     const place = {
       depth: earner.depth,
       at: terms.paidAt,
+      link: terms.linkId,
       partner: earner.partnerId,
       tier,
       product: line.product,

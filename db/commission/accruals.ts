@@ -1,11 +1,10 @@
 /** Commission earned: what was accrued, and why. */
-import { sql } from 'kysely'
 import type { Limit, Rounding } from '../../domain/commission.ts'
 import type { TierName } from '../../domain/tiers.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { type Viewer, visibleTo } from '../partners.ts'
-import { type Columns, columnsAndRows } from '../rows.ts'
+import type { Columns } from '../rows.ts'
 
 export interface NewAccrual {
   linePaymentId: string
@@ -26,7 +25,8 @@ export interface NewAccrual {
   maturesAt: Date
 }
 
-const accrualColumns: Columns<NewAccrual> = {
+/** For `recordAccruals` (postings.ts), which keeps and posts them in one statement. */
+export const accrualColumns: Columns<NewAccrual> = {
   linePaymentId: 'uuid',
   partnerId: 'uuid',
   depth: 'integer',
@@ -43,11 +43,6 @@ const accrualColumns: Columns<NewAccrual> = {
   volumeMinor: 'bigint',
   period: 'text',
   maturesAt: 'timestamptz',
-}
-
-export async function insertAccruals(trx: Trx, accruals: NewAccrual[]): Promise<void> {
-  if (accruals.length === 0) return
-  await sql`insert into accruals ${columnsAndRows(accrualColumns, accruals)}`.execute(trx)
 }
 
 export type AccrualRow = NonNullable<Awaited<ReturnType<typeof findVisibleAccrual>>>

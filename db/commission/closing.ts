@@ -49,9 +49,9 @@ export interface MetricOfPartner {
   metric: bigint
 }
 
-/** Lines that count for a performance rule: by who stood there, the product and the flag. */
+/** Lines that count for a performance rule: by who stood there, link, product and the flag. */
 function linesUnder(rule: StoredRule) {
-  const { partner, product } = rule.scope
+  const { link, partner, product } = rule.scope
   return sql`
     select line.*, above.ancestor_id as earner
     from line_payments line
@@ -59,6 +59,8 @@ function linesUnder(rule: StoredRule) {
     join partner_ancestry above on above.partner_id = line.partner_id
       and above.depth = ${rule.depth} and above.valid @> line.paid_at
     where (${partner}::uuid is null or above.ancestor_id = ${partner}::uuid)
+      and (${link}::uuid is null or exists (
+        select from customers where id = line.customer_id and link_id = ${link}::uuid))
       and (${product}::uuid is null or line.feature_package_id = ${product}::uuid)
       and (${rule.setupFee} or not line.setup_fee)
       and (${rule.validFrom}::timestamptz is null or line.paid_at >= ${rule.validFrom})
@@ -280,7 +282,7 @@ export async function findClosingAccrual(db: Db, id: string) {
     .selectFrom('closingAccruals')
     .innerJoin('commissionRules', 'commissionRules.id', 'closingAccruals.ruleId')
     .selectAll('closingAccruals')
-    .select('commissionRules.code')
+    .select(['commissionRules.code', 'commissionRules.linkId'])
     .where('closingAccruals.id', '=', id)
     .executeTakeFirst()
 }

@@ -154,7 +154,9 @@ export async function listUnsharedUnits(trx: Trx, vendorInvoiceIds: string[]) {
   const lines = await trx
     .selectFrom('linePayments')
     .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
+    .leftJoin('customers', 'customers.id', 'linePayments.customerId')
     .selectAll('linePayments')
+    .select('customers.linkId')
     .where('payments.vendorInvoiceId', 'in', vendorInvoiceIds)
     .where('linePayments.allocationUnit', 'is not', null)
     .where((eb) =>

@@ -9,6 +9,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import { type AccountPurpose, openAccounts } from '../ledger.ts'
+import { columnsAndRows } from '../rows.ts'
+import { accrualColumns, type NewAccrual } from './accruals.ts'
 
 export interface PostedLine {
   id: string
@@ -28,31 +30,29 @@ export async function postPayments(trx: Trx, lines: PostedLine[]): Promise<void>
       'tax_payable',
     ])
     const lineIds = [first, ...others].map(({ id }) => id)
-    const legs = sql`
-      cross join lateral (select * from line_payments where id = line.id offset 0) paid
-      cross join lateral (values
-        (1, ${revenue}, null::uuid, ${account(revenue)}::bigint, paid.base_minor),
-        (2, 'tax_payable', null, ${account('tax_payable')}, paid.tax_minor)
-      ) leg (number, purpose, partner_id, account_id, amount)`
     await post(trx, {
       kind: 'payment',
-      lineIds,
-      legs,
-      period: sql`paid.period`,
+      first: sql``,
+      legs: sql`
+        select line.id as line_id, number, purpose, null::uuid as partner_id, amount, paid.period,
+          account_id, paid.paid_at
+        from unnest(${lineIds}::uuid[]) line (id)
+        cross join lateral (select * from line_payments where id = line.id offset 0) paid
+        cross join lateral (values
+          (1, ${revenue}, ${account(revenue)}::bigint, paid.base_minor),
+          (2, 'tax_payable', ${account('tax_payable')}, paid.tax_minor)
+        ) leg (number, purpose, account_id, amount)`,
       currency: first.currency,
       debit: { purpose: 'stripe_clearing', id: account('stripe_clearing') },
     })
   }
 }
 
-interface Earned {
-  linePaymentId: string
-  partnerId: string
-  currency: string
-}
-
-/** Posts what lines earned: Dr commission_expense / Cr partner_accrued, for each depth. */
-export async function postAccruals(trx: Trx, accruals: Earned[]): Promise<void> {
+/**
+ * Keeps accruals and posts them: Dr commission_expense / Cr partner_accrued, for each depth. One
+ * statement does both, so that what was just written need not be read again.
+ */
+export async function recordAccruals(trx: Trx, accruals: NewAccrual[]): Promise<void> {
   for (const [currency, earned] of Map.groupBy(accruals, (accrual) => accrual.currency)) {
     const account = await openPlatformAccounts(trx, currency, ['commission_expense'])
     await openAccounts(
@@ -62,19 +62,18 @@ export async function postAccruals(trx: Trx, accruals: Earned[]): Promise<void> 
         currency,
       })),
     )
-    const legs = sql`
-      cross join lateral (select paid_at from line_payments where id = line.id offset 0) paid
-      cross join lateral (
-        select depth as number, 'partner_accrued' as purpose, partner_id, (
-            select id from ledger_accounts
-            where purpose = 'partner_accrued' and partner_id = accruals.partner_id
-              and currency = ${currency}) as account_id, amount_minor as amount, period
-        from accruals where line_payment_id = line.id offset 0) leg`
     await post(trx, {
       kind: 'accrual',
-      lineIds: [...new Set(earned.map(({ linePaymentId }) => linePaymentId))],
-      legs,
-      period: sql`leg.period`,
+      first: sql`accrual as (
+        insert into accruals ${columnsAndRows(accrualColumns, earned)}
+        returning line_payment_id, depth, partner_id, amount_minor, period),`,
+      legs: sql`
+        select line_payment_id as line_id, depth as number, 'partner_accrued' as purpose,
+          partner_id, amount_minor as amount, period,
+          (select id from ledger_accounts where purpose = 'partner_accrued'
+            and partner_id = accrual.partner_id and currency = ${currency}) as account_id,
+          (select paid_at from line_payments where id = accrual.line_payment_id) as paid_at
+        from accrual`,
       currency,
       debit: { purpose: 'commission_expense', id: account('commission_expense') },
     })
@@ -96,31 +95,28 @@ async function openPlatformAccounts(trx: Trx, currency: string, purposes: Accoun
 
 interface LinesToPost {
   kind: 'payment' | 'accrual'
-  lineIds: string[]
-  /** Joins `leg` (number, purpose, partner_id, account_id, amount) and `paid` to each `line`. */
+  /** A statement before the legs that they read from, or nothing. */
+  first: RawBuilder<unknown>
+  /** line_id, number, purpose, partner_id, account_id, amount, period, paid_at. */
   legs: RawBuilder<unknown>
-  period: RawBuilder<unknown>
   currency: string
   debit: { purpose: AccountPurpose; id: bigint }
 }
 
 /** One journal for each line that has legs above nothing. */
 async function post(trx: Trx, lines: LinesToPost): Promise<void> {
-  const { kind, lineIds, legs, period, currency, debit } = lines
+  const { kind, first, legs, currency, debit } = lines
   // What a journal says, in the words that its hash has everywhere.
-  const said = sql`${`${debit.purpose}//${currency}>`} || leg.purpose || '/'
-    || coalesce(leg.partner_id::text, '') || ${`/${currency}=`} || leg.amount`
+  const said = sql`${`${debit.purpose}//${currency}>`} || purpose || '/'
+    || coalesce(partner_id::text, '') || ${`/${currency}=`} || amount`
   await sql`
-    with leg as materialized (
-      select line.id as line_id, leg.number, leg.account_id, leg.amount, ${period} as period,
-        paid.paid_at, ${said} as said
-      from unnest(${lineIds}::uuid[]) line (id) ${legs}
-      where leg.amount > 0
+    with ${first} leg as materialized (
+      select * from (${legs}) every_leg where amount > 0
     ), journal as (
       insert into ledger_journals
         (kind, source_type, source_id, period, effective_at, request_hash)
       select ${kind}, 'line_payment', line_id, period, paid_at,
-        sha256(convert_to(string_agg(said, E'\n' order by number), 'UTF8'))
+        sha256(convert_to(string_agg(${said}, E'\n' order by number), 'UTF8'))
       from leg
       group by line_id, period, paid_at
       order by line_id

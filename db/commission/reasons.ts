@@ -12,11 +12,14 @@ export async function getAccrualReasons(db: Db, id: string) {
     .innerJoin('linePayments', 'linePayments.id', 'accruals.linePaymentId')
     .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
     .innerJoin('partners', 'partners.id', 'accruals.partnerId')
+    .innerJoin('commissionRules', 'commissionRules.id', 'accruals.ruleId')
+    .leftJoin('partnerLinks', 'partnerLinks.id', 'commissionRules.linkId')
     .leftJoin('customers', 'customers.id', 'payments.customerId')
     .selectAll('accruals')
     .select([
       'partners.name as partnerName',
       'customers.name as customerName',
+      'partnerLinks.code as linkCode',
       'linePayments.paidAt',
       'linePayments.vendorLineId',
       'linePayments.quantity',
@@ -66,6 +69,7 @@ export function factsOf(reasons: Reasons, rule: StoredRule): AccrualFacts {
   return {
     partner: reasons.partnerName,
     depth: reasons.depth,
+    link: reasons.linkCode,
     tier: rule.scope.tier,
     amount: reasons.amountMinor,
     base: reasons.baseMinor,

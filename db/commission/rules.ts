@@ -6,7 +6,7 @@ import { basisPoints, type Rate } from '../../domain/money.ts'
 import { periodEnd, periodStart } from '../../domain/period.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 
-/** A version of a rule; the scope names partners and packages by their UUIDs. */
+/** A version of a rule; the scope names links, partners and packages by their UUIDs. */
 export interface StoredRule extends CommissionRule {
   id: string
   version: number
@@ -21,6 +21,7 @@ export async function listCommissionTerms(db: Db, programmeId: string) {
     .select(['depth', 'rateNum as num', 'rateDen as den'])
     .where('programmeId', '=', programmeId)
     .where('kind', '=', 'percentage')
+    .where('linkId', 'is', null)
     .where('partnerId', 'is', null)
     .where('tier', 'is', null)
     .where('featurePackageId', 'is', null)
@@ -42,15 +43,22 @@ function ruleRows(db: Db) {
 
 type RuleRow = Awaited<ReturnType<ReturnType<typeof ruleRows>['executeTakeFirstOrThrow']>>
 
-/** The rules that hold at some time of a stretch for everybody or for one of these partners. */
+/** The rules that hold at some time of a stretch for everybody or for these links and partners. */
 export async function listRulesBetween(
   trx: Trx,
-  stretch: { programmeId: string; first: Date; last: Date; partnerIds: string[] },
+  stretch: {
+    programmeId: string
+    first: Date
+    last: Date
+    linkIds: string[]
+    partnerIds: string[]
+  },
 ): Promise<StoredRule[]> {
-  const { programmeId, first, last, partnerIds } = stretch
+  const { programmeId, first, last, linkIds, partnerIds } = stretch
   const rows = await ruleRows(trx)
     .where('programmeId', '=', programmeId)
     .where(sql<boolean>`valid && tstzrange(${first}, ${last}, '[]')`)
+    .where((eb) => eb.or([eb('linkId', 'is', null), sql<boolean>`link_id = any(${linkIds})`]))
     .where((eb) =>
       eb.or([eb('partnerId', 'is', null), sql<boolean>`partner_id = any(${partnerIds})`]),
     )
@@ -194,7 +202,12 @@ function storedRule(row: RuleRow, bands: BandRow[]): StoredRule {
     migratesAt: row.migratesAt,
     depth: row.depth,
     terms: termsOf(row, bands),
-    scope: { partner: row.partnerId, tier: row.tier, product: row.featurePackageId },
+    scope: {
+      link: row.linkId,
+      partner: row.partnerId,
+      tier: row.tier,
+      product: row.featurePackageId,
+    },
     validFrom: row.validFrom,
     validTo: row.validTo,
     cap:
@@ -262,6 +275,7 @@ export async function insertRules(trx: Trx, rules: NewRule[]): Promise<void> {
         migratesAt: rule.migratesAt,
         depth: rule.depth,
         kind: rule.terms.kind,
+        linkId: rule.scope.link,
         partnerId: rule.scope.partner,
         tier: rule.scope.tier,
         featurePackageId: rule.scope.product,

@@ -87,8 +87,12 @@ export async function markStatementsIssued(
     ), numbered as (
       select id, row_number() over (order by partner_id, currency) as n
       from statements where id = any(${issue.ids}) and issued_at is null
+    ), seal as (
+      select number, hash from ledger_seals order by number desc limit 1
     )
     update statements set
+      seal_number = (select number from seal),
+      seal_hash = (select hash from seal),
       issued_at = clock_timestamp(),
       document_number = ${issue.period} || '-' || lpad((used.n + numbered.n)::text, 6, '0')
     from numbered, used

@@ -34,8 +34,24 @@ export interface Story {
   all<T>(path: string, key: string): Promise<T[]>
 }
 
+/** A part that does not answer for the moment is asked again, as the answer says, for so long. */
+const patienceMs = 60_000
+
 export function createStory(urls: { api: string; sandbox: string }): Story {
-  async function send(url: string, { method = 'GET', key, body, ...call }: Call) {
+  async function send(url: string, call: Call): Promise<Response> {
+    const until = Date.now() + patienceMs
+    for (;;) {
+      try {
+        return await sendOnce(url, call)
+      } catch (error) {
+        const isAway = error instanceof StoryError && error.status === 503
+        if (!isAway || Date.now() > until) throw error
+        await pause(1_000)
+      }
+    }
+  }
+
+  async function sendOnce(url: string, { method = 'GET', key, body, ...call }: Call) {
     const response = await fetch(url, {
       method,
       headers: {

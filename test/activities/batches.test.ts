@@ -67,7 +67,7 @@ async function newWorld(): Promise<World> {
         version: 1,
         migratesAt: null,
         terms: { kind: 'percentage', rate: basisPoints(0) },
-        scope: { partner: null, tier: null, product: null },
+        scope: { link: null, partner: null, tier: null, product: null },
         validFrom: null,
         validTo: null,
         cap: null,
@@ -156,6 +156,14 @@ async function booksOf(db: Db) {
   return { shares, posted }
 }
 
+/** Ends every connection to the database that has a transaction open, but its own. */
+async function killWriters(db: Db): Promise<void> {
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()
+      and xact_start is not null and backend_type = 'client backend'`.execute(db)
+}
+
 describe('a batch of paid invoices', () => {
   it('of any size is booked as its invoices are one by one', async () => {
     await fc.assert(
@@ -193,6 +201,35 @@ describe('a batch of paid invoices', () => {
     const { shares } = await booksOf(world.db)
     expect(shares).toHaveLength(made.reduce((lines, { parts }) => lines + parts * 3, 0))
     expect((await checkInvariants(world.db)).violations).toEqual([])
+  }, 60_000)
+
+  it('whose connections are killed at any point is the same once it is repeated', async () => {
+    const made: Sale[] = Array.from({ length: 60 }, (_, i) => ({
+      order: (i * 7) % 12,
+      net: 700 + 13 * i,
+      parts: 1 + (i % 2),
+      hour: i,
+    }))
+    const [calm, disturbed] = [await newWorld(), await newWorld()]
+    await bookInvoices(calm, invoicesOf(calm, made))
+    const batch = invoicesOf(disturbed, made)
+    let kills = 0
+    for (let tries = 0; kills < 12 && tries < 60; tries += 1) {
+      // Later and later, so that every statement has its turn; what is booked already goes fast.
+      const killed = new Promise((resolve) => setTimeout(resolve, tries * 6)).then(() =>
+        killWriters(disturbed.db),
+      )
+      const outcome = await bookInvoices(disturbed, batch).then(
+        () => 'booked',
+        () => 'killed',
+      )
+      await killed
+      if (outcome === 'killed') kills += 1
+    }
+    expect(kills).toBeGreaterThan(3)
+    await bookInvoices(disturbed, batch)
+    expect(await booksOf(disturbed.db)).toEqual(await booksOf(calm.db))
+    expect((await checkInvariants(disturbed.db)).violations).toEqual([])
   }, 60_000)
 
   it('with an invoice of nobody we know books the others and none of that', async () => {

@@ -113,6 +113,23 @@ describe('a paid invoice', () => {
     expect(await amountsOf(foreign)).toEqual([])
   })
 
+  it('that is given up after a part was paid earns on that part, also where it is one base', async () => {
+    const { db, drop } = await createTestDatabase()
+    await makeProgramme(db, { allocationUnit: 'invoice' })
+    const invoice = paidInvoice(await makeOrder(db, await makePartner(db)), {
+      net: 10_000n,
+      parts: [4_000n],
+    })
+    const earned = () => db.selectFrom('accruals').select('amountMinor').execute()
+    await bookInvoice({ db }, { ...invoice, settled: false })
+    expect(await earned()).toEqual([])
+    // Voided at the vendor: nothing more will come.
+    await bookInvoice({ db }, { ...invoice, settled: true })
+    expect(await earned()).toEqual([{ amountMinor: 800n }])
+    expect((await checkInvariants(db)).violations).toEqual([])
+    await drop()
+  })
+
   it('that reaches us after the close appears in the next open period, dated as it was', async () => {
     const { db, drop } = await createTestDatabase()
     await makeProgramme(db)

@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import type { Activities } from '../../activities/index.ts'
 import { checkInvariants } from '../../db/invariants.ts'
+import { findLastSeal, hasSeal } from '../../db/seals.ts'
 import { getRun } from '../../db/settlement/runs.ts'
 import { type Books, openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeChain, makePartner, makeProgramme } from '../support/factories.ts'
+import { sealAllBut } from '../support/seals.ts'
 import { failureOf } from '../support/steps.ts'
 
 let database: TestDatabase
@@ -50,6 +52,23 @@ describe('a settlement', () => {
       { opening: 0n, earned: 2_000n, payable: 0n, carried: 2_000n, reason: 'below_minimum' },
       { opening: 2_000n, earned: 2_000n, payable: 4_000n, carried: 0n, reason: null },
     ])
+  })
+
+  it('gives every statement the newest seal, which the chain then still has', async () => {
+    await makeProgramme(database.db)
+    const partnerId = await makePartner(database.db)
+    await books.sell(partnerId, { paidAt: '2026-08-10T00:00:00Z' })
+    await sealAllBut(database.db)
+    const newest = await findLastSeal(database.db)
+    await books.settle('2026-08')
+    await sealAllBut(database.db)
+    const { sealNumber, sealHash } = await database.db
+      .selectFrom('statements')
+      .select(['sealNumber', 'sealHash'])
+      .executeTakeFirstOrThrow()
+    expect(sealNumber).toBe(newest?.number)
+    const kept = { number: sealNumber ?? 0n, hash: sealHash?.toString('hex') ?? '' }
+    expect(await hasSeal(database.db, kept)).toBe(true)
   })
 
   it('makes a statement of a month that has only an opening balance', async () => {

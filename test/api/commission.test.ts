@@ -118,6 +118,7 @@ describe('why an accrual is what it is', () => {
         rate_num: 2_000,
         rate_den: 10_000,
       },
+      link: null,
       tier: 'bronze',
       target: 2_000,
       limited_by: null,

@@ -15,6 +15,7 @@ const prefixes: Record<string, string> = {
   'api-keys': 'key',
   applications: 'app',
   customers: 'cus',
+  links: 'lnk',
   packages: 'pkg',
   partners: 'prt',
   payouts: 'pay',

@@ -55,6 +55,9 @@ POST /v1/simulations: super_admin master_reseller reseller, read
 POST /v1/packages: super_admin, write
 GET /v1/packages: super_admin master_reseller reseller, read
 GET /v1/packages/{id}: super_admin master_reseller reseller, read
+POST /v1/links: master_reseller reseller, write
+GET /v1/links: super_admin master_reseller reseller, read
+GET /v1/links/{id}: super_admin master_reseller reseller, read
 POST /v1/customers: master_reseller reseller, write
 GET /v1/customers: super_admin master_reseller reseller, read
 GET /v1/customers/{id}: super_admin master_reseller reseller, read
@@ -95,6 +98,7 @@ const refusals: [string, string[]][] = [
   ['POST /v1/applications', ['invalid_request', 'malformed_request', 'too_many_requests']],
   ['POST /v1/applications/{id}/decision', ['not_ready', 'already_decided', 'not_found']],
   ['POST /v1/invitations/accept', ['gone', 'not_found']],
+  ['POST /v1/links', ['conflict', 'invalid_request', 'level_not_allowed']],
   ['POST /v1/customers', ['invalid_request', 'level_not_allowed', 'not_authenticated']],
   ['POST /v1/subscriptions', ['not_found', 'partner_not_active']],
   ['POST /v1/settlement-runs', ['period_not_over', 'earlier_period_open']],

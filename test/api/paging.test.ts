@@ -1,4 +1,4 @@
-import { makeApplication } from '../support/factories.ts'
+import { makeApplication, makeLink } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { walk } from './guards.ts'
 import { type Call, clientOf, faults, type Json, rows } from './kit.ts'
@@ -20,7 +20,10 @@ beforeAll(async () => {
   world = await makeWorld(product.db)
   await fillWorld(product.db, world)
   await issueStatements(product.db)
-  for (const _ of placeNames) await makeApplication(product.db)
+  for (const name of placeNames) {
+    await makeApplication(product.db)
+    await makeLink(product.db, world[name].id)
+  }
 })
 afterAll(() => product.stop())
 
@@ -31,6 +34,7 @@ const lists = [
   '/v1/applications',
   '/v1/clawbacks',
   '/v1/customers',
+  '/v1/links',
   '/v1/packages',
   '/v1/partners',
   '/v1/payouts',

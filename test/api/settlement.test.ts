@@ -1,4 +1,7 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { inTransaction } from '../../db/database.ts'
+import { recordJournals } from '../../db/ledger.ts'
 import { nextPeriod, periodOf, previousPeriod } from '../../domain/period.ts'
 import { eventually } from '../../scripts/story/client.ts'
 import { type Product, startProduct, type TestWorker } from '../support/product.ts'
@@ -124,8 +127,24 @@ describe('a live run', () => {
     const { db } = product
     await sql`insert into accounting_periods (period, starts_at, ends_at)
       values ('2020-02', '2020-02-01', '2020-03-01')`.execute(db)
-    await sql`insert into ledger_journals (kind, source_type, source_id, period, effective_at,
-      request_hash) values ('payment', 'test', uuidv7(), '2020-02', '2020-02-10', '')`.execute(db)
+    const posting = {
+      debit: { purpose: 'stripe_clearing' as const },
+      credit: { purpose: 'platform_revenue' as const },
+      currency: 'USD',
+      amount: 1n,
+    }
+    await inTransaction(db, (trx) =>
+      recordJournals(trx, [
+        {
+          kind: 'payment',
+          sourceType: 'test',
+          sourceId: randomUUIDv7(),
+          period: '2020-02',
+          effectiveAt: new Date('2020-02-10T00:00:00Z'),
+          postings: [posting],
+        },
+      ]),
+    )
     const answer = await start(settledPeriod, 'live')
     expect(refusal(answer)).toEqual([409, 'earlier_period_open'])
     expect(answer.body.detail).toContain('2020-02')

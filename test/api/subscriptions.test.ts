@@ -77,6 +77,7 @@ describe('a customer', () => {
       ...person,
       id: expect.stringMatching(/^cus_/),
       partner: world.shop.partner,
+      link: null,
       created_at: instant,
     })
     const read = await call(`/v1/customers/${String(body.id)}`, { key: world.north.key })

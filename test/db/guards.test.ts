@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { openBooks } from '../support/books.ts'
 import { createTestDatabase, rolledBack, type TestDatabase } from '../support/database.ts'
-import { makePartner, makePayoutAccount, makeProgramme } from '../support/factories.ts'
+import { makeLink, makePartner, makePayoutAccount, makeProgramme } from '../support/factories.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -10,6 +10,7 @@ beforeAll(async () => {
   const { db } = database
   await makeProgramme(db)
   const partnerId = await makePartner(db)
+  for (const owner of [partnerId, await makePartner(db)]) await makeLink(db, owner)
   await makePayoutAccount(db, partnerId)
   const books = openBooks(db)
   await books.sell(partnerId, { net: 10_000n, paidAt: '2026-08-02T00:00:00Z' })
@@ -92,6 +93,7 @@ const copyOf = (table: string, changes: Record<string, string>) => {
 }
 
 const id = 'uuidv7()'
+const ownLink = `(select id from partner_links where partner_id = old.partner_id)`
 const nobody = `'01900000-0000-7000-8000-000000000000'::uuid`
 
 describe('a row that refers to nothing is refused:', () => {
@@ -142,6 +144,43 @@ const journalNow = () => ({
   period: `'2026-09'`,
 })
 
+describe('a transaction that writes journals', () => {
+  const commits = (statements: string) =>
+    database.db
+      .transaction()
+      .execute((trx) => sql.raw(statements).execute(trx))
+      .then(
+        () => 'committed',
+        (error: Error) => error.message,
+      )
+
+  it('does not commit one without postings', async () => {
+    const empty = copyOf('ledger_journals', { ...journalNow(), id: '4711' })
+    expect(await commits(empty)).toBe('journal 4711 has no postings')
+  })
+
+  it('does not leave an account on the wrong side that may not lie there', async () => {
+    const post = (id: number, { debit, credit }: { debit: string; credit: string }) => `
+      with journal as (
+        ${copyOf('ledger_journals', { ...journalNow(), id: String(id), kind: `'payout_paid'` })}
+        returning id)
+      insert into ledger_postings
+        (journal_id, debit_account_id, credit_account_id, currency, amount_minor)
+      select journal.id, debit.id, credit.id, 'USD', 999999
+      from journal
+      join ledger_accounts debit on debit.purpose = '${debit}' and debit.currency = 'USD'
+      join ledger_accounts credit on credit.purpose = '${credit}' and credit.currency = 'USD'`
+    const wrongSide = /may not lie on the wrong side/
+    const clearing = 'stripe_clearing'
+    expect(await refusal(post(9001, { debit: clearing, credit: 'platform_revenue' }))).toBe(
+      'nothing was refused',
+    )
+    for (const debit of ['platform_revenue', 'payout_in_transit']) {
+      expect(await refusal(post(9002, { debit, credit: clearing }))).toMatch(wrongSide)
+    }
+  })
+})
+
 describe('what the books refer to', () => {
   it.each([
     ['partners', 'id'],
@@ -149,6 +188,7 @@ describe('what the books refer to', () => {
     ['subscriptions', 'id'],
     ['feature_packages', 'id'],
     ['commission_rules', 'id'],
+    ['partner_links', 'id'],
     ['currencies', 'code'],
     ['accounting_periods', 'period'],
     ['ledger_accounts', 'id'],
@@ -160,6 +200,44 @@ describe('what the books refer to', () => {
     const changed = table === 'ledger_accounts' ? 'set currency = $$ZZZ$$' : `set ${key} = ${other}`
     expect(await refusal(`update ${table} ${changed}`)).toMatch(stays)
   })
+
+  it.each([
+    ['partner_id', `(select id from partners where id <> partner_links.partner_id limit 1)`],
+    ['code', `'another'`],
+  ])('links keep their %s', async (column, other) => {
+    expect(await refusal(`update partner_links set ${column} = ${other}`)).toMatch(/never removed/)
+    const renamed = `update partner_links set name = 'Fair', archived_at = now()`
+    expect(await refusal(renamed)).toBe('nothing was refused')
+  })
+
+  it('customers keep the link that they came through, or none', async () => {
+    const keeps = /keeps the link that it came through, or none/
+    const given = `update customers set link_id = (select id from partner_links
+      where partner_id = customers.partner_id)`
+    expect(await refusal(given)).toMatch(keeps)
+    const came = copyOf('customers', { id, vendor_customer_id: 'null', link_id: ownLink })
+    await rolledBack(database.db, async (trx) => {
+      await sql.raw(came).execute(trx)
+      const lost = sql.raw('update customers set link_id = null').execute(trx)
+      await expect(lost).rejects.toThrow(keeps)
+    })
+  })
+
+  it('customers come through no link of another partner', async () => {
+    const came = (link: string) =>
+      copyOf('customers', { id, vendor_customer_id: 'null', link_id: link })
+    expect(await refusal(came(ownLink))).toBe('nothing was refused')
+    const stranger = `(select id from partner_links where partner_id <> old.partner_id)`
+    expect(await refusal(came(stranger))).toMatch(/violates foreign key constraint/)
+  })
+
+  it.each(['a', 'with space', 'a/b/c', 'ümlaut', 'x'.repeat(65)])(
+    'links have no code like %j, which an address could not hold as it is',
+    async (code) => {
+      const link = copyOf('partner_links', { id, code: `'${code}'` })
+      expect(await refusal(link)).toMatch(/partner_links_code_check/)
+    },
+  )
 
   it('payments stay as they were told', async () => {
     expect(await refusal('update payments set amount_minor = amount_minor + 1')).toMatch(

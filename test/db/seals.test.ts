@@ -292,7 +292,7 @@ describe('the database', () => {
     for (const change of [
       'update ledger_seals set journals = 1',
       'delete from ledger_seals',
-      'truncate ledger_seals',
+      'truncate ledger_seals cascade',
     ]) {
       await expect(sql.raw(change).execute(db)).rejects.toThrow(/never changed or removed/)
     }

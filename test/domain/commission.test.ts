@@ -236,6 +236,7 @@ describe('explainAccrual', () => {
     base: 9_999n,
     currency: 'USD',
     ...percentage(basisPoints(2_000)),
+    link: null,
     tier: null,
     quantity: 1n,
     volume: null,
@@ -251,6 +252,15 @@ describe('explainAccrual', () => {
     expect(explainAccrual(facts)).toBe(
       'Acme earned 20.00 USD as the seller: 20 % of 99.99 USD that Globex paid on 2026-11-03 ' +
         '(invoice in_1), 19.998 USD rounded up by largest remainder among the shares of the line.',
+    )
+  })
+
+  test('says for which tier and through which link the rule is', () => {
+    expect(explainAccrual({ ...facts, link: 'spring-fair' })).toContain(
+      'as the seller: 20 % through the link spring-fair of 99.99 USD that Globex paid',
+    )
+    expect(explainAccrual({ ...facts, link: 'spring-fair', tier: 'gold' })).toContain(
+      '20 % for gold through the link spring-fair of 99.99 USD',
     )
   })
 

@@ -12,6 +12,7 @@ import {
 import { type TierName, tierNames } from '../../domain/tiers.ts'
 
 interface Sketch extends Partial<Omit<CommissionRule, 'scope' | 'terms'>> {
+  link?: string | null
   partner?: string | null
   tier?: TierName | null
   product?: string | null
@@ -21,12 +22,13 @@ interface Sketch extends Partial<Omit<CommissionRule, 'scope' | 'terms'>> {
 
 /** A rule that pays everybody for everything at all times, and what a case changes about it. */
 function rule(code: string, sketch: Sketch = {}): CommissionRule {
-  const { partner = null, tier = null, product = null, percent = 10, terms, ...rest } = sketch
+  const { link = null, partner = null, tier = null, product = null, ...others } = sketch
+  const { percent = 10, terms, ...rest } = others
   return {
     code,
     depth: 0,
     terms: terms ?? { kind: 'percentage', rate: basisPoints(percent * 100) },
-    scope: { partner, tier, product },
+    scope: { link, partner, tier, product },
     validFrom: null,
     validTo: null,
     cap: null,
@@ -85,6 +87,8 @@ describe('two rules', () => {
     ['at two depths', {}, { depth: 1 }, false],
     ['for two products', { product: 'a' }, { product: 'b' }, false],
     ['for a tier and for everybody', { tier: 'gold' }, {}, false],
+    ['for one link', { link: 'a' }, { link: 'a' }, true],
+    ['for two links', { link: 'a' }, { link: 'b' }, false],
     ['for two partners', { partner: 'a' }, { partner: 'b' }, false],
     ['with and without set-up fees', {}, { setupFee: true }, false],
     ['of which one is a bonus at the close', {}, { terms: bonus }, false],
@@ -110,6 +114,7 @@ describe('the rule of a line', () => {
   const line: LineFacts = {
     depth: 0,
     at: day(10),
+    link: 'fair',
     partner: 'r',
     tier: 'gold',
     product: 'pro',
@@ -120,6 +125,9 @@ describe('the rule of a line', () => {
   const tier = rule('tier', { tier: 'gold' })
   const tierAndProduct = rule('tier and product', { tier: 'gold', product: 'pro' })
   const partner = rule('partner', { partner: 'r' })
+  const best = rule('all but the link', { partner: 'r', tier: 'gold', product: 'pro' })
+  const link = rule('link', { link: 'fair' })
+  const both = rule('link and product', { link: 'fair', product: 'pro' })
   const fee = rule('fee', { setupFee: true })
   const productFee = rule('product fee', { setupFee: true, product: 'pro' })
 
@@ -129,6 +137,9 @@ describe('the rule of a line', () => {
     ['the tier before the product', [product, tier], 'tier'],
     ['tier and product before the tier', [tier, tierAndProduct], 'tier and product'],
     ['the partner before tier and product together', [tierAndProduct, partner], 'partner'],
+    ['the link before partner, tier and product together', [best, link], 'link'],
+    ['link and product before the link', [link, both], 'link and product'],
+    ['the link even where it is for set-up fees too', [best, { ...link, setupFee: true }], 'link'],
     ['no set-up fee before an equally specific one with it', [fee, all], 'all'],
     ['a more specific one even where it is for set-up fees too', [all, productFee], 'product fee'],
   ])('names %s', (_, rules, expected) => {
@@ -138,7 +149,9 @@ describe('the rule of a line', () => {
 
   test.each<[string, Sketch]>([
     ['another depth', { depth: 1 }],
+    ['another link', { link: 'other' }],
     ['another partner', { partner: 'm' }],
+    ['another partner of the right link', { link: 'fair', partner: 'm' }],
     ['another tier', { tier: 'silver' }],
     ['another product', { product: 'basic' }],
     ['a time that has not begun', { validFrom: day(11) }],
@@ -156,6 +169,10 @@ describe('the rule of a line', () => {
     expect(ruleFor([product], { ...line, product: null })).toBeNull()
   })
 
+  test('of a customer who came through no link is none that names a link', () => {
+    expect(ruleFor([link, all], { ...line, link: null })?.code).toBe('all')
+  })
+
   test('for a set-up fee is one that is for set-up fees, however specific the others are', () => {
     expect(ruleFor([partner, fee, tier], { ...line, setupFee: true })?.code).toBe('fee')
     expect(ruleFor([partner, tier], { ...line, setupFee: true })).toBeNull()
@@ -165,6 +182,7 @@ describe('the rule of a line', () => {
   const times = fc.option(fc.integer({ min: 1, max: 5 }).map(day), { nil: null })
   const tiers = fc.constantFrom(...tierNames.slice(0, 2))
   const sketches = fc.record({
+    link: names,
     partner: names,
     product: names,
     tier: fc.option(tiers, { nil: null }),
@@ -176,6 +194,7 @@ describe('the rule of a line', () => {
   const lines = fc.record({
     depth: fc.integer({ min: 0, max: 1 }),
     at: fc.integer({ min: 1, max: 5 }).map(day),
+    link: names,
     partner: fc.constantFrom('a', 'b'),
     tier: tiers,
     product: names,
@@ -187,6 +206,7 @@ describe('the rule of a line', () => {
     const matching = rules.filter(
       ({ scope, depth, validFrom, validTo, setupFee }) =>
         depth === facts.depth &&
+        [null, facts.link].includes(scope.link) &&
         [null, facts.partner].includes(scope.partner) &&
         [null, facts.tier].includes(scope.tier) &&
         [null, facts.product].includes(scope.product) &&
@@ -195,6 +215,7 @@ describe('the rule of a line', () => {
         (!facts.setupFee || setupFee),
     )
     const keys = (found: CommissionRule) => [
+      found.scope.link === null,
       found.scope.partner === null,
       found.scope.tier === null,
       found.scope.product === null,
@@ -229,12 +250,14 @@ describe('the rule of a line', () => {
 })
 
 describe('percentages over one chain', () => {
+  const fair = { link: 'fair' }
   const always = { from: null, to: null }
   const chain: Chain = {
     partners: [
       { id: 'r', tiers: ['bronze'] },
       { id: 'm', tiers: ['gold'] },
     ],
+    links: ['fair', 'fest'],
     ...always,
   }
   const found = (rules: CommissionRule[], chains: Chain[] = [chain]) =>
@@ -270,6 +293,9 @@ describe('percentages over one chain', () => {
     ],
     ['nobody has the tier', [seller(60, { tier: 'platinum' }), above(60)]],
     ['the partner is another one', [seller(60), above(60, { partner: 'r' })]],
+    ['the link is not one of the seller', [seller(60), above(60, { link: 'other' })]],
+    ['they are for two links', [seller(60, fair), above(60, { link: 'fest' })]],
+    ['the one of the link is lower', [seller(60), above(60, fair), seller(40, fair)]],
     ['a more specific rule is lower', [seller(60), above(60), above(40, { partner: 'm' })]],
     [
       'only one of them is a percentage',
@@ -286,6 +312,7 @@ describe('percentages over one chain', () => {
   test.each<[string, CommissionRule[]]>([
     ['for one product', [seller(60, { product: 'a' }), above(60)]],
     ['for products that no rule names', [seller(1, { product: 'a' }), seller(60), above(60)]],
+    ['for a link of the seller', [seller(60), above(60, fair)]],
     ['for a tier that somebody has', [seller(60), above(60, { tier: 'gold' })]],
     [
       'for set-up fees alone',
@@ -301,11 +328,12 @@ describe('percentages over one chain', () => {
   })
 
   test('are told with who is concerned, for what, since when and how much it is', () => {
-    const rules = [seller(60, { product: 'a' }), above(60, { validFrom: day(2) })]
+    const rules = [seller(60, { ...fair, product: 'a' }), above(60, { validFrom: day(2) })]
     expect(chainExcess(rules, [chain])).toEqual([
       {
         rules,
         partners: ['r', 'm'],
+        link: 'fair',
         product: 'a',
         setupFee: false,
         from: day(2),
@@ -336,6 +364,7 @@ describe('percentages over one chain', () => {
       fc.record({
         percent: fc.integer({ min: 0, max: 80 }),
         depth: fc.integer({ min: 0, max: 2 }),
+        link: fc.constantFrom(null, null, 'fair', 'other'),
         partner: fc.constantFrom(null, 'r', 'm'),
         product: fc.constantFrom(null, 'a'),
         tier,
@@ -347,15 +376,17 @@ describe('percentages over one chain', () => {
     )
     const isTooMuch = (rules: CommissionRule[]) =>
       [0, 1, 2, 3].some((n) =>
-        ['a', null].some((product) =>
-          [true, false].some((setupFee) => {
-            const shares = chain.partners.map(({ id, tiers }, depth) => {
-              const line = { depth, at: day(n), partner: id, product, setupFee }
-              const terms = ruleFor(rules, { ...line, tier: tiers[0] ?? 'bronze' })?.terms
-              return terms?.kind === 'percentage' ? terms.rate.num : 0n
-            })
-            return (shares[0] ?? 0n) + (shares[1] ?? 0n) > 10_000n
-          }),
+        ['fair', null].some((link) =>
+          ['a', null].some((product) =>
+            [true, false].some((setupFee) => {
+              const [own = 0n, over = 0n] = chain.partners.map(({ id, tiers }, depth) => {
+                const line = { depth, at: day(n), partner: id, link, product, setupFee }
+                const terms = ruleFor(rules, { ...line, tier: tiers[0] ?? 'bronze' })?.terms
+                return terms?.kind === 'percentage' ? terms.rate.num : 0n
+              })
+              return own + over > 10_000n
+            }),
+          ),
         ),
       )
     fc.assert(

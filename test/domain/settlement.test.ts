@@ -186,6 +186,7 @@ describe('the lines of a statement', () => {
     period: '2026-10',
     currency: 'USD',
     issuedAt: new Date('2026-11-04T03:00:00Z'),
+    seal: null,
     totals: statementTotals(month({ earned: 2_500n, clawedBack: 666n })),
     lines,
   })

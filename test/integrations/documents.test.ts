@@ -37,6 +37,7 @@ function statement(lines: StatementLine[], changes: Partial<StatementDocument> =
     period: '2026-10',
     currency: 'USD',
     issuedAt: new Date('2026-11-04T03:00:00Z'),
+    seal: `12:${'ab'.repeat(32)}`,
     totals: statementTotals({
       opening: 1_000_000n,
       earned: of('accrual'),
@@ -83,6 +84,7 @@ describe('a statement as PDF', () => {
     const pdf = await statementPdf(statement(lines, { partner: 'Müller & Söhne' }))
     const text = flat(textOf(pdf))
     expect(readPdf(pdf).fontsEmbedded).toBe(true)
+    expect(text.replaceAll(' ', '')).toContain(`12:${'ab'.repeat(32)}`)
     for (const name of [...names, 'Müller & Söhne']) expect(text).toContain(name)
     expect(text).not.toContain('\u{fffd}')
   })

@@ -24,6 +24,7 @@ const facts = {
   currency: 'USD',
   period: '2026-10',
   statement: 'S-2026-10-0001',
+  seal: `12:${'ab'.repeat(32)}`,
   missing: 'a review',
   tier: 'gold',
 }
@@ -99,6 +100,7 @@ describe('what the mails promise', () => {
     expect(content.subject).toBe('Your payout for 2026-10')
     expect(content.paragraphs.join(' ')).toContain('12,345.67 USD')
     expect(content.paragraphs.join(' ')).toContain('S-2026-10-0001')
+    expect(content.paragraphs.join(' ')).toContain(`12:${'ab'.repeat(32)}`)
   })
 
   test('a rejection says the reason', () => {

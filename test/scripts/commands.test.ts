@@ -8,7 +8,13 @@ import { readToolEnvironment } from '../../config.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { makeOrder, makePartner, makeProgramme, paidInvoice } from '../support/factories.ts'
+import {
+  makeLink,
+  makeOrder,
+  makePartner,
+  makeProgramme,
+  paidInvoice,
+} from '../support/factories.ts'
 import { sealAllBut } from '../support/seals.ts'
 import { suiteFacts } from '../support/suite.ts'
 
@@ -196,6 +202,54 @@ describe('npm run explain', () => {
     expect(await command('explain', ['nonsense'], variables)).toMatchObject({ code: 2 })
     const unknown = outwardId('accrual', '01999999-0000-7000-8000-000000000000')
     expect(await command('explain', [unknown], variables)).toMatchObject({ code: 1, stdout: '' })
+  })
+})
+
+describe('npm run rules', () => {
+  const variables = () => ({ DATABASE_URL: database.url })
+  const file = join(suiteFacts().claims, `link-rules-${process.pid}.json`)
+  const publish = (link: string, changes: object = {}) => {
+    const rate = { depth: 0, kind: 'percentage', rate_bps: 2_000 }
+    const rules = [
+      { ...rate, id: 'standard' },
+      { ...rate, id: 'fair', rate_bps: 3_000, link, ...changes },
+    ]
+    writeFileSync(file, JSON.stringify({ rules }))
+    return command('rules', [file, '--json'], variables())
+  }
+
+  it('publishes rules of a link, and explain says that one was used', async () => {
+    const { db } = database
+    const partnerId = await makePartner(db)
+    const linkId = await makeLink(db, partnerId, 'spring-fair')
+    const link = outwardId('link', linkId)
+    expect(await publish(link)).toMatchObject({ code: 0, stderr: '' })
+    const paidAt = new Date().toISOString()
+    await bookInvoice({ db }, paidInvoice(await makeOrder(db, partnerId, linkId), { paidAt }))
+    const { id } = await db
+      .selectFrom('accruals')
+      .select('id')
+      .where('partnerId', '=', partnerId)
+      .executeTakeFirstOrThrow()
+    const told = await command('explain', [outwardId('accrual', id), '--json'], variables())
+    expect(JSON.parse(told.stdout)).toMatchObject({
+      sentence: expect.stringContaining('30 % through the link spring-fair of 99.99 USD'),
+      data: { link, rule: { code: 'fair', version: 1 } },
+    })
+  })
+
+  it('publishes no rule of what is no link, of a link that is not there or of another seller', async () => {
+    const malformed = await publish('spring-fair')
+    expect(malformed).toMatchObject({ code: 2, stdout: '' })
+    expect(malformed.stderr).toContain('rules[1].link: spring-fair is no id of a link')
+    const unknown = await publish(outwardId('link', '01999999-0000-7000-8000-000000000000'))
+    expect(unknown).toMatchObject({ code: 2, stdout: '' })
+    expect(unknown.stderr).toContain('rules[1]: there is no such link')
+    const [owner, other] = [await makePartner(database.db), await makePartner(database.db)]
+    const link = outwardId('link', await makeLink(database.db, owner))
+    const astray = await publish(link, { partner: outwardId('partner', other) })
+    expect(astray).toMatchObject({ code: 2, stdout: '' })
+    expect(astray.stderr).toContain('rules[1]: it never applies')
   })
 })
 

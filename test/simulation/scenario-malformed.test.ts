@@ -51,6 +51,7 @@ describe('malformed input is refused at its path:', () => {
       scenario({ programme: { override_pool_bps: 10_001 } }),
       ['programme.override_pool_bps'],
     ],
+    ['a rule of a link, which no scenario has', rules(rule({ link: 'l' })), ['rules[0].link']],
     ['an unknown partner field', withPartner({ name: 'R' }), ['partners[2].name']],
     ['an unknown level', withPartner({ level: 'agent' }), ['partners[2].level']],
     ['an unknown tier', withPartner({ tier: 'diamond' }), ['partners[2].tier']],

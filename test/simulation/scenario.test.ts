@@ -130,14 +130,14 @@ describe('a scenario', () => {
       ),
     ).rules
     const unlimited = { cap: null, floor: null, windowMonths: null, setupFee: false }
-    const everything = { partner: null, tier: null, product: null }
+    const everything = { link: null, partner: null, tier: null, product: null }
     const always = { validFrom: null, validTo: null }
     expect(found).toEqual([
       {
         code: 'base',
         depth: 0,
         terms: { kind: 'flat', amountPerUnit: 100n },
-        scope: { product: 'a', tier: 'gold', partner: 'r' },
+        scope: { link: null, product: 'a', tier: 'gold', partner: 'r' },
         validFrom: new Date('2026-01-01T00:00:00Z'),
         validTo: new Date('2027-01-01T00:00:00Z'),
         ...unlimited,

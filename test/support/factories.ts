@@ -12,6 +12,7 @@ import {
   recordPayoutAccount,
   recordVerification,
 } from '../../db/onboarding/payout-accounts.ts'
+import { recordLink } from '../../db/partner-links.ts'
 import { markPartner, type NewPartner, recordPartner } from '../../db/partners.ts'
 import { getProgramme, type NewProgramme, recordProgramme } from '../../db/programmes.ts'
 import { recordCustomer, recordSubscription } from '../../db/subscriptions.ts'
@@ -90,8 +91,19 @@ export interface Order {
   subscriptionId: string
 }
 
+/** A link that the partner hands out. */
+export async function makeLink(db: Db, partnerId: string, code = unique('link')): Promise<string> {
+  const link = { id: randomUUIDv7(), partnerId, code, name: `Link ${code}` }
+  const { id } = await inTransaction(db, (trx) => recordLink(trx, link))
+  return id
+}
+
 /** A customer of the partner with an order for a package of 99.99 USD. */
-export async function makeOrder(db: Db, partnerId: string): Promise<Order> {
+export async function makeOrder(
+  db: Db,
+  partnerId: string,
+  linkId: string | null = null,
+): Promise<Order> {
   const programme = await getProgramme(db)
   const [customerId, packageId, subscriptionId] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()]
   await inTransaction(db, async (trx) => {
@@ -108,6 +120,7 @@ export async function makeOrder(db: Db, partnerId: string): Promise<Order> {
       partnerId,
       name: 'Customer',
       email: 'customer@customer.example',
+      linkId,
     })
     await recordSubscription(trx, {
       id: subscriptionId,
