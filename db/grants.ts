@@ -19,6 +19,8 @@ const statement = `
   declare
     kept record;
   begin
+    -- Several processes may migrate at once.
+    perform pg_advisory_xact_lock(hashtextextended('${appRole}', 0));
     begin
       create role ${appRole} nologin;
     exception
