@@ -38,7 +38,6 @@ export async function readRuleUse(trx: Trx, uses: Use[]): Promise<RuleUse> {
   await lockRuleUse(
     trx,
     [...banded.values(), ...capped.values()].map(({ rule, partnerId }) => ({
-      ruleId: rule.id,
       code: rule.code,
       partnerId,
     })),

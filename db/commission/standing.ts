@@ -63,7 +63,6 @@ export async function listCustomersSince(
 
 /** A rule that counts over several lines of a partner. */
 export interface CountedRule {
-  ruleId: string
   code: string
   partnerId: string
 }

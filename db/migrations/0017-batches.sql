@@ -227,27 +227,6 @@ create trigger ledger_accounts_keep_meaning before update on ledger_accounts for
     is distinct from (new.currency, new.purpose, new.partner_id))
   execute function refuse_removal();
 
--- The few accounts of a statement are looked up once each, not for every posting.
-create or replace function project_balances() returns trigger language plpgsql as $$
-begin
-  insert into ledger_balances as balance (account_id, debits_minor, credits_minor)
-    select side.account_id, side.debits, side.credits
-    from (
-      select account_id, sum(debit) as debits, sum(credit) as credits
-      from (
-        select debit_account_id as account_id, amount_minor as debit, 0 as credit from inserted
-        union all
-        select credit_account_id, 0, amount_minor from inserted) leg
-      group by account_id) side
-    join ledger_accounts account on account.id = side.account_id
-    where account.partner_id is not null
-    order by side.account_id
-  on conflict (account_id) do update set
-    debits_minor = balance.debits_minor + excluded.debits_minor,
-    credits_minor = balance.credits_minor + excluded.credits_minor;
-  return null;
-end $$;
-
 -- Balances are made by a trigger from postings whose accounts were just looked up.
 alter table ledger_balances drop constraint ledger_balances_account_id_fkey;
 -- Its rows are updated for ever: room in their pages keeps the updates out of the index.
@@ -255,7 +234,7 @@ alter table ledger_balances set (fillfactor = 50);
 
 call keep_to_indexes(array[
   'refuse_late_journals()', 'refuse_unsealable_journals()', 'refuse_unfit_postings()',
-  'project_balances()', 'refuse_excess_accruals()', 'refuse_excess_clawbacks()',
+  'refuse_excess_accruals()', 'refuse_excess_clawbacks()',
   'refuse_excess_closing_clawbacks()', 'refuse_wrong_payouts()',
   'payments_refer()', 'line_payments_refer()', 'accruals_refer()', 'ledger_journals_refer()']::regprocedure[]);
 drop procedure keep_to_indexes;

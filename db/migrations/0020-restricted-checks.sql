@@ -53,6 +53,7 @@ insert into ledger_balances (account_id, debits_minor, credits_minor)
   group by account.id
   on conflict do nothing;
 
+-- The few accounts of a statement are looked up once each, not for every posting.
 create or replace function project_balances() returns trigger language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
