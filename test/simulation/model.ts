@@ -109,7 +109,9 @@ function bookInvoice(books: Books, last: Payment, earners: Earner[]): void {
   const payments = paymentsOf(books.scenario).filter(({ invoice }) => invoice === last.invoice)
   if (payments.some(({ id }) => !books.landed.has(id))) return
   const base = sum(payments.map(({ amount }) => amount))
-  accrue(books, { payment: last, payments, base }, shareInvoice(books, { last, base, earners }))
+  // News of a payment may have made it known before its turn: the file's last payment reports.
+  const payment = payments.at(-1) ?? last
+  accrue(books, { payment, payments, base }, shareInvoice(books, { last, base, earners }))
 }
 
 function accrue(books: Books, unit: Unit, shares: Share[]): void {
