@@ -145,7 +145,7 @@ const postingColumns: Columns<NewPosting> = {
 async function insertPostings(trx: Trx, journals: Journal[], inserted: Map<string, bigint>) {
   const fresh = journals.filter((journal) => inserted.has(journalKey(journal)))
   if (fresh.length === 0) return
-  const accounts = await openAccounts(
+  const accountId = await openAccounts(
     trx,
     fresh.flatMap(({ postings }) =>
       postings.flatMap(({ debit, credit, currency }) => [
@@ -154,11 +154,6 @@ async function insertPostings(trx: Trx, journals: Journal[], inserted: Map<strin
       ]),
     ),
   )
-  const accountId = (account: AccountRef, currency: string) => {
-    const id = accounts.get(keyOf(account, currency))
-    if (id === undefined) throw new Error(`no account ${keyOf(account, currency)}`)
-    return id
-  }
   const rows = fresh.flatMap((journal) =>
     journal.postings.map(
       ({ debit, credit, currency, amount }): NewPosting => ({
@@ -178,8 +173,21 @@ interface AccountIn {
   currency: string
 }
 
-/** Finds or opens accounts; sorted, so that two writers never deadlock. @returns ids by meaning. */
-export async function openAccounts(trx: Trx, accounts: AccountIn[]): Promise<Map<string, bigint>> {
+/** The id of an account that was opened. */
+export type AccountIds = (account: AccountRef, currency: string) => bigint
+
+/** Finds or opens accounts. */
+export async function openAccounts(trx: Trx, accounts: AccountIn[]): Promise<AccountIds> {
+  const ids = await ensureAccounts(trx, accounts)
+  return (account, currency) => {
+    const id = ids.get(keyOf(account, currency))
+    if (id === undefined) throw new Error(`no account ${keyOf(account, currency)}`)
+    return id
+  }
+}
+
+/** Sorted, so that two writers never deadlock. @returns ids by meaning. */
+async function ensureAccounts(trx: Trx, accounts: AccountIn[]): Promise<Map<string, bigint>> {
   const wanted = new Map(accounts.map((one) => [keyOf(one.account, one.currency), one]))
   const found = await findAccounts(trx, [...wanted.values()])
   const missing = [...wanted.keys()].filter((key) => !found.has(key)).sort()

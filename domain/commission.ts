@@ -5,6 +5,7 @@ import {
   floorShare,
   growthShare,
   larger,
+  noRate,
   plus,
   type Rate,
   smaller,
@@ -109,10 +110,8 @@ function isPlain({ terms, floor, capRoom }: Beneficiary): boolean {
   return terms.kind === 'percentage' && floor === null && capRoom === null
 }
 
-const nothing: Rate = { num: 0n, den: 1n }
-
 function plainRate({ terms, excluded }: Beneficiary): Rate {
-  return terms.kind === 'percentage' && !excluded ? terms.rate : nothing
+  return terms.kind === 'percentage' && !excluded ? terms.rate : noRate
 }
 
 /** What the rule alone gives for this payment. */

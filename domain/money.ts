@@ -19,6 +19,9 @@ export function basisPoints(bps: number): Rate {
   return { num: BigInt(bps), den: 10_000n }
 }
 
+/** Of everything nothing. */
+export const noRate: Rate = { num: 0n, den: 1n }
+
 /** Two fractions together. */
 export function plus(a: Rate, b: Rate): Rate {
   if (a.den === b.den) return { num: a.num + b.num, den: a.den }

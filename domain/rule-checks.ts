@@ -1,6 +1,6 @@
 /** Which rule pays a line, and what is wrong with a set of rules before any line is paid. */
 import type { Band, CommissionRule } from './commission-rules.ts'
-import { plus, type Rate } from './money.ts'
+import { noRate, plus, type Rate } from './money.ts'
 import type { TierName } from './tiers.ts'
 
 export interface BandProblem {
@@ -154,20 +154,19 @@ export interface ChainExcess {
 }
 
 const isMore = (a: Rate, b: Rate) => a.num * b.den > b.num * a.den
-const nothing: Rate = { num: 0n, den: 1n }
 const whole: Rate = { num: 1n, den: 1n }
 
 const percentageOf = (rule: CommissionRule | null): Rate =>
-  rule?.terms.kind === 'percentage' ? rule.terms.rate : nothing
+  rule?.terms.kind === 'percentage' ? rule.terms.rate : noRate
 
 /** A cheap bound: most programmes stay below it, and then no chain needs a look. */
 function mayExceed(rules: readonly CommissionRule[]): boolean {
   const highest = new Map<number, Rate>()
   for (const rule of rules) {
     const rate = percentageOf(rule)
-    if (isMore(rate, highest.get(rule.depth) ?? nothing)) highest.set(rule.depth, rate)
+    if (isMore(rate, highest.get(rule.depth) ?? noRate)) highest.set(rule.depth, rate)
   }
-  return isMore([...highest.values()].reduce(plus, nothing), whole)
+  return isMore([...highest.values()].reduce(plus, noRate), whole)
 }
 
 /**
@@ -272,7 +271,7 @@ function excessAt({ chain, at, lines, percentagesOf }: Moment): ChainExcess[] {
   return lines.flatMap((line, index) => {
     if (line.link !== null && !chain.links?.includes(line.link)) return []
     const byDepth = places.map((highest) => highest[index] ?? null)
-    const total = byDepth.map(percentageOf).reduce(plus, nothing)
+    const total = byDepth.map(percentageOf).reduce(plus, noRate)
     if (!isMore(total, whole)) return []
     const reach = byDepth.findLastIndex((rule) => rule !== null) + 1
     return {

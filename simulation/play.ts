@@ -19,24 +19,29 @@ interface Stage {
   trx: Trx
   world: World
   vendor: ScenarioVendor
+  /** Told after each event and each close. */
+  onStep?: () => Promise<void>
 }
 
 /** Events in order of delivery, each month closed when its time has come. */
-export async function play({ trx, world, vendor }: Stage): Promise<void> {
+export async function play({ onStep, ...stage }: Stage): Promise<void> {
+  const { world, vendor } = stage
   const { events, close } = world.scenario
   let closed = 0
   const closeUntil = async (now: Date | null) => {
     for (;;) {
       const period = close[closed]
       if (period === undefined || (now && closesAt(period) > now)) return
-      await closePeriod({ trx, world, vendor }, { period, index: closed })
+      await closePeriod(stage, { period, index: closed })
       closed += 1
+      await onStep?.()
     }
   }
   for (const event of events) {
     await closeUntil(event.receivedAt)
     vendor.deliver(event)
-    await book({ trx, world, vendor }, event)
+    await book(stage, event)
+    await onStep?.()
   }
   await closeUntil(null)
 }

@@ -13,7 +13,7 @@ import {
   type LineToShare,
   shareLine,
 } from '../../domain/commission.ts'
-import { basisPoints, plus, type Rate, sum } from '../../domain/money.ts'
+import { basisPoints, noRate, plus, type Rate, sum } from '../../domain/money.ts'
 import { type RuleUse, readRuleUse, type Use } from './rule-use.ts'
 import { type Choice, chooseRules, type SaleTerms } from './terms.ts'
 
@@ -180,16 +180,14 @@ function earlierOf({ earlier }: Base, { depth, ruleId }: { depth: number; ruleId
   return {
     collected: sum(own.map(({ collected }) => collected)),
     target: sum(own.map(({ target }) => target)),
-    exact: own.reduce((exact, { collected, rate }) => plus(exact, of(collected, rate)), nothing),
+    exact: own.reduce((exact, { collected, rate }) => plus(exact, of(collected, rate)), noRate),
     amount: sum(parts.map(({ amount }) => amount)),
     byOthers: sum(others.map(({ amount }) => amount)),
   }
 }
 
-const nothing: Rate = { num: 0n, den: 1n }
-
 const of = (collected: bigint, rate: Rate | null): Rate =>
-  rate ? { num: collected * rate.num, den: rate.den } : nothing
+  rate ? { num: collected * rate.num, den: rate.den } : noRate
 
 function lineTerms(rule: StoredRule): LineTerms {
   if (rule.terms.kind === 'performance') throw new Error(`${rule.code} is no rule of a line`)

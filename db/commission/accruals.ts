@@ -1,4 +1,5 @@
 /** Commission earned: what was accrued, and why. */
+import { sql } from 'kysely'
 import type { Limit, Rounding } from '../../domain/commission.ts'
 import type { TierName } from '../../domain/tiers.ts'
 import type { Db, Trx } from '../database.ts'
@@ -24,6 +25,10 @@ export interface NewAccrual {
   period: string
   maturesAt: Date
 }
+
+/** Accruals that count for bands: not those that a rule was chosen for and gave nothing. */
+export const countedForBands = sql`accrual.volume_minor is not null
+  and (accrual.limited_by is null or accrual.limited_by not in ('window', 'setup_fee'))`
 
 /** For `recordAccruals` (postings.ts), which keeps and posts them in one statement. */
 export const accrualColumns: Columns<NewAccrual> = {

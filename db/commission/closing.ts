@@ -1,6 +1,7 @@
 /** What a whole period earned beyond its lines: true-ups of bands, and bonuses. */
 import { sql } from 'kysely'
 import type { Db, Trx } from '../database.ts'
+import { countedForBands } from './accruals.ts'
 import type { StoredRule } from './rules.ts'
 
 export interface VolumeUnderRule {
@@ -24,8 +25,7 @@ export async function listVolumesUnder(
       from accruals accrual
       join line_payments own on own.id = accrual.line_payment_id
       where accrual.rule_id = ${ruleId} and accrual.period = ${period}
-        and accrual.volume_minor is not null
-        and (accrual.limited_by is null or accrual.limited_by not in ('window', 'setup_fee'))
+        and ${countedForBands}
     )
     select partner_id, currency,
       sum(base_minor - coalesce((
@@ -138,15 +138,11 @@ export interface TrueUpOnLine {
   clawedBack: bigint
 }
 
-/** Accruals that a true-up counts: not those that a rule was chosen for and gave nothing. */
-const counted = sql`accrual.volume_minor is not null
-  and (accrual.limited_by is null or accrual.limited_by not in ('window', 'setup_fee'))`
-
 const touchedBy = (linePaymentIds: string[]) => sql`
   select distinct accrual.rule_id, accrual.partner_id, accrual.period, accrual.currency
   from line_payments line
   join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
-  join accruals accrual on accrual.line_payment_id = own.id and ${counted}
+  join accruals accrual on accrual.line_payment_id = own.id and ${countedForBands}
   where line.id = any(${linePaymentIds})`
 
 /**
@@ -178,7 +174,7 @@ export async function listTrueUpsOn(trx: Trx, linePaymentIds: string[]): Promise
           join line_payments own on own.id = accrual.line_payment_id
           where accrual.rule_id = true_up.rule_id and accrual.partner_id = true_up.partner_id
             and accrual.period = true_up.period and accrual.currency = true_up.currency
-            and ${counted}
+            and ${countedForBands}
             and (own.id = line.id or own.allocation_unit = line.allocation_unit))), 0
       )::bigint as reversed,
       coalesce((select sum(amount_minor) from closing_clawbacks
@@ -216,7 +212,7 @@ export async function listReversalsAfter(trx: Trx, trueUp: { id: string }) {
     from closing_accruals whole
     join accruals accrual on accrual.rule_id = whole.rule_id
       and accrual.partner_id = whole.partner_id and accrual.period = whole.period
-      and accrual.currency = whole.currency and ${counted}
+      and accrual.currency = whole.currency and ${countedForBands}
     join line_payments own on own.id = accrual.line_payment_id
     join line_payments line on line.id = own.id or line.allocation_unit = own.allocation_unit
     join line_reversals back on back.line_payment_id = line.id and back.period > whole.period

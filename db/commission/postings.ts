@@ -82,15 +82,11 @@ export async function recordAccruals(trx: Trx, accruals: NewAccrual[]): Promise<
 
 /** @returns ids by purpose. */
 async function openPlatformAccounts(trx: Trx, currency: string, purposes: AccountPurpose[]) {
-  const accounts = await openAccounts(
+  const accountId = await openAccounts(
     trx,
     purposes.map((purpose) => ({ account: { purpose }, currency })),
   )
-  return (purpose: AccountPurpose): bigint => {
-    const id = accounts.get(`${purpose}//${currency}`)
-    if (id === undefined) throw new Error(`no account ${purpose} in ${currency}`)
-    return id
-  }
+  return (purpose: AccountPurpose) => accountId({ purpose }, currency)
 }
 
 interface LinesToPost {

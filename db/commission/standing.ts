@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { TierName } from '../../domain/tiers.ts'
 import type { Trx } from '../database.ts'
 import { type Columns, unnested } from '../rows.ts'
+import { countedForBands } from './accruals.ts'
 
 export interface Earner {
   partnerId: string
@@ -97,8 +98,7 @@ export async function listVolumes(trx: Trx, uses: VolumeUse[]): Promise<bigint[]
       as use (rule_id, partner_id, period, number)
     left join accruals accrual on accrual.rule_id = use.rule_id
       and accrual.partner_id = use.partner_id and accrual.period = use.period
-      and accrual.volume_minor is not null
-      and (accrual.limited_by is null or accrual.limited_by not in ('window', 'setup_fee'))
+      and ${countedForBands}
     group by use.number order by use.number`.execute(trx)
   return rows.map(({ volume }) => volume)
 }

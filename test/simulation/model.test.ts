@@ -3,8 +3,13 @@
  * differ, fast-check prints the seed and the smallest scenario that it finds.
  */
 import fc from 'fast-check'
+import { checkInvariants } from '../../db/invariants.ts'
+import { withScratchSchema } from '../../db/scratch.ts'
+import { play } from '../../simulation/play.ts'
 import { readScenario, ScenarioError } from '../../simulation/scenario.ts'
 import { simulate } from '../../simulation/simulate.ts'
+import { scenarioVendor } from '../../simulation/vendor.ts'
+import { makeWorld } from '../../simulation/world.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { modelRuns, modelSeed } from '../support/runs.ts'
 import type { Fields } from './kit.ts'
@@ -97,6 +102,27 @@ describe('a random programme, sold, refunded, disputed and closed', () => {
 
   it('earns, takes back and pays what the contract says, to the smallest unit', async () => {
     await agrees(scenarioArbitrary, modelRuns)
+  }, 240_000)
+
+  it('breaks no invariant after any of its steps', async () => {
+    await fc.assert(
+      fc.asyncProperty(scenarioArbitrary, async (file) => {
+        const scenario = readOrDiscard(file)
+        await withScratchSchema(database.db, async (trx) => {
+          const world = await makeWorld(trx, scenario)
+          const onStep = async () => {
+            expect((await checkInvariants(trx)).violations).toEqual([])
+          }
+          await play({ trx, world, vendor: scenarioVendor(world), onStep })
+        })
+      }),
+      {
+        numRuns: modelRuns / 8,
+        ...(modelSeed === null ? {} : { seed: modelSeed }),
+        interruptAfterTimeLimit: limitMs,
+        maxSkipsPerRun: 1_000,
+      },
+    )
   }, 240_000)
 
   it('earns the same where all lines of an invoice are one base', async () => {
