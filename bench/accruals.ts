@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { bookInvoice, bookInvoices } from '../activities/commission/payments.ts'
 import { inboxBatch } from '../activities/inbox.ts'
 import { type Db, openDatabase, serverVersion } from '../db/database.ts'
+import { checkInvariants } from '../db/invariants.ts'
 import { migrate } from '../db/migrations.ts'
 import { outwardId } from '../domain/ids.ts'
 import { sum } from '../domain/money.ts'
@@ -49,7 +50,7 @@ export async function benchAccruals(options: AccrualsBench) {
   })
   step.done()
   const found: Round[] = []
-  let facts = { rows: {} as Record<string, number>, bytesPerAccrual: 0 }
+  let facts = { rows: {} as Record<string, number>, bytesPerAccrual: 0, checked: 0 }
   for (let round = 0; round < rounds; round += 1) {
     await inDatabase(serverUrl, { database: `${name}_round`, template }, async (db) => {
       found.push(await playRound(db, { round, progress }))
@@ -187,19 +188,21 @@ function paidInvoice(rows: InvoiceRow[]): PaidInvoice {
   }
 }
 
-/** @throws Error where the floor and the product did not write the same rows. */
+/** @throws Error where the two did not write the same rows, or the books break an invariant. */
 async function proven(db: Db, progress: Progress) {
   const step = progress.step('proof', 'both wrote the same rows')
   const [floor, ours] = [await printOf(db, 'floor'), await printOf(db, 'public')]
   if (!isDeepStrictEqual(floor, ours)) {
     throw new Error(`the rows differ: ${JSON.stringify({ floor, ours })}`)
   }
-  step.done()
+  const { checked, violations } = await checkInvariants(db)
+  if (violations.length > 0) throw new Error(`the books are broken: ${JSON.stringify(violations)}`)
+  step.done(`${checked} invariants hold`)
   const rows = Object.fromEntries(Object.entries(ours).map(([table, print]) => [table, print.rows]))
   const { rows: sizes } = await sql<{ bytes: bigint }>`
     select pg_total_relation_size('accruals') as bytes`.execute(db)
   const bytes = Number(sizes[0]?.bytes ?? 0n)
-  return { rows, bytesPerAccrual: Math.round(bytes / (rows.accruals ?? 1)) }
+  return { rows, bytesPerAccrual: Math.round(bytes / (rows.accruals ?? 1)), checked }
 }
 
 /** One invoice after another on a sample, for as many as there are. */
@@ -224,11 +227,12 @@ interface Findings {
   rowLoop: number
   rows: Record<string, number>
   bytesPerAccrual: number
+  checked: number
   version: string
   size: WorldSize
 }
 
-function report({ found, rowLoop, rows, bytesPerAccrual, version, size }: Findings) {
+function report({ found, rowLoop, rows, bytesPerAccrual, checked, version, size }: Findings) {
   const floors = found.map(({ floor }) => floor)
   const ours = found.map((round) => round.ours)
   const ratios = found.map((round) => round.ours / round.floor)
@@ -242,6 +246,7 @@ function report({ found, rowLoop, rows, bytesPerAccrual, version, size }: Findin
     row_loop_extrapolated_from: sampleOfLoop * linesOfInvoice,
     rows,
     bytes_per_accrual: bytesPerAccrual,
+    invariants: { checked, violations: [] },
     node_rss_mb: Math.round(Math.max(...found.map(({ memory }) => memory))),
     ...size,
     rounds: found.length,
