@@ -1,6 +1,6 @@
 // Node 24 loads ES modules through require, but jest does not: the few packages that ship
 // only ES modules are compiled on the way in, everything else is taken as it is.
-const esmOnly = ['kysely', 'postal-mime', 'selfsigned']
+const esmOnly = ['jose', 'kysely', 'oauth4webapi', 'openid-client', 'postal-mime', 'selfsigned']
 
 export default {
   testEnvironment: 'node',

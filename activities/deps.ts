@@ -1,6 +1,8 @@
 /** What activities are made with; nothing here is global, so that tests pass their own. */
 import type { Db } from '../db/database.ts'
+import type { AuditSigner } from '../domain/audit.ts'
 import type { SignalName, WorkflowType } from '../domain/process-names.ts'
+import type { AuditPublisher } from '../integrations/audit-heads.ts'
 import type { Docusign } from '../integrations/docusign.ts'
 import type { Mailer } from '../integrations/email.ts'
 import type { Links } from '../integrations/links.ts'
@@ -32,4 +34,6 @@ export interface ActivityDeps {
   mailer: Mailer
   links: Links
   processes: ProcessStarter
+  /** Signs the audit trail, and publishes outside of the database what was signed. */
+  audit: { signer: AuditSigner; publisher: AuditPublisher }
 }

@@ -1,4 +1,5 @@
 /** All activities, made with their dependencies. */
+import { auditActivities } from './audit.ts'
 import { balanceActivities } from './balance.ts'
 import type { ActivityDeps } from './deps.ts'
 import { guardSteps } from './failures.ts'
@@ -24,5 +25,6 @@ export function createActivities(deps: ActivityDeps) {
     ...balanceActivities(deps),
     ...tierActivities(deps),
     ...relayActivities(deps),
+    ...auditActivities(deps),
   })
 }

@@ -3,20 +3,30 @@
  * second; between the two a crash or a lost server leaves a row that nobody works on. What was
  * booked since the last round is sealed with it.
  */
+import type { Db } from '../db/database.ts'
 import { listWaitingVendors } from '../db/inbox.ts'
+import { removeFullBuckets } from '../db/limits.ts'
 import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
 import { listClosedRunsToPay } from '../db/payouts.ts'
 import { getProgramme } from '../db/programmes.ts'
+import { removeOldRequestKeys } from '../db/requests.ts'
 import { sealJournals } from '../db/seals.ts'
 import { listOpenRuns } from '../db/settlement/runs.ts'
 import { listPendingSubscriptions } from '../db/subscriptions.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
+import { sendAccessMails } from './access-mails.ts'
 import type { ActivityDeps } from './deps.ts'
+import { sendKeyNotices } from './key-notices.ts'
+
+/** In one round; what is left waits for the next. */
+const mostForgotten = 5_000
 
 /** Younger rows are about to be started by the request that wrote them. */
 const graceSeconds = 30
 
-export function relayActivities({ db, processes }: ActivityDeps) {
+export function relayActivities(deps: ActivityDeps) {
+  const { db, processes } = deps
+
   async function startOnboardings(): Promise<void> {
     const { deadlines } = await getProgramme(db)
     for (const id of await listOpenApplications(db, graceSeconds)) {
@@ -86,6 +96,15 @@ export function relayActivities({ db, processes }: ActivityDeps) {
       await startSettlements()
       await startPayouts()
       await sealJournals(db)
+      await sendAccessMails(deps)
+      await sendKeyNotices(deps)
+      await forgetOldRequests(db)
     },
   }
+}
+
+/** Limits that are full again, and answers that nobody repeats a request for any more. */
+async function forgetOldRequests(db: Db): Promise<void> {
+  await removeFullBuckets(db, mostForgotten)
+  await removeOldRequestKeys(db, mostForgotten)
 }

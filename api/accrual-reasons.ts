@@ -8,24 +8,17 @@ import {
 } from '../db/commission/reasons.ts'
 import { findRule, type StoredRule } from '../db/commission/rules.ts'
 import type { Db } from '../db/database.ts'
-import { listVisiblePartnerIds, type Viewer } from '../db/partners.ts'
 import { explainAccrual } from '../domain/commission-reasons.ts'
 import type { Band } from '../domain/commission-rules.ts'
 import { outwardId } from '../domain/ids.ts'
 import { type Rate, sum, wireAmount } from '../domain/money.ts'
+import type { ActorLevel } from '../domain/partners.ts'
 
-/** Shares of others are shown to those who may see these partners; the rest to the owner only. */
-export async function explain(db: Db, viewer: Viewer, accrualId: string) {
+/** Shares of others are there for those who may see them; what is left, for the owner only. */
+export async function explain(db: Db, viewer: { level: ActorLevel }, accrualId: string) {
   const reasons = await getAccrualReasons(db, accrualId)
   const rule = await findRule(db, reasons.ruleId)
   const shares = await listSharesOfLine(db, reasons.linePaymentId)
-  const visible = new Set(
-    await listVisiblePartnerIds(
-      db,
-      viewer,
-      shares.map((share) => share.partnerId),
-    ),
-  )
   const clawbacks = await listClawbacksOf(db, accrualId)
   const kept = reasons.baseMinor - sum(shares.map((share) => share.amountMinor))
   return {
@@ -50,14 +43,12 @@ export async function explain(db: Db, viewer: Viewer, accrualId: string) {
       volume: reasons.volumeMinor === null ? null : wireAmount(reasons.volumeMinor),
       rounding: reasons.rounding,
       matures_at: reasons.maturesAt.toISOString(),
-      shares: shares
-        .filter((share) => visible.has(share.partnerId))
-        .map((share) => ({
-          partner: outwardId('partner', share.partnerId),
-          depth: share.depth,
-          amount: wireAmount(share.amountMinor),
-        })),
-      ...(viewer.partnerId === null ? { platform: wireAmount(kept) } : {}),
+      shares: shares.map((share) => ({
+        partner: outwardId('partner', share.partnerId),
+        depth: share.depth,
+        amount: wireAmount(share.amountMinor),
+      })),
+      ...(viewer.level === 'super_admin' ? { platform: wireAmount(kept) } : {}),
       clawbacks: clawbacks.map((clawback) => ({
         cause: clawback.cause,
         source: clawback.vendorSourceId,

@@ -11,7 +11,7 @@ import { getProgramme } from '../db/programmes.ts'
 import { currencyCodes, currencyOf } from '../domain/currencies.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
-import type { ApiDeps } from './deps.ts'
+import { createdLevels } from '../domain/partners.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
 import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId, text } from './validate.ts'
@@ -22,6 +22,7 @@ const packageForm = z
     amount: minorAmount.positive(),
     currency: z.enum(currencyCodes),
     interval: z.enum(['month']),
+    creates: z.enum(createdLevels).default('customer'),
   })
   .refine(({ amount, currency }) => BigInt(amount) % currencyOf(currency).chargeStep === 0n, {
     path: ['amount'],
@@ -34,21 +35,25 @@ const packageAnswer = z.object({
   amount: minorAmount,
   currency: currencyAnswer,
   interval: z.enum(['month']),
+  creates: z.enum(createdLevels),
   created_at: instantAnswer,
 })
 
-export function catalogRoutes({ db }: ApiDeps): Route[] {
+export function catalogRoutes(): Route[] {
   return [
     route({
       method: 'POST',
       path: '/v1/packages',
       tag: 'Catalog',
       summary: 'Create a package',
+      description:
+        'It `creates` an organisation of a level, and is sold by those who may create that level.',
       access: 'packages.write',
+      effect: 'transaction',
       body: packageForm,
       answers: { 201: { description: 'Created', schema: packageAnswer } },
       refusals: ['invalid_request'],
-      handle: async ({ body, operationId }) => {
+      handle: async ({ db, body, operationId }) => {
         const { amount, ...form } = body
         const row = await inTransaction(db, async (trx) => {
           const programme = await getProgramme(trx)
@@ -73,7 +78,7 @@ export function catalogRoutes({ db }: ApiDeps): Route[] {
       query: z.strictObject(pageQuery),
       answers: { 200: { description: 'Newest first', schema: listAnswer(packageAnswer) } },
       refusals: [],
-      handle: async ({ query }) => {
+      handle: async ({ db, query }) => {
         const page = await listFeaturePackages(db, pageRequest(query))
         return { status: 200, body: presentPage(page, presentPackage) }
       },
@@ -86,7 +91,7 @@ export function catalogRoutes({ db }: ApiDeps): Route[] {
       access: 'packages.read',
       answers: { 200: { description: 'The package', schema: packageAnswer } },
       refusals: ['not_found'],
-      handle: async ({ params }) => {
+      handle: async ({ db, params }) => {
         const id = pathId('featurePackage', params.id, 'there is no such package')
         return { status: 200, body: presentPackage(await getFeaturePackage(db, id)) }
       },
@@ -101,6 +106,7 @@ function presentPackage(row: FeaturePackageRow) {
     amount: wireAmount(row.amountMinor),
     currency: row.currency,
     interval: 'month' as const,
+    creates: row.creates,
     created_at: row.createdAt.toISOString(),
   }
 }

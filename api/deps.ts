@@ -1,8 +1,10 @@
 /** What routes are made with. */
 import type { Client } from '@temporalio/client'
 import type Stripe from 'stripe'
-import type { Db } from '../db/database.ts'
+import type { Quota } from '../db/limits.ts'
+import type { Tenancy } from '../db/tenancy.ts'
 import type { Links } from '../integrations/links.ts'
+import type { Oidc } from '../integrations/oidc.ts'
 import type { Processes } from '../integrations/temporal.ts'
 
 export interface ApiLog {
@@ -12,10 +14,13 @@ export interface ApiLog {
 }
 
 export interface ApiDeps {
-  db: Db
+  /** Handlers get a database that is bound to their caller (`call.db`). */
+  tenancy: Tenancy
   temporal: Client
   processes: Processes
   links: Links
+  /** Where the installation has an identity provider. */
+  oidc?: Oidc
   /** Only its signature checks are used here; objects at Stripe are made by activities. */
   stripe: Stripe
   log: ApiLog
@@ -25,6 +30,8 @@ export interface ApiDeps {
     keyMode: 'test' | 'live'
     linkSecret: string
     applicationsPerMinute: number
+    /** How often one key, and one organisation, may ask. */
+    quotas: { key: Quota; tenant: Quota }
     stripeWebhookSecrets: string[]
     stripeThinWebhookSecrets: string[]
     docusignWebhookSecrets: string[]

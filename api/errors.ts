@@ -11,7 +11,7 @@ interface Meaning {
 export const meanings: Record<ErrorCode, Meaning> = {
   already_decided: {
     status: 409,
-    title: 'The application is decided',
+    title: 'This is decided already',
     advice: 'a decision was taken before; read the application',
   },
   application_closed: { status: 409, title: 'The application is closed' },
@@ -19,6 +19,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   earlier_period_open: { status: 409, title: 'An earlier period is not settled' },
   forbidden: { status: 403, title: 'Not allowed' },
   gone: { status: 410, title: 'No longer available' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
   idempotency_key_in_use: { status: 409, title: 'The first request is still running' },
   idempotency_key_reused: { status: 422, title: 'The key was used for another request' },
   idempotency_mismatch: { status: 409, title: 'The same fact was booked differently' },
@@ -43,18 +44,28 @@ export const meanings: Record<ErrorCode, Meaning> = {
   },
   parent_not_active: { status: 409, title: 'The parent cannot take in partners' },
   partner_not_active: { status: 409, title: 'The partner is not active' },
+  payload_changed: { status: 409, title: 'This is not what was proposed' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   period_already_settled: { status: 409, title: 'The period is settled' },
   period_not_over: { status: 409, title: 'The period is not over' },
+  precondition_failed: { status: 412, title: 'It was changed in the meantime' },
+  precondition_required: { status: 428, title: 'Say which version you change' },
+  request_timeout: { status: 408, title: 'The request took too long' },
   run_finished: {
     status: 409,
     title: 'The run is released or finished',
     advice: 'the run was released before; read it for its present stage',
   },
+  second_factor_required: { status: 403, title: 'Signing in is not finished' },
   second_person_required: {
     status: 403,
     title: 'A second person has to do this',
     advice: 'who reviewed a run may not release it; ask another person',
+  },
+  step_up_required: { status: 403, title: 'Prove again who you are' },
+  suspended: {
+    status: 423,
+    title: 'The organisation is suspended',
   },
   subdomain_taken: { status: 409, title: 'No free subdomain' },
   temporarily_unavailable: { status: 503, title: 'A needed part does not answer' },
@@ -79,12 +90,28 @@ export interface ProblemDocument {
   code: ErrorCode | 'internal'
   request_id: string
   errors?: FieldProblem[]
+  /** The limits that are reached, by the names that the RateLimit headers give them. */
+  'violated-policies'?: string[]
 }
 
 export interface Problem {
   status: number
   headers: Record<string, string>
   document: ProblemDocument
+}
+
+/** Limits have types that are the same everywhere (RateLimit header fields for HTTP). */
+function registeredType({ details }: DomainError): string | undefined {
+  const registry = 'https://iana.org/assignments/http-problem-types'
+  if (details.violatedPolicies) return `${registry}#quota-exceeded`
+  return details.reducedCapacity ? `${registry}#temporary-reduced-capacity` : undefined
+}
+
+/** What a key would need (RFC 6750). */
+function challengeOf(status: number, scope: unknown): Record<string, string> {
+  if (status === 401) return { 'WWW-Authenticate': 'Bearer error="invalid_token"' }
+  if (status !== 403 || typeof scope !== 'string') return {}
+  return { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` }
 }
 
 /**
@@ -107,22 +134,27 @@ export function problemOf(error: unknown, requestId: string, docsUrl: string): P
     }
   }
   const { status, title } = meanings[error.code]
-  const { fields, retryAfterSeconds } = error.details
+  const { fields, retryAfterSeconds, violatedPolicies } = error.details
   return {
     status,
     headers: {
+      ...(status === 415 ? { 'Accept-Post': 'application/json' } : {}),
+      ...(typeof error.details.acceptEncoding === 'string'
+        ? { 'Accept-Encoding': error.details.acceptEncoding }
+        : {}),
       ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) }),
-      ...(status === 401 ? { 'WWW-Authenticate': 'Bearer error="invalid_token"' } : {}),
+      ...challengeOf(status, error.details.scope),
       ...(typeof error.details.allow === 'string' ? { Allow: error.details.allow } : {}),
     },
     document: {
-      type: `${docsUrl}#${error.code}`,
+      type: registeredType(error) ?? `${docsUrl}#${error.code}`,
       title,
       status,
       detail: error.message,
       code: error.code,
       request_id: requestId,
       ...(fields ? { errors: fields } : {}),
+      ...(violatedPolicies ? { 'violated-policies': violatedPolicies } : {}),
     },
   }
 }

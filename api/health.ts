@@ -38,10 +38,11 @@ export function healthRoutes(deps: ApiDeps): Route[] {
         503: { description: 'Not ready', schema: readyAnswer },
       },
       refusals: [],
-      handle: async () => {
+      handle: async ({ as }) => {
+        const db = as('sign_in')
         const [database, migrations, temporal, worker] = await Promise.all([
-          passes(() => ping(deps.db).then(() => true)),
-          passes(() => isMigrated(deps.db)),
+          passes(() => ping(db).then(() => true)),
+          passes(() => isMigrated(db)),
           passes(() => temporalAnswers(deps)),
           passes(() => workerPolls(deps)),
         ])

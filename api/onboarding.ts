@@ -1,10 +1,11 @@
 /** Applications of partners: the form, its state, and the decision. */
 import { z } from 'zod'
-import { inTransaction } from '../db/database.ts'
+import { type Db, inTransaction } from '../db/database.ts'
+import { takeFromBucket } from '../db/limits.ts'
 import {
   type ApplicationRow,
+  findApplication,
   findTakenNote,
-  findVisibleApplication,
   getApplication,
   listApplications,
   listTimeline,
@@ -12,10 +13,9 @@ import {
   recordDecisionNote,
 } from '../db/onboarding/applications.ts'
 import { findPayoutAccount } from '../db/onboarding/payout-accounts.ts'
-import { getPartner } from '../db/partners.ts'
+import { findParent } from '../db/partners.ts'
 import { getProgramme } from '../db/programmes.ts'
-import { takeFromBucket } from '../db/requests.ts'
-import { DomainError, isDomainError } from '../domain/errors.ts'
+import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import {
   applicationStages,
@@ -24,7 +24,7 @@ import {
   isDecided,
   normalizedCompanyName,
 } from '../domain/onboarding.ts'
-import { mayHaveBelow, partnerLevels, partnerTypes } from '../domain/partners.ts'
+import { mayCreate, type PartnerLevel, partnerLevels, partnerTypes } from '../domain/partners.ts'
 import { workflowIds, workflowTypes } from '../domain/process-names.ts'
 import {
   decideApplication,
@@ -124,8 +124,8 @@ export function onboardingRoutes(deps: ApiDeps): Route[] {
         200: { description: 'Newest first', schema: listAnswer(applicationSummary) },
       },
       refusals: [],
-      handle: async ({ principal, query }) => {
-        const page = await listApplications(deps.db, principal, {
+      handle: async ({ db, query }) => {
+        const page = await listApplications(db, {
           ...pageRequest(query),
           status: query.status,
         })
@@ -143,8 +143,8 @@ export function onboardingRoutes(deps: ApiDeps): Route[] {
       answers: { 200: { description: 'Where it stands', schema: applicationAnswer } },
       refusals: ['not_authenticated', 'not_found'],
       handle: async (call) => {
-        const row = await readable(deps, call)
-        return { status: 200, body: await presentApplication(deps, row) }
+        const { db, row } = await readable(deps, call)
+        return { status: 200, body: await presentApplication(db, row) }
       },
     }),
     openRoute({
@@ -168,6 +168,7 @@ export function onboardingRoutes(deps: ApiDeps): Route[] {
         'The platform owner decides on any, a master reseller on those that name it as parent. ' +
         'Parent and tier hold from `effective_from`, which is now when it is left out.',
       access: 'applications.decide',
+      idempotencyKey: 'required',
       body: decisionForm,
       answers: { 200: { description: 'Decided', schema: applicationAnswer } },
       refusals: ['not_found', 'already_decided', 'not_ready', 'temporarily_unavailable'],
@@ -179,12 +180,14 @@ export function onboardingRoutes(deps: ApiDeps): Route[] {
 async function apply(
   deps: ApiDeps,
   {
+    as,
     body,
     operationId,
     ip,
-  }: Pick<Call<unknown, z.output<typeof applicationForm>>, 'body' | 'operationId' | 'ip'>,
+  }: Pick<Call<unknown, z.output<typeof applicationForm>>, 'as' | 'body' | 'operationId' | 'ip'>,
 ) {
-  const { db, links, settings, processes } = deps
+  const { links, settings, processes } = deps
+  const db = as('intake', operationId)
   const wait = await takeFromBucket(db, {
     name: `applications:${ip}`,
     perMinute: settings.applicationsPerMinute,
@@ -195,8 +198,8 @@ async function apply(
     })
   }
   const parentId = body.parent ?? null
-  if (parentId) await acceptingParent(deps, parentId, body.level)
   const programme = await getProgramme(db)
+  if (parentId) await refuseUnfitParent(db, { programme, parentId, level: body.level })
   await inTransaction(db, (trx) =>
     recordApplication(trx, {
       id: operationId,
@@ -247,43 +250,42 @@ function onboardingDeadlines({
 }
 
 /** @throws DomainError `parent_not_active`, also for a parent that does not exist. */
-async function acceptingParent(
-  { db }: ApiDeps,
-  parentId: string,
-  level: (typeof partnerLevels)[number],
+async function refuseUnfitParent(
+  db: Db,
+  asked: { programme: Programme; parentId: string; level: PartnerLevel },
 ): Promise<void> {
-  const refusal = new DomainError(
-    'parent_not_active',
-    'this parent does not exist, is not active or may not have a partner of this level',
-  )
-  try {
-    const parent = await getPartner(db, parentId)
-    if (parent.status !== 'active' || !mayHaveBelow(parent.level, level)) throw refusal
-  } catch (error) {
-    throw isDomainError(error, 'not_found') ? refusal : error
+  const { programme, parentId, level } = asked
+  const parent = await findParent(db, parentId)
+  if (parent?.status !== 'active' || !mayCreate(parent.level, level, programme)) {
+    throw new DomainError(
+      'parent_not_active',
+      'this parent does not exist, is not active or may not have a partner of this level',
+    )
   }
 }
 
 type LinkCall = Call<z.output<typeof linkQuery>, unknown, Call['principal'] | null>
 
 /** By key for those who decide, by the signed link for the applicant; else it does not exist. */
-async function readable({ db, links }: ApiDeps, call: LinkCall): Promise<ApplicationRow> {
+async function readable({ links }: ApiDeps, call: LinkCall) {
   const id = pathId('application', call.params.id, notFound)
   if (call.query.token !== undefined) {
     if (!links.isApplicationToken(id, call.query.token)) {
       throw new DomainError('not_found', notFound)
     }
-    return getApplication(db, id)
+    const db = call.as('intake', id)
+    return { db, row: await getApplication(db, id) }
   }
   if (!call.principal) {
     throw new DomainError('not_authenticated', 'send an API key or open the link of your mail')
   }
   authorize(call.principal, 'applications.read')
-  return found(await findVisibleApplication(db, call.principal, id), notFound)
+  const { db } = call
+  return { db, row: found(await findApplication(db, id), notFound) }
 }
 
 async function toVerification(deps: ApiDeps, call: LinkCall & { operationId: string }) {
-  const row = await readable(deps, call)
+  const { db, row } = await readable(deps, call)
   await updateProcess(deps, {
     workflowId: workflowIds.onboarding(row.id),
     definition: refreshVerificationLink,
@@ -291,23 +293,22 @@ async function toVerification(deps: ApiDeps, call: LinkCall & { operationId: str
     updateId: call.operationId,
     ended: new DomainError('not_ready', 'no identity check is waiting'),
   })
-  const account = await findPayoutAccount(deps.db, row.id)
+  const account = await findPayoutAccount(db, row.id)
   if (!account?.linkUrl) throw new DomainError('not_ready', 'no identity check is waiting')
   return { status: 303, body: null, headers: { Location: account.linkUrl } }
 }
 
 type DecisionCall = Call<unknown, z.output<typeof decisionForm>>
 
-async function decide(deps: ApiDeps, { principal, params, body, operationId }: DecisionCall) {
-  const { db } = deps
+async function decide(deps: ApiDeps, { db, principal, params, body, operationId }: DecisionCall) {
   const id = pathId('application', params.id, notFound)
-  const row = found(await findVisibleApplication(db, principal, id), notFound)
+  const row = found(await findApplication(db, id), notFound)
   const decided = new DomainError('already_decided', `the application is ${row.status} already`)
   if (isDecided(row.status)) {
     // A request that is repeated after its answer was lost finds its own decision.
     const taken = await findTakenNote(db, id)
     if (taken?.id !== operationId) throw decided
-    return { status: 200, body: await presentApplication(deps, row) }
+    return { status: 200, body: await presentApplication(db, row) }
   }
   if (row.stage !== 'approval') {
     throw new DomainError('not_ready', `the application is at the stage ${row.stage}`)
@@ -336,7 +337,7 @@ async function decide(deps: ApiDeps, { principal, params, body, operationId }: D
     updateId: operationId,
     ended: decided,
   })
-  return { status: 200, body: await presentApplication(deps, await getApplication(db, id)) }
+  return { status: 200, body: await presentApplication(db, await getApplication(db, id)) }
 }
 
 function presentSummary(row: ApplicationRow) {
@@ -355,7 +356,7 @@ function presentSummary(row: ApplicationRow) {
   }
 }
 
-async function presentApplication({ db }: ApiDeps, row: ApplicationRow) {
+async function presentApplication(db: Db, row: ApplicationRow) {
   const timeline = await listTimeline(db, row.id)
   return {
     ...presentSummary(row),

@@ -1,6 +1,7 @@
 /** The API description, made from the same declarations that serve and check requests. */
 import { z } from 'zod'
 import type { ErrorCode } from '../domain/errors.ts'
+import { scopeOf } from '../domain/scopes.ts'
 import { meanings } from './errors.ts'
 import { policies } from './policies.ts'
 import type { Route } from './route.ts'
@@ -52,11 +53,19 @@ function parameters(route: Route): JsonSchema[] {
     name,
     in: 'query',
     required: needed.includes(name),
-    schema,
+    // Outside, a cursor is sealed.
+    schema: name === 'cursor' ? { type: 'string' } : schema,
   }))
   const idempotency =
-    route.method !== 'GET' && !route.rawBody
-      ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string' } }]
+    route.method !== 'GET' && !route.rawBody && !route.unkeyed
+      ? [
+          {
+            name: 'Idempotency-Key',
+            in: 'header',
+            required: route.idempotencyKey === 'required',
+            schema: { type: 'string', maxLength: 257 },
+          },
+        ]
       : []
   return [...inPath, ...inQuery, ...idempotency]
 }
@@ -70,23 +79,35 @@ function answers(route: Route): JsonSchema {
         : undefined
     return [status, { description: answer.description, ...(content ? { content } : {}) }]
   })
-  return { ...Object.fromEntries(described), ...problems(route) }
+  const unchanged =
+    route.method === 'GET' && route.answers[200]
+      ? { 304: { description: 'You have it already, by your If-None-Match' } }
+      : {}
+  return { ...Object.fromEntries(described), ...unchanged, ...problems(route) }
 }
+
+/** Of who is there, what it may do, and how often. */
+const guardRefusals = [
+  'not_authenticated',
+  'second_factor_required',
+  'level_not_allowed',
+  'forbidden',
+  'too_many_requests',
+] as const
 
 /** What the layers around every route of a kind refuse. */
 function commonRefusals(route: Route): ErrorCode[] {
   const { access } = route
   const changes = route.method !== 'GET'
   return [
-    ...(access === 'public'
-      ? []
-      : (['not_authenticated', 'level_not_allowed', 'forbidden'] as const)),
-    ...(changes ? (['payload_too_large'] as const) : []),
+    'malformed_request',
+    'invalid_request',
+    ...(access === 'public' ? [] : guardRefusals),
+    ...(access !== 'public' && changes ? (['suspended', 'step_up_required'] as const) : []),
+    ...(changes ? (['payload_too_large', 'unsupported_media_type'] as const) : []),
     ...(changes && !route.rawBody
-      ? (['malformed_request', 'idempotency_key_in_use', 'idempotency_key_reused'] as const)
+      ? (['idempotency_key_in_use', 'idempotency_key_reused'] as const)
       : []),
-    ...(route.body ? (['unsupported_media_type'] as const) : []),
-    ...(route.body || route.query ? (['invalid_request'] as const) : []),
   ]
 }
 
@@ -125,9 +146,18 @@ function operation(route: Route): JsonSchema {
         }
       : {}),
     responses: answers(route),
-    security: guarded ? [{ key: [] }] : route.access === 'optional' ? [{ key: [] }, {}] : [],
-    ...(policy ? { 'x-levels': policy.levels, 'x-scope': policy.scope } : {}),
+    security: securityOf(route.access),
+    ...(policy
+      ? { 'x-levels': policy.levels, 'x-scope': scopeOf(route.access, policy.scope) }
+      : {}),
   }
+}
+
+/** By a key or a session; a public route that needs a session says so itself. */
+function securityOf(access: Route['access']): JsonSchema[] {
+  if (access === 'public') return []
+  const known = [{ key: [] }, { session: [] }]
+  return access === 'optional' ? [...known, {}] : known
 }
 
 /** `POST /v1/settlement-runs/:id/review` is `postSettlementRunsIdReview`. */
@@ -156,7 +186,10 @@ export function describeApi(routes: Route[], publicUrl: string): JsonSchema {
     servers: [{ url: publicUrl }],
     paths,
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        key: { type: 'http', scheme: 'bearer' },
+        session: { type: 'apiKey', in: 'cookie', name: '__Host-sid' },
+      },
       schemas: { Problem: problemSchema },
     },
   }

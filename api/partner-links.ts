@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { inTransaction, type Trx } from '../db/database.ts'
 import {
-  findVisibleLink,
+  findLink,
   isOpenLink,
   listLinks,
   type PartnerLinkRow,
@@ -11,7 +11,6 @@ import {
 } from '../db/partner-links.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
-import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
 import { found, idAnswer, instantAnswer, pathId, text } from './validate.ts'
@@ -37,7 +36,7 @@ const noLink = 'there is no such link'
 // Eight characters in the alphabet of addresses.
 const newCode = () => randomBytes(6).toString('base64url')
 
-export function partnerLinkRoutes({ db }: ApiDeps): Route[] {
+export function partnerLinkRoutes(): Route[] {
   return [
     route({
       method: 'POST',
@@ -46,10 +45,11 @@ export function partnerLinkRoutes({ db }: ApiDeps): Route[] {
       summary: 'Create a link of yours',
       description: 'The code is made up where it is left out.',
       access: 'links.write',
+      effect: 'transaction',
       body: linkForm,
       answers: { 201: { description: 'Created', schema: linkAnswer } },
       refusals: ['invalid_request', 'conflict', 'partner_not_active'],
-      handle: async ({ principal: { partnerId }, body, operationId }) => {
+      handle: async ({ db, principal: { partnerId }, body, operationId }) => {
         if (!partnerId) throw new DomainError('level_not_allowed', 'only partners have links')
         const { name, code = newCode() } = body
         const row = await inTransaction(db, (trx) =>
@@ -70,8 +70,8 @@ export function partnerLinkRoutes({ db }: ApiDeps): Route[] {
       query: z.strictObject(pageQuery),
       answers: { 200: { description: 'Newest first', schema: listAnswer(linkAnswer) } },
       refusals: [],
-      handle: async ({ principal, query }) => {
-        const page = await listLinks(db, principal, pageRequest(query))
+      handle: async ({ db, query }) => {
+        const page = await listLinks(db, pageRequest(query))
         return { status: 200, body: presentPage(page, presentLink) }
       },
     }),
@@ -83,9 +83,9 @@ export function partnerLinkRoutes({ db }: ApiDeps): Route[] {
       access: 'links.read',
       answers: { 200: { description: 'The link', schema: linkAnswer } },
       refusals: ['not_found'],
-      handle: async ({ principal, params }) => {
+      handle: async ({ db, params }) => {
         const id = pathId('link', params.id, noLink)
-        const row = found(await findVisibleLink(db, principal, id), noLink)
+        const row = found(await findLink(db, id), noLink)
         return { status: 200, body: presentLink(row) }
       },
     }),

@@ -1,62 +1,118 @@
 /** Who may do what, apart from the handlers. The rows that one sees are a matter of `db/`. */
 import type { Principal } from '../db/access.ts'
 import { DomainError } from '../domain/errors.ts'
-import type { ActorLevel } from '../domain/partners.ts'
+import { type MemberRole, memberRoles } from '../domain/members.ts'
+import { type ActorLevel, actorLevels } from '../domain/partners.ts'
+import { allows, scopeOf } from '../domain/scopes.ts'
 
 export const scopes = ['read', 'write', 'approvals:write'] as const
 export type Scope = (typeof scopes)[number]
 
-interface Policy {
+export interface Policy {
   levels: readonly ActorLevel[]
   scope: Scope
+  /** Which members of the organisation; all of them when left out. */
+  roles?: readonly MemberRole[]
   /** Only a partner that is active may do this. */
   active?: true
+  /** A person proves itself again for this; a key needs the scope alone. */
+  stepUp?: true
 }
 
-const everyone = ['super_admin', 'master_reseller', 'reseller'] as const
+const everyone = actorLevels
+const organisations = ['super_admin', 'master_reseller', 'reseller'] as const
 const sellers = ['master_reseller', 'reseller'] as const
 const approvers = ['super_admin', 'master_reseller'] as const
 const owner = ['super_admin'] as const
 
+const finance = ['owner', 'admin', 'finance'] as const
+const admins = ['owner', 'admin'] as const
+
+/**
+ * The ladder: which levels, and which members of theirs, may do what. The API, its description and
+ * the matrix test are driven by this table.
+ */
 export const policies = {
   'account.read': { levels: everyone, scope: 'read' },
-  'accruals.read': { levels: everyone, scope: 'read' },
+  'account.write': { levels: everyone, scope: 'write' },
+  'accruals.read': { levels: organisations, scope: 'read' },
+  'adjustments.read': { levels: organisations, scope: 'read' },
+  'adjustments.propose': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
   'applications.read': { levels: approvers, scope: 'read' },
-  'applications.decide': { levels: approvers, scope: 'approvals:write' },
+  'applications.decide': {
+    levels: approvers,
+    scope: 'approvals:write',
+    roles: admins,
+    stepUp: true,
+  },
+  'approvals.read': { levels: owner, scope: 'read' },
+  'approvals.decide': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
+  'audit.read': { levels: organisations, scope: 'read', roles: finance },
+  'audit.export': { levels: organisations, scope: 'read', roles: finance, stepUp: true },
+  'customers.access': {
+    levels: sellers,
+    scope: 'write',
+    roles: admins,
+    active: true,
+    stepUp: true,
+  },
   'customers.read': { levels: everyone, scope: 'read' },
-  'customers.write': { levels: sellers, scope: 'write', active: true },
-  'keys.read': { levels: everyone, scope: 'read' },
-  'keys.write': { levels: everyone, scope: 'write' },
-  'links.read': { levels: everyone, scope: 'read' },
-  'links.write': { levels: sellers, scope: 'write', active: true },
+  'customers.write': { levels: sellers, scope: 'write', roles: finance, active: true },
+  'keys.read': { levels: everyone, scope: 'read', roles: admins },
+  'keys.write': { levels: everyone, scope: 'write', roles: admins, stepUp: true },
+  'links.read': { levels: organisations, scope: 'read' },
+  'links.write': { levels: sellers, scope: 'write', roles: finance, active: true },
+  'members.read': { levels: everyone, scope: 'read' },
+  'members.write': { levels: everyone, scope: 'write', roles: admins, stepUp: true },
   'packages.read': { levels: everyone, scope: 'read' },
-  'packages.write': { levels: owner, scope: 'write' },
-  'partners.read': { levels: everyone, scope: 'read' },
-  'payouts.read': { levels: everyone, scope: 'read' },
+  'packages.write': { levels: owner, scope: 'write', roles: admins },
+  'partners.read': { levels: organisations, scope: 'read' },
+  'partners.suspend': {
+    levels: approvers,
+    scope: 'approvals:write',
+    roles: admins,
+    stepUp: true,
+  },
+  'partners.write': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
+  'payouts.read': { levels: organisations, scope: 'read' },
   'settlement.read': { levels: owner, scope: 'read' },
-  'settlement.start': { levels: owner, scope: 'write' },
-  'settlement.sign': { levels: owner, scope: 'approvals:write' },
-  'simulations.run': { levels: everyone, scope: 'read' },
-  'statements.read': { levels: everyone, scope: 'read' },
+  'settlement.start': { levels: owner, scope: 'write', roles: finance },
+  'settlement.sign': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
+  'simulations.run': { levels: organisations, scope: 'read' },
+  'statements.read': { levels: organisations, scope: 'read' },
   'subscriptions.read': { levels: everyone, scope: 'read' },
-  'subscriptions.write': { levels: sellers, scope: 'write', active: true },
-  'tenants.read': { levels: everyone, scope: 'read' },
-  'tenants.retry': { levels: owner, scope: 'write' },
-  'tiers.read': { levels: everyone, scope: 'read' },
+  'subscriptions.write': { levels: sellers, scope: 'write', roles: finance, active: true },
+  'tenants.read': { levels: organisations, scope: 'read' },
+  'tenants.retry': { levels: owner, scope: 'write', roles: admins },
+  'tiers.read': { levels: organisations, scope: 'read' },
+  'tiers.override': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
 } as const satisfies Record<string, Policy>
 
 export type Permission = keyof typeof policies
 
-/** @throws DomainError `level_not_allowed`, `forbidden`, `partner_not_active` */
+/**
+ * @throws DomainError `level_not_allowed`, `forbidden`, `step_up_required`, `suspended`,
+ * `partner_not_active`
+ */
 export function authorize(principal: Principal, permission: Permission): void {
   const policy: Policy = policies[permission]
   if (!policy.levels.includes(principal.level)) {
     throw new DomainError('level_not_allowed', 'your level may not do this')
   }
-  if (!principal.scopes.includes(policy.scope)) {
-    throw new DomainError('forbidden', `this key lacks the scope ${policy.scope}`)
+  if (!(policy.roles ?? memberRoles).includes(principal.role)) {
+    throw new DomainError('forbidden', `a member who is ${principal.role} may not do this`)
+  }
+  if (!allows(principal.scopes, permission, policy.scope)) {
+    const scope = scopeOf(permission, policy.scope)
+    throw new DomainError('forbidden', `this key lacks the scope ${scope}`, { scope })
+  }
+  if (policy.scope !== 'read' && principal.suspended) {
+    throw new DomainError('suspended', 'your organisation, or one above it, is suspended')
   }
   if (policy.active && principal.partnerStatus !== 'active') {
     throw new DomainError('partner_not_active', 'only an active partner may do this')
+  }
+  if (policy.stepUp && principal.stepUp && !principal.stepUp.fresh) {
+    throw new DomainError('step_up_required', 'prove again who you are, then repeat the request')
   }
 }

@@ -1,6 +1,6 @@
 /** Tenants of partners. */
 import { z } from 'zod'
-import { findVisibleTenant, listTenants, type TenantRow } from '../db/provisioning.ts'
+import { findTenant, listTenants, type TenantRow } from '../db/provisioning.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { workflowIds } from '../domain/process-names.ts'
@@ -27,7 +27,7 @@ const tenantAnswer = z.object({
 const notFound = 'there is no such tenant'
 
 export function provisioningRoutes(deps: ApiDeps): Route[] {
-  const { db, links } = deps
+  const { links } = deps
 
   function presentTenant(row: TenantRow) {
     return {
@@ -53,8 +53,8 @@ export function provisioningRoutes(deps: ApiDeps): Route[] {
       query: z.strictObject(pageQuery),
       answers: { 200: { description: 'Newest first', schema: listAnswer(tenantAnswer) } },
       refusals: [],
-      handle: async ({ principal, query }) => {
-        const page = await listTenants(db, principal, pageRequest(query))
+      handle: async ({ db, query }) => {
+        const page = await listTenants(db, pageRequest(query))
         return { status: 200, body: presentPage(page, presentTenant) }
       },
     }),
@@ -66,9 +66,9 @@ export function provisioningRoutes(deps: ApiDeps): Route[] {
       access: 'tenants.read',
       answers: { 200: { description: 'The tenant', schema: tenantAnswer } },
       refusals: ['not_found'],
-      handle: async ({ principal, params }) => {
+      handle: async ({ db, params }) => {
         const id = pathId('tenant', params.id, notFound)
-        const row = found(await findVisibleTenant(db, principal, id), notFound)
+        const row = found(await findTenant(db, id), notFound)
         return { status: 200, body: presentTenant(row) }
       },
     }),
@@ -78,11 +78,12 @@ export function provisioningRoutes(deps: ApiDeps): Route[] {
       tag: 'Tenants',
       summary: 'Try a failed provisioning again',
       access: 'tenants.retry',
+      idempotencyKey: 'required',
       answers: { 202: { description: 'It is tried again', schema: tenantAnswer } },
       refusals: ['not_found', 'not_ready', 'temporarily_unavailable'],
-      handle: async ({ principal, params, operationId }) => {
+      handle: async ({ db, params, operationId }) => {
         const id = pathId('tenant', params.id, notFound)
-        const row = found(await findVisibleTenant(db, principal, id), notFound)
+        const row = found(await findTenant(db, id), notFound)
         const refusal = new DomainError('not_ready', `the tenant is ${row.status}`)
         if (row.status !== 'failed') throw refusal
         await updateProcess(deps, {

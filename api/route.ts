@@ -1,6 +1,8 @@
 /** A route as one declaration: it feeds the router, the checks and the API description. */
 import type { z } from 'zod'
 import type { Principal } from '../db/access.ts'
+import type { Db } from '../db/database.ts'
+import type { ContextLevel } from '../db/tenancy.ts'
 import type { ErrorCode } from '../domain/errors.ts'
 import type { Permission } from './policies.ts'
 
@@ -13,24 +15,45 @@ export interface Answer<Body = unknown> {
 /** What a handler gets: everything in it has been checked. */
 export interface Call<Query = unknown, Body = unknown, Who = Principal> {
   principal: Who
+  /** Sees and changes what the caller may. */
+  db: Db
+  /** The database for what is done before there is a caller, or beside one. */
+  as(level: DoorLevel, partnerId?: string): Db
   params: Record<string, string>
   query: Query
   body: Body
   rawBody: Buffer
   /** Becomes the id of what the request creates, so that a repeated request finds its effect. */
   operationId: string
+  requestId: string
   ip: string
+  /** Stands for the address where it is kept. */
+  caller: string
   header: (name: string) => string
 }
 
+/** Contexts that need no key. `intake` takes the id of the application that it is about. */
+export type DoorLevel = Extract<ContextLevel, 'intake' | 'sign_in' | 'simulation'>
+
 interface RouteFacts {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With `:id` for parameters. */
   path: string
   summary: string
   description?: string
   tag: string
   /** Answers by status; a media type other than JSON is named in `mediaType`. */
+  /**
+   * `transaction`: everything that it does, and the answer that is kept for its key, is one
+   * transaction. `process`, also when left out: more follows, which is found by the operation's id.
+   */
+  effect?: 'transaction' | 'process'
+  /** Whether a key is needed: where money moves or a process starts. */
+  idempotencyKey?: 'required' | 'optional'
+  /** Its body may hold an API key, which is what it is about. */
+  takesKeys?: true
+  /** Takes no Idempotency-Key: its answer is never kept. */
+  unkeyed?: true
   answers: Record<number, { description: string; schema?: z.ZodType; mediaType?: string }>
   refusals: ErrorCode[]
 }

@@ -1,30 +1,55 @@
 /** The process that serves the API. */
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Logger, pino } from 'pino'
 import { type Config, ConfigError, readConfig } from '../config.ts'
-import { openDatabase } from '../db/database.ts'
-import { appRole } from '../db/grants.ts'
+import { dataKeyStore } from '../db/data-keys.ts'
+import { processRoles } from '../db/roles.ts'
+import { openTenancy, type TenantContext } from '../db/tenancy.ts'
+import type { Vault } from '../integrations/envelope.ts'
 import { createLinks } from '../integrations/links.ts'
+import { createOidc } from '../integrations/oidc.ts'
+import { createSealing } from '../integrations/sealing.ts'
 import { createStripe } from '../integrations/stripe-client.ts'
 import { processStarter, temporalClient } from '../integrations/temporal.ts'
 import { createApp } from './app.ts'
+import { createApiServer } from './drain.ts'
 
-const drainMs = 10_000
+const keyContext: TenantContext = {
+  level: 'super_admin',
+  partnerId: null,
+  customerId: null,
+  actor: 'system:keys',
+  onBehalfOf: null,
+  requestId: null,
+  action: 'data keys',
+}
 
 function start(config: Config, log: Logger): void {
-  const database = openDatabase({
-    ...config.database,
-    applicationName: 'tributary-api',
-    role: appRole,
-    onError: (error) => log.warn({ error }, 'a connection to the database was lost'),
+  const open = (applicationName: string, more: { poolSize?: number; vault?: Vault }) =>
+    openTenancy({
+      ...config.database,
+      applicationName,
+      role: processRoles.api,
+      onError: (error) => log.warn({ error }, 'a connection to the database was lost'),
+      ...more,
+    })
+  // Keys have a connection of their own: who waits for one within a transaction holds another.
+  const keys = open('tributary-api-keys', { poolSize: 1 })
+  const sealing = createSealing({
+    keyEncryption: config.keyEncryption,
+    store: dataKeyStore(keys.dbFor(keyContext)),
+    temporal: config.temporal,
   })
-  const temporal = temporalClient(config.temporal)
+  const tenancy = open('tributary-api', { vault: sealing.vault })
+  const temporal = temporalClient(config.temporal, sealing.payloadCodec)
   const app = createApp({
-    db: database.db,
+    tenancy,
     temporal,
     processes: processStarter(temporal),
     links: createLinks(config.api),
+    ...(config.oidc
+      ? { oidc: createOidc({ ...config.oidc, publicUrl: config.api.publicUrl }) }
+      : {}),
     stripe: createStripe(config.stripe),
     log,
     settings: {
@@ -32,33 +57,31 @@ function start(config: Config, log: Logger): void {
       keyMode: config.sandbox ? 'test' : 'live',
       linkSecret: config.api.linkSecret,
       applicationsPerMinute: config.api.applicationsPerMinute,
+      quotas: config.api.quotas,
       stripeWebhookSecrets: config.stripe.webhookSecrets,
       stripeThinWebhookSecrets: config.stripe.thinWebhookSecrets,
       docusignWebhookSecrets: config.docusign.webhookSecrets,
       checkAnswers: false,
     },
   })
-  const server = createServer(app.callback())
+  const { server, drain } = createApiServer(app.callback(), {
+    docsUrl: `${config.api.publicUrl}/docs/errors`,
+  })
   server.listen(config.api.port, config.api.host, () => {
     const { port } = server.address() as AddressInfo
     log.info({ port }, 'API is listening')
     process.stdout.write(`${JSON.stringify({ ready: true, port })}\n`)
   })
 
-  /** Requests in flight finish; what idles is closed; the pool goes last. */
-  const drain = () => {
+  /** Requests in flight finish; the pool goes last. */
+  const end = () => {
     log.info({}, 'API is draining')
-    const late = setTimeout(() => server.closeAllConnections(), drainMs)
-    server.close(() => {
-      clearTimeout(late)
-      Promise.all([database.close(), temporal.connection.close()]).catch((error) =>
-        log.warn({ error }, 'closing failed'),
-      )
-    })
-    server.closeIdleConnections()
+    drain()
+      .then(() => Promise.all([tenancy.close(), keys.close(), temporal.connection.close()]))
+      .catch((error) => log.warn({ error }, 'closing failed'))
   }
-  process.once('SIGTERM', drain)
-  process.once('SIGINT', drain)
+  process.once('SIGTERM', end)
+  process.once('SIGINT', end)
 }
 
 try {

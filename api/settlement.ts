@@ -1,6 +1,6 @@
 /** Settlement runs: started, read, reviewed by one person, released by another. */
 import { z } from 'zod'
-import { inTransaction } from '../db/database.ts'
+import { type Db, inTransaction } from '../db/database.ts'
 import { findUnsettledBefore } from '../db/periods.ts'
 import { getProgramme } from '../db/programmes.ts'
 import { findLiveRun, getRun, listRuns, type RunRow, recordRun } from '../db/settlement/runs.ts'
@@ -50,7 +50,6 @@ const runAnswer = z.object({
 const notFound = 'there is no such settlement run'
 
 export function settlementRoutes(deps: ApiDeps): Route[] {
-  const { db } = deps
   return [
     route({
       method: 'POST',
@@ -61,6 +60,7 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
         'A preview ends with its totals and moves nothing. A live run of a period exists once; ' +
         'asking again while it runs gives the same one.',
       access: 'settlement.start',
+      idempotencyKey: 'required',
       body: runForm,
       answers: { 202: { description: 'It is running', schema: runAnswer } },
       refusals: [
@@ -80,7 +80,7 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       query: z.strictObject({ ...pageQuery, period: periodField.optional() }),
       answers: { 200: { description: 'Newest first', schema: listAnswer(runAnswer) } },
       refusals: [],
-      handle: async ({ query }) => {
+      handle: async ({ db, query }) => {
         const page = await listRuns(db, { ...pageRequest(query), period: query.period })
         return { status: 200, body: presentPage(page, presentRun) }
       },
@@ -93,7 +93,7 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       access: 'settlement.read',
       answers: { 200: { description: 'The run', schema: runAnswer } },
       refusals: ['not_found'],
-      handle: async ({ params }) => {
+      handle: async ({ db, params }) => {
         const run = await getRun(db, pathId('settlementRun', params.id, notFound))
         return { status: 200, body: presentRun(run) }
       },
@@ -111,6 +111,7 @@ function signingRoutes(deps: ApiDeps): Route[] {
       tag: 'Settlement',
       summary: 'Review a run: the first person',
       access: 'settlement.sign',
+      idempotencyKey: 'required',
       body: signatureForm,
       answers: { 200: { description: 'Reviewed', schema: runAnswer } },
       refusals: [
@@ -129,6 +130,7 @@ function signingRoutes(deps: ApiDeps): Route[] {
       summary: 'Release a run: the second person',
       description: 'Statements are issued and payouts are made after this.',
       access: 'settlement.sign',
+      idempotencyKey: 'required',
       body: signatureForm,
       answers: { 200: { description: 'Released', schema: runAnswer } },
       refusals: [
@@ -146,10 +148,10 @@ function signingRoutes(deps: ApiDeps): Route[] {
 }
 
 async function startRun(deps: ApiDeps, call: Call<unknown, z.output<typeof runForm>>) {
-  const { db, processes } = deps
-  const { principal, body, operationId } = call
+  const { processes } = deps
+  const { db, principal, body, operationId } = call
   const programme = await getProgramme(db)
-  await refuseTooEarly(deps, body)
+  await refuseTooEarly(db, body)
   const earlier = await findLiveRun(db, programme.id, body.period)
   if (body.mode === 'live' && earlier?.stage === 'closed' && earlier.id !== operationId) {
     throw new DomainError('period_already_settled', `${body.period} is settled`)
@@ -180,10 +182,7 @@ async function startRun(deps: ApiDeps, call: Call<unknown, z.output<typeof runFo
 }
 
 /** A live run needs a period that is over and no older one that is still to be settled. */
-async function refuseTooEarly(
-  { db }: ApiDeps,
-  { period, mode }: z.output<typeof runForm>,
-): Promise<void> {
+async function refuseTooEarly(db: Db, { period, mode }: z.output<typeof runForm>): Promise<void> {
   const now = new Date()
   if (now < (mode === 'live' ? periodEnd(period) : periodStart(period))) {
     throw new DomainError('period_not_over', `${period} is not over yet`)
@@ -198,7 +197,7 @@ async function sign(
   definition: typeof reviewRun,
 ) {
   const id = pathId('settlementRun', call.params.id, notFound)
-  const run = await getRun(deps.db, id)
+  const run = await getRun(call.db, id)
   if (run.mode === 'preview') {
     throw new DomainError('not_ready', 'a preview is not signed; start a live run')
   }
@@ -211,7 +210,7 @@ async function sign(
       ? new DomainError('run_finished', 'this run is released or finished')
       : new DomainError('not_ready', 'the process of this run has not started yet'),
   })
-  return { status: 200, body: presentRun(await getRun(deps.db, id)) }
+  return { status: 200, body: presentRun(await getRun(call.db, id)) }
 }
 
 function presentRun(run: RunRow) {

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { DomainError } from '../domain/errors.ts'
 import { readScenario, type Scenario, ScenarioError } from '../simulation/scenario.ts'
 import { simulate } from '../simulation/simulate.ts'
-import type { ApiDeps } from './deps.ts'
 import { type Route, route } from './route.ts'
 import { figures } from './statements.ts'
 import { currencyAnswer, minorAmount } from './validate.ts'
@@ -71,7 +70,7 @@ function wholePeriod() {
   })
 }
 
-export function simulationRoutes({ db }: ApiDeps): Route[] {
+export function simulationRoutes(): Route[] {
   let running = 0
   return [
     route({
@@ -86,7 +85,7 @@ export function simulationRoutes({ db }: ApiDeps): Route[] {
       body: scenarioBody,
       answers: { 200: { description: 'What it earns', schema: simulationAnswer } },
       refusals: ['too_many_requests'],
-      handle: async ({ body }) => {
+      handle: async ({ as, body }) => {
         const scenario = refusedAsRequest(() => readScenario(body))
         if (scenario.events.length > mostEvents) throw tooManyEvents(scenario)
         if (running >= mostAtOnce) {
@@ -96,7 +95,7 @@ export function simulationRoutes({ db }: ApiDeps): Route[] {
         }
         running += 1
         try {
-          return { status: 200, body: await simulate(db, scenario) }
+          return { status: 200, body: await simulate(as('simulation'), scenario) }
         } catch (error) {
           throw asRequestError(error)
         } finally {

@@ -1,13 +1,15 @@
 /** Statements as JSON, PDF and CSV: three forms of one document. */
 import { z } from 'zod'
+import type { Principal } from '../db/access.ts'
 import {
-  findVisibleStatement,
+  findStatement,
   listStatementLines,
   listStatements,
   type StatementRow,
 } from '../db/settlement/statements.ts'
+import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
-import { wireAmount } from '../domain/money.ts'
+import { sum, wireAmount } from '../domain/money.ts'
 import {
   assertLinesMatch,
   type StatementDocument,
@@ -16,7 +18,6 @@ import {
 } from '../domain/settlement.ts'
 import { statementCsv, statementPdf } from '../integrations/documents.ts'
 import { earningsFilter, earningsQuery } from './commission.ts'
-import type { ApiDeps } from './deps.ts'
 import { listAnswer, presentPage } from './paging.ts'
 import { type Call, type Route, route } from './route.ts'
 import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
@@ -63,8 +64,7 @@ const statementAnswer = statementSummary.extend({
 
 const notFound = 'there is no such statement'
 
-export function statementRoutes(deps: ApiDeps): Route[] {
-  const { db } = deps
+export function statementRoutes(): Route[] {
   return [
     route({
       method: 'GET',
@@ -75,8 +75,8 @@ export function statementRoutes(deps: ApiDeps): Route[] {
       query: earningsQuery,
       answers: { 200: { description: 'Newest first', schema: listAnswer(statementSummary) } },
       refusals: [],
-      handle: async ({ principal, query }) => {
-        const page = await listStatements(db, principal, earningsFilter(query))
+      handle: async ({ db, query }) => {
+        const page = await listStatements(db, earningsFilter(query))
         return { status: 200, body: presentPage(page, presentSummary) }
       },
     }),
@@ -89,7 +89,7 @@ export function statementRoutes(deps: ApiDeps): Route[] {
       answers: { 200: { description: 'The statement', schema: statementAnswer } },
       refusals: ['not_found'],
       handle: async (call) => {
-        const { row, document } = await statementDocument(deps, call)
+        const { row, document } = await statementDocument(call)
         return { status: 200, body: presentStatement(row, document) }
       },
     }),
@@ -102,7 +102,7 @@ export function statementRoutes(deps: ApiDeps): Route[] {
       answers: { 200: { description: 'The document', mediaType: 'application/pdf' } },
       refusals: ['not_found'],
       handle: async (call) => {
-        const { document } = await statementDocument(deps, call)
+        const { document } = await statementDocument(call)
         const headers = download('application/pdf', `statement-${document.number}.pdf`)
         return { status: 200, body: await statementPdf(document), headers }
       },
@@ -116,7 +116,7 @@ export function statementRoutes(deps: ApiDeps): Route[] {
       answers: { 200: { description: 'The document', mediaType: 'text/csv' } },
       refusals: ['not_found'],
       handle: async (call) => {
-        const { document } = await statementDocument(deps, call)
+        const { document } = await statementDocument(call)
         const headers = download('text/csv; charset=utf-8', `statement-${document.number}.csv`)
         return { status: 200, body: Buffer.from(statementCsv(document)), headers }
       },
@@ -129,9 +129,9 @@ function download(mediaType: string, file: string): Record<string, string> {
 }
 
 /** The one source of every form; lines that do not add up are never shown. */
-async function statementDocument({ db }: ApiDeps, { principal, params }: Call) {
+async function statementDocument({ db, principal, params }: Call) {
   const id = pathId('statement', params.id, notFound)
-  const row = found(await findVisibleStatement(db, principal, id), notFound)
+  const row = found(await findStatement(db, id), notFound)
   const document: StatementDocument = {
     number: row.documentNumber ?? '',
     partner: row.partnerName,
@@ -152,8 +152,26 @@ async function statementDocument({ db }: ApiDeps, { principal, params }: Call) {
     },
     lines: await listStatementLines(db, row),
   }
-  assertLinesMatch(document)
+  refuseHiddenLines(principal, row, document)
   return { row, document }
+}
+
+/**
+ * What a partner earned below one master reseller is not shown to the next: of the month in which
+ * it moved, neither of the two sees every line.
+ * @throws DomainError `forbidden`
+ */
+function refuseHiddenLines({ level }: Principal, row: StatementRow, document: StatementDocument) {
+  const shown = sum(document.lines.map(({ amount }) => amount))
+  const { opening, closing } = document.totals
+  if (level === 'master_reseller' && shown !== closing - opening) {
+    throw new DomainError(
+      'forbidden',
+      `part of statement ${row.documentNumber} was earned elsewhere in the hierarchy; ` +
+        'the partner itself and the platform owner read its lines',
+    )
+  }
+  assertLinesMatch(document)
 }
 
 function presentSummary(row: StatementRow) {

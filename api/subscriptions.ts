@@ -1,13 +1,13 @@
 /** Customers of partners and their subscriptions. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
-import { getFeaturePackage } from '../db/catalog.ts'
+import { type FeaturePackageRow, getFeaturePackage } from '../db/catalog.ts'
 import { inTransaction } from '../db/database.ts'
 import { getProgramme } from '../db/programmes.ts'
 import {
   type CustomerRow,
-  findVisibleCustomer,
-  findVisibleSubscription,
+  findCustomer,
+  findSubscription,
   listCustomers,
   listSubscriptions,
   recordCustomer,
@@ -16,6 +16,7 @@ import {
 } from '../db/subscriptions.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
+import { type ActorLevel, mayCreate } from '../domain/partners.ts'
 import { workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { subscriptionStatuses } from '../domain/subscriptions.ts'
 import type { SubscriptionInput } from '../workflows/contract.ts'
@@ -61,7 +62,7 @@ const subscriptionAnswer = z.object({
 const noCustomer = 'there is no such customer'
 const noSubscription = 'there is no such subscription'
 
-export function customerRoutes({ db }: ApiDeps): Route[] {
+export function customerRoutes(): Route[] {
   return [
     route({
       method: 'POST',
@@ -70,10 +71,11 @@ export function customerRoutes({ db }: ApiDeps): Route[] {
       summary: 'Create a customer of yours',
       description: 'With the `link` of yours that it came through, for good.',
       access: 'customers.write',
+      effect: 'transaction',
       body: customerForm,
       answers: { 201: { description: 'Created', schema: customerAnswer } },
       refusals: ['invalid_request', 'partner_not_active'],
-      handle: async ({ principal, body, operationId }) => {
+      handle: async ({ db, principal, body, operationId }) => {
         const partnerId = ownPartner(principal)
         const { link, ...form } = body
         const row = await inTransaction(db, async (trx) => {
@@ -95,8 +97,8 @@ export function customerRoutes({ db }: ApiDeps): Route[] {
       query: z.strictObject(pageQuery),
       answers: { 200: { description: 'Newest first', schema: listAnswer(customerAnswer) } },
       refusals: [],
-      handle: async ({ principal, query }) => {
-        const page = await listCustomers(db, principal, pageRequest(query))
+      handle: async ({ db, query }) => {
+        const page = await listCustomers(db, pageRequest(query))
         return { status: 200, body: presentPage(page, presentCustomer) }
       },
     }),
@@ -108,9 +110,9 @@ export function customerRoutes({ db }: ApiDeps): Route[] {
       access: 'customers.read',
       answers: { 200: { description: 'The customer', schema: customerAnswer } },
       refusals: ['not_found'],
-      handle: async ({ principal, params }) => {
+      handle: async ({ db, params }) => {
         const id = pathId('customer', params.id, noCustomer)
-        const row = found(await findVisibleCustomer(db, principal, id), noCustomer)
+        const row = found(await findCustomer(db, id), noCustomer)
         return { status: 200, body: presentCustomer(row) }
       },
     }),
@@ -118,7 +120,6 @@ export function customerRoutes({ db }: ApiDeps): Route[] {
 }
 
 export function subscriptionRoutes(deps: ApiDeps): Route[] {
-  const { db } = deps
   return [
     route({
       method: 'POST',
@@ -127,6 +128,7 @@ export function subscriptionRoutes(deps: ApiDeps): Route[] {
       summary: 'Subscribe a customer of yours to a package',
       description: 'With `Prefer: wait=10` the answer comes when the status has left `pending`.',
       access: 'subscriptions.write',
+      idempotencyKey: 'required',
       body: subscriptionForm,
       answers: { 202: { description: 'It is being set up', schema: subscriptionAnswer } },
       refusals: ['invalid_request', 'not_found', 'partner_not_active'],
@@ -141,8 +143,8 @@ export function subscriptionRoutes(deps: ApiDeps): Route[] {
       query: z.strictObject(pageQuery),
       answers: { 200: { description: 'Newest first', schema: listAnswer(subscriptionAnswer) } },
       refusals: [],
-      handle: async ({ principal, query }) => {
-        const page = await listSubscriptions(db, principal, pageRequest(query))
+      handle: async ({ db, query }) => {
+        const page = await listSubscriptions(db, pageRequest(query))
         return { status: 200, body: presentPage(page, presentSubscription) }
       },
     }),
@@ -154,9 +156,9 @@ export function subscriptionRoutes(deps: ApiDeps): Route[] {
       access: 'subscriptions.read',
       answers: { 200: { description: 'The subscription', schema: subscriptionAnswer } },
       refusals: ['not_found'],
-      handle: async ({ principal, params }) => {
+      handle: async ({ db, params }) => {
         const id = pathId('subscription', params.id, noSubscription)
-        const row = found(await findVisibleSubscription(db, principal, id), noSubscription)
+        const row = found(await findSubscription(db, id), noSubscription)
         return { status: 200, body: presentSubscription(row) }
       },
     }),
@@ -169,12 +171,14 @@ function ownPartner({ partnerId }: { partnerId: string | null }): string {
 }
 
 async function subscribe(deps: ApiDeps, call: Call<unknown, z.output<typeof subscriptionForm>>) {
-  const { db, processes } = deps
-  const { principal, body, operationId } = call
-  const customer = found(await findVisibleCustomer(db, principal, body.customer), noCustomer)
+  const { processes } = deps
+  const { db, principal, body, operationId } = call
+  const customer = found(await findCustomer(db, body.customer), noCustomer)
   // A customer of a partner below is visible, and still not ours to sell to.
   if (customer.partnerId !== principal.partnerId) throw new DomainError('not_found', noCustomer)
   const featurePackage = await getFeaturePackage(db, body.package)
+  const programme = await getProgramme(db)
+  refuseUnfitPackage(principal.level, featurePackage, programme)
   const row = await inTransaction(db, (trx) =>
     recordSubscription(trx, {
       id: operationId,
@@ -183,10 +187,9 @@ async function subscribe(deps: ApiDeps, call: Call<unknown, z.output<typeof subs
       featurePackageId: featurePackage.id,
     }),
   )
-  const { deadlines } = await getProgramme(db)
   const input: SubscriptionInput = {
     subscriptionId: row.id,
-    firstPaymentExpiry: deadlines.firstPaymentExpiry,
+    firstPaymentExpiry: programme.deadlines.firstPaymentExpiry,
   }
   await startCommitted(deps, () =>
     processes.startOnce({
@@ -195,17 +198,32 @@ async function subscribe(deps: ApiDeps, call: Call<unknown, z.output<typeof subs
       input,
     }),
   )
-  const settled = await whenSetUp(deps, call, row)
+  const settled = await whenSetUp(call, row)
   const answer = presentSubscription(settled)
   return { status: 202, body: answer, headers: { Location: `/v1/subscriptions/${answer.id}` } }
+}
+
+/** Who may not create a level does not sell it; who may still subscribes customers only. */
+function refuseUnfitPackage(
+  seller: ActorLevel,
+  { creates }: FeaturePackageRow,
+  programme: { resellerChains: boolean },
+): void {
+  if (!mayCreate(seller, creates, programme)) {
+    throw new DomainError('level_not_allowed', 'your level may not sell this package')
+  }
+  if (creates === 'customer') return
+  const detail = 'this package makes partners: it is part of an application'
+  throw new DomainError('invalid_request', 'body: the package is not for customers', {
+    fields: [{ pointer: '/package', code: 'invalid', detail }],
+  })
 }
 
 const longestWaitSeconds = 10
 
 /** Waits as long as the caller prefers, ten seconds at most, for the status to leave `pending`. */
 async function whenSetUp(
-  { db }: ApiDeps,
-  { principal, header }: Pick<Call, 'principal' | 'header'>,
+  { db, header }: Pick<Call, 'db' | 'header'>,
   row: SubscriptionRow,
 ): Promise<SubscriptionRow> {
   const preferred = Number(/\bwait=(\d+)\b/.exec(header('Prefer'))?.[1] ?? 0)
@@ -213,7 +231,7 @@ async function whenSetUp(
   let seen = row
   while (seen.status === 'pending' && Date.now() < until) {
     await pause(100)
-    seen = found(await findVisibleSubscription(db, principal, row.id), noSubscription)
+    seen = found(await findSubscription(db, row.id), noSubscription)
   }
   return seen
 }

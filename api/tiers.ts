@@ -1,14 +1,27 @@
 /** Tiers of the programme and the moves of partners between them. */
 import { z } from 'zod'
+import { recordProposal } from '../db/approvals.ts'
+import { databaseNow, inTransaction } from '../db/database.ts'
+import { findPartner } from '../db/partners.ts'
 import { getProgramme, listTierThresholds } from '../db/programmes.ts'
 import { listTierChanges, type TierChangeRow } from '../db/tiers.ts'
+import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import { tierNames } from '../domain/tiers.ts'
-import type { ApiDeps } from './deps.ts'
+import { approvalAnswer, presentApproval } from './approvals.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
-import { type Route, route } from './route.ts'
-import { currencyAnswer, idAnswer, instantAnswer, minorAmount } from './validate.ts'
+import { type Call, type Route, route } from './route.ts'
+import {
+  currencyAnswer,
+  found,
+  idAnswer,
+  instantAnswer,
+  instantField,
+  minorAmount,
+  pathId,
+  text,
+} from './validate.ts'
 
 const tierAnswer = z.object({
   tier: z.enum(tierNames),
@@ -24,9 +37,18 @@ const changeAnswer = z.object({
   reason: z.string(),
   period: z.string().nullable(),
   decided_at: instantAnswer,
+  effective_from: instantAnswer,
 })
 
-export function tierRoutes({ db }: ApiDeps): Route[] {
+const overrideForm = z.strictObject({
+  tier: z.enum(tierNames),
+  reason: text(500),
+  until: instantField.optional(),
+})
+
+const noPartner = 'there is no such partner'
+
+export function tierRoutes(): Route[] {
   return [
     route({
       method: 'GET',
@@ -37,7 +59,7 @@ export function tierRoutes({ db }: ApiDeps): Route[] {
       access: 'tiers.read',
       answers: { 200: { description: 'Lowest first', schema: listAnswer(tierAnswer) } },
       refusals: [],
-      handle: async () => {
+      handle: async ({ db }) => {
         const programme = await getProgramme(db)
         const thresholds = await listTierThresholds(db, programme.id)
         const data = thresholds.map(({ tier, threshold }) => ({
@@ -45,7 +67,7 @@ export function tierRoutes({ db }: ApiDeps): Route[] {
           threshold: { amount: wireAmount(threshold), currency: programme.currency },
           window_months: programme.tierWindowMonths,
         }))
-        return { status: 200, body: { data, next_cursor: null } }
+        return { status: 200, body: { data, has_more: false, next_cursor: null } }
       },
     }),
     route({
@@ -57,12 +79,56 @@ export function tierRoutes({ db }: ApiDeps): Route[] {
       query: z.strictObject(pageQuery),
       answers: { 200: { description: 'Newest first', schema: listAnswer(changeAnswer) } },
       refusals: [],
-      handle: async ({ principal, query }) => {
-        const page = await listTierChanges(db, principal, pageRequest(query))
+      handle: async ({ db, query }) => {
+        const page = await listTierChanges(db, pageRequest(query))
         return { status: 200, body: presentPage(page, presentChange) }
       },
     }),
+    route({
+      method: 'POST',
+      path: '/v1/partners/:id/tier-override',
+      tag: 'Tiers',
+      summary: 'Propose another tier for a partner than its revenue gives it',
+      description:
+        'It holds from the approval of another person on, `until` then or for good; afterwards ' +
+        'the tier holds that the partner has without it. Reviews may raise it, but leave a tier ' +
+        'alone that was lowered.',
+      access: 'tiers.override',
+      effect: 'transaction',
+      idempotencyKey: 'required',
+      body: overrideForm,
+      answers: { 202: { description: 'It waits for another person', schema: approvalAnswer } },
+      refusals: ['not_found', 'invalid_request', 'conflict'],
+      handle: proposeOverride,
+    }),
   ]
+}
+
+async function proposeOverride(call: Call<unknown, z.output<typeof overrideForm>>) {
+  const { db, params, principal, body, operationId: id } = call
+  const { tier, reason, until = null } = body
+  const partner = found(await findPartner(db, pathId('partner', params.id, noPartner)), noPartner)
+  if (until && until <= (await databaseNow(db))) {
+    throw new DomainError('invalid_request', 'body: the override is over already', {
+      fields: [{ pointer: '/until', code: 'invalid', detail: 'expected a time to come' }],
+    })
+  }
+  if (partner.tier === tier) {
+    throw new DomainError('conflict', 'the partner holds this tier already')
+  }
+  const row = await inTransaction(db, (trx) =>
+    recordProposal(trx, {
+      kind: 'tier_override',
+      id,
+      concernedId: partner.id,
+      tier,
+      until,
+      reason,
+      proposedBy: principal.memberId,
+    }),
+  )
+  const answer = presentApproval(row)
+  return { status: 202, body: answer, headers: { Location: `/v1/approvals/${answer.id}` } }
 }
 
 function presentChange(row: TierChangeRow) {
@@ -74,5 +140,6 @@ function presentChange(row: TierChangeRow) {
     reason: row.reason,
     period: row.reviewPeriod,
     decided_at: row.decidedAt.toISOString(),
+    effective_from: row.effectiveFrom.toISOString(),
   }
 }

@@ -98,3 +98,9 @@ const wholeNumber = 'expected a whole number of minor units up to 2^53-1'
 export const minorAmount = z.int({ error: wholeNumber })
 export const currencyAnswer = z.string().regex(/^[A-Z]{3}$/)
 export const instantAnswer = z.iso.datetime()
+
+/** An instant in a body; what is older than this millennium was mistyped. */
+export const instantField = z.iso
+  .datetime({ offset: true })
+  .refine((instant) => instant >= '2000', 'expected a time from the year 2000 on')
+  .transform((instant) => new Date(instant))

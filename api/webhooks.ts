@@ -65,7 +65,7 @@ function webhookRoute(
     refusals: ['invalid_signature', 'malformed_request', 'payload_too_large'],
     handle: async (call) => {
       const { vendor } = hook
-      const fresh = await recordEvent(deps.db, { vendor, ...hook.read(call) })
+      const fresh = await recordEvent(call.as('intake'), { vendor, ...hook.read(call) })
       // A duplicate wakes too: the first delivery may have died before it could.
       await startCommitted(deps, () =>
         deps.processes.wake({

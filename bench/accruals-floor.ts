@@ -42,16 +42,20 @@ export async function bookFloor(db: Db): Promise<void> {
 
 const statements = [
   `insert into floor.payments (vendor_payment_id, vendor_charge_id, vendor_invoice_id, kind,
-      partner_id, customer_id, subscription_id, currency, amount_minor, paid_at, period)
+      partner_id, customer_id, subscription_id, currency, amount_minor, paid_at, period,
+      reseller_id, master_id)
     select 'inpay_' || no, 'ch_' || no, 'in_' || no, 'customer', partner_id, customer_id,
-      subscription_id, 'USD', total, paid_at, '2026-10'
+      subscription_id, 'USD', total, paid_at, '2026-10', reseller_id, master_id
     from bench.invoices
+    join (select id as partner_id, reseller_id, master_id from public.partners) place
+      using (partner_id)
     join (select invoice_no as no, sum(net + tax) as total from bench.lines group by 1) line
       using (no)`,
   `insert into floor.line_payments (payment_id, vendor_line_id, partner_id, currency, base_minor,
-      tax_minor, whole, paid_at, period, customer_id, feature_package_id, quantity, line_minor)
+      tax_minor, whole, paid_at, period, customer_id, feature_package_id, quantity, line_minor,
+      reseller_id, master_id)
     select payment.id, vendor_line_id, payment.partner_id, 'USD', net, tax, true, payment.paid_at,
-      '2026-10', payment.customer_id, package.id, 1, net
+      '2026-10', payment.customer_id, package.id, 1, net, payment.reseller_id, payment.master_id
     from bench.lines line
     join floor.payments payment on payment.vendor_payment_id = 'inpay_' || line.invoice_no
     join public.feature_packages package
@@ -86,14 +90,17 @@ const statements = [
       window by_line as (partition by line_payment_id)
     )
     insert into floor.accruals (line_payment_id, partner_id, depth, rule_id, base_minor, rate_num,
-      rate_den, rounding, currency, amount_minor, target_minor, tier, period, matures_at)
+      rate_den, rounding, currency, amount_minor, target_minor, tier, period, matures_at,
+      reseller_id, master_id)
     select line_payment_id, partner_id, depth, rule_id, base, rate_num, rate_den,
-      'largest_remainder', 'USD', amount, amount, tier, '2026-10', paid_at
+      'largest_remainder', 'USD', amount, amount, tier, '2026-10', paid_at, reseller_id, master_id
     from (
       select *, whole_units + case when rank
           + case when platform_remainder > remainder then 1 else 0 end <= units
         then 1 else 0 end as amount
-      from ranked) exact`,
+      from ranked) exact
+    join (select id as partner_id, reseller_id, master_id from public.partners) place
+      using (partner_id)`,
   `insert into floor.ledger_journals (kind, source_type, source_id, period, effective_at,
       request_hash)
     select 'payment', 'line_payment', id, '2026-10', paid_at, sha256(vendor_line_id::bytea)
@@ -149,15 +156,15 @@ function businessColumns(schema: string, accounts: string): Record<string, strin
   const line = `join ${schema}.line_payments line`
   return {
     payments: `select vendor_payment_id, vendor_charge_id, vendor_invoice_id, kind, partner_id,
-      customer_id, subscription_id, currency, amount_minor, paid_at, period
+      customer_id, subscription_id, currency, amount_minor, paid_at, period, reseller_id, master_id
       from ${schema}.payments`,
     lines: `select vendor_line_id, vendor_payment_id, line.partner_id, line.currency, base_minor,
       tax_minor, whole, line.paid_at, line.period, line.customer_id, feature_package_id, quantity,
-      line_minor, setup_fee, allocation_unit
+      line_minor, setup_fee, allocation_unit, line.reseller_id, line.master_id
       from ${schema}.line_payments line join ${schema}.payments p on p.id = line.payment_id`,
     accruals: `select vendor_line_id, accrual.partner_id, depth, rule_id, accrual.base_minor,
       rate_num, rate_den, rounding, accrual.currency, amount_minor, target_minor, limited_by, tier,
-      volume_minor, accrual.period, matures_at
+      volume_minor, accrual.period, matures_at, accrual.reseller_id, accrual.master_id
       from ${schema}.accruals accrual ${line} on line.id = accrual.line_payment_id`,
     journals: `select kind, source_type, vendor_line_id, journal.period, effective_at, reverses_id
       from ${schema}.ledger_journals journal ${line} on line.id = journal.source_id`,

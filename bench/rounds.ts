@@ -15,6 +15,12 @@ export function median(figures: number[]): number {
   return (low + high) / 2
 }
 
+/** The least figure that this share of all figures does not exceed. */
+export function percentile(figures: number[], share: number): number {
+  const sorted = [...figures].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0
+}
+
 export const rounded = (figure: number) => Math.round(figure * 1_000) / 1_000
 
 export function spread(figures: number[]): Spread {

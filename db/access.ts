@@ -1,22 +1,62 @@
-/** People, their invitations and their API keys. */
+/** Who somebody is: people, the keys that they act through, and how the first one comes in. */
 import { sql } from 'kysely'
 import { DomainError } from '../domain/errors.ts'
-import type { ActorLevel } from '../domain/partners.ts'
+import { type MemberRole, scopesOfRole } from '../domain/members.ts'
+import type { ActorLevel, PartnerStatus } from '../domain/partners.ts'
+import { covers } from '../domain/scopes.ts'
 import type { Db, Trx } from './database.ts'
-import { type Page, type PageRequest, pageOf } from './paging.ts'
-import type { Viewer } from './partners.ts'
+import type { Quota } from './limits.ts'
 
-/** Who makes a request: a member, through one of its keys. */
-export interface Principal extends Viewer {
-  keyId: string
+/** Who makes a request: a member, through one of its keys or a session. */
+export interface Principal {
+  level: ActorLevel
+  /** The organisation; null for the platform owner. */
+  partnerId: string | null
+  /** For people of a customer, which one. */
+  customerId: string | null
+  /** `key:…` or `session:…`: through what the member acts. */
+  through: string
   memberId: string
   memberName: string
+  role: MemberRole
   partnerName: string | null
-  partnerStatus: string | null
+  partnerStatus: PartnerStatus | null
+  /** The organisation or one above it is suspended. */
+  suspended: boolean
+  /** Stands, or stood, below another reseller. */
+  chained: boolean
   scopes: string[]
+  /** What the packages of a customer allow, where they say something. */
+  packageLimit: Quota | null
+  /** Null for a key: only people prove themselves again. */
+  stepUp: { fresh: boolean } | null
 }
 
-/** The live key with this hash, and the member behind it; expired and revoked keys are none. */
+export const limitOf = (perMinute: number | null): Quota | null =>
+  perMinute === null ? null : { quota: perMinute, windowSeconds: 60 }
+
+/** What stands above an organisation as far as it matters for its people. */
+export const standing = {
+  suspended: sql<boolean>`exists (select from partner_ancestry above
+    join partners upper on upper.id = above.ancestor_id
+    where above.partner_id = members.partner_id and upper_inf(above.valid)
+      and upper.status = 'suspended')`,
+  /** The most that an active package of the customer allows. */
+  perMinute: sql<number | null>`(select max(api_per_minute) from subscriptions
+    join feature_packages on feature_packages.id = subscriptions.feature_package_id
+    where subscriptions.customer_id = members.customer_id and subscriptions.status = 'active')`,
+  chained: sql<boolean>`exists (select from partner_places place
+    where place.partner_id = members.partner_id and place.reseller_id <> place.partner_id)`,
+}
+
+/** Whether the request comes from where the key may be used, as the context of `db` has it. */
+const comesFromAllowed = sql<boolean>`(api_keys.allowed_ips is null
+  or context_address() <<= any(api_keys.allowed_ips::inet[]))`
+
+/**
+ * The live key with this hash, and the member behind it; expired and revoked keys are none, and a
+ * key is none where it may not be used. Its scopes are those that its member's role still has.
+ */
 export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Principal | undefined> {
   const row = await db
     .selectFrom('apiKeys')
@@ -27,7 +67,12 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Princip
       'apiKeys.scopes',
       'members.id as memberId',
       'members.name as memberName',
+      'members.role',
       'members.partnerId',
+      'members.customerId',
+      standing.suspended.as('suspended'),
+      standing.chained.as('chained'),
+      standing.perMinute.as('perMinute'),
       'partners.name as partnerName',
       'partners.level as partnerLevel',
       'partners.status as partnerStatus',
@@ -35,18 +80,33 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Princip
     .where('apiKeys.secretHash', '=', secretHash)
     .where('apiKeys.revokedAt', 'is', null)
     .where('apiKeys.expiresAt', '>', sql<Date>`clock_timestamp()`)
+    .where(comesFromAllowed)
+    .where('members.status', '=', 'active')
+    .where(sql<boolean>`partners.status is distinct from 'terminated'`)
     .executeTakeFirst()
   if (!row) return undefined
-  const { partnerLevel, ...rest } = row
-  const level: ActorLevel = partnerLevel ?? 'super_admin'
-  return { ...rest, level }
+  const { partnerLevel, keyId, perMinute, ...rest } = row
+  const level = rest.customerId ? 'customer' : (partnerLevel ?? 'super_admin')
+  const ofRole = scopesOfRole[rest.role]
+  const scopes = rest.scopes.filter((scope) => covers(ofRole, scope))
+  return {
+    ...rest,
+    scopes,
+    level,
+    through: `key:${keyId}`,
+    packageLimit: limitOf(perMinute),
+    stepUp: null,
+  }
 }
 
-/** Notes the use of a key, at most once a minute. */
+/** Notes the use of a key and from where, at most once a minute. */
 export async function markKeyUsed(db: Db, keyId: string): Promise<void> {
   await db
     .updateTable('apiKeys')
-    .set({ lastUsedAt: sql<Date>`clock_timestamp()` })
+    .set({
+      lastUsedAt: sql<Date>`clock_timestamp()`,
+      lastUsedIp: sql<string | null>`host(context_address())`,
+    })
     .where('id', '=', keyId)
     .where((eb) =>
       eb.or([
@@ -60,22 +120,27 @@ export async function markKeyUsed(db: Db, keyId: string): Promise<void> {
 export interface NewMember {
   id: string
   partnerId: string | null
+  /** For people of a customer, which one. */
+  customerId?: string | null
+  /** An owner, unless it says otherwise. */
+  role?: MemberRole
   name: string
   email: string
 }
 
-/** Inserts a person; the same e-mail address at the same partner is the same person. */
+/** Inserts a person; the same e-mail address at the same organisation is the same person. */
 export async function recordMember(trx: Trx, member: NewMember): Promise<string> {
   await trx
     .insertInto('members')
-    .values(member)
-    .onConflict((conflict) => conflict.columns(['partnerId', 'email']).doNothing())
+    .values({ role: 'owner', ...member })
+    .onConflict((conflict) => conflict.constraint('members_once').doNothing())
     .execute()
   const { id } = await trx
     .selectFrom('members')
     .select('id')
     .where('email', '=', member.email)
     .where(sql<boolean>`partner_id is not distinct from ${member.partnerId}`)
+    .where(sql<boolean>`customer_id is not distinct from ${member.customerId ?? null}`)
     .executeTakeFirstOrThrow()
   return id
 }
@@ -98,6 +163,8 @@ export interface NewApiKey {
   lastFour: string
   secretHash: Buffer
   scopes: string[]
+  /** Addresses and networks from which it works; from anywhere when left out. */
+  allowedIps?: string[] | null
   expiresAt: Date
 }
 
@@ -108,56 +175,6 @@ export async function recordApiKey(trx: Trx, key: NewApiKey): Promise<void> {
     .insertInto('apiKeys')
     .values(key)
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ prefix, lastFour, secretHash }))
-    .execute()
-}
-
-const keyColumns = [
-  'apiKeys.id',
-  'apiKeys.label',
-  'apiKeys.prefix',
-  'apiKeys.lastFour',
-  'apiKeys.scopes',
-  'apiKeys.expiresAt',
-  'apiKeys.revokedAt',
-  'apiKeys.lastUsedAt',
-  'apiKeys.createdAt',
-] as const
-
-function keysOf(db: Db, viewer: Viewer) {
-  return db
-    .selectFrom('apiKeys')
-    .innerJoin('members', 'members.id', 'apiKeys.memberId')
-    .select([...keyColumns, 'members.id as memberId'])
-    .where(sql<boolean>`members.partner_id is not distinct from ${viewer.partnerId}`)
-}
-
-export type ApiKeyRow = Awaited<ReturnType<typeof getApiKey>>
-
-/** @throws DomainError `not_found` also for keys of another organisation. */
-export async function getApiKey(db: Db, viewer: Viewer, id: string) {
-  const row = await keysOf(db, viewer).where('apiKeys.id', '=', id).executeTakeFirst()
-  if (!row) throw new DomainError('not_found', 'there is no such API key')
-  return row
-}
-
-export async function listApiKeys(
-  db: Db,
-  viewer: Viewer,
-  page: PageRequest,
-): Promise<Page<ApiKeyRow>> {
-  let query = keysOf(db, viewer)
-    .orderBy('apiKeys.id', 'desc')
-    .limit(page.limit + 1)
-  if (page.after) query = query.where('apiKeys.id', '<', page.after)
-  return pageOf(await query.execute(), page.limit)
-}
-
-export async function markKeyRevoked(trx: Trx, id: string): Promise<void> {
-  await trx
-    .updateTable('apiKeys')
-    .set({ revokedAt: sql<Date>`clock_timestamp()` })
-    .where('id', '=', id)
-    .where('revokedAt', 'is', null)
     .execute()
 }
 

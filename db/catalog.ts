@@ -1,5 +1,6 @@
 /** Packages that are sold to customers. (`package` is a reserved word in modules.) */
 import { DomainError } from '../domain/errors.ts'
+import type { CreatedLevel } from '../domain/partners.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 
@@ -36,6 +37,8 @@ export interface NewFeaturePackage {
   amountMinor: bigint
   currency: string
   interval: 'month'
+  /** The level of the organisation that buying it makes; a customer, unless it says otherwise. */
+  creates?: CreatedLevel
 }
 
 export async function recordFeaturePackage(trx: Trx, featurePackage: NewFeaturePackage) {

@@ -4,11 +4,13 @@ import {
   Kysely,
   type KyselyPlugin,
   PostgresDialect,
+  type PostgresPool,
   sql,
   type Transaction,
 } from 'kysely'
 import pg from 'pg'
 import type { DB } from './schema.ts'
+import { type FieldVault, type RunQuery, withVault } from './sealed-fields.ts'
 
 /** Anything that can run a query: the pool or an open transaction. */
 export type Db = Kysely<DB>
@@ -37,17 +39,45 @@ export interface Database {
 }
 
 /**
- * Opens a pool. A backend that dies must never take the process with it: the pool and each of its
- * clients have an error handler, and the query in flight fails instead.
+ * Opens the database as who logs in: for its owner, who migrates and keeps it. The product goes
+ * through `openTenancy`.
  */
-export function openDatabase(options: {
+export function openDatabase(options: PoolOptions & { vault?: FieldVault }): Database {
+  const pool = openPool(options)
+  const db = kyselyOf(async () => {
+    const client = await pool.connect()
+    return { client, run: withVault(client.query.bind(client) as RunQuery, options.vault) }
+  })
+  return { db, close: () => pool.end() }
+}
+
+/** Kysely on connections whose queries run as `run` says. */
+export function kyselyOf(connect: () => Promise<{ client: pg.PoolClient; run: RunQuery }>): Db {
+  const pool = {
+    async connect() {
+      const { client, run } = await connect()
+      const { processID } = client as unknown as { processID: number }
+      return { processID, query: run, release: (error?: Error | boolean) => client.release(error) }
+    },
+    end: () => Promise.resolve(),
+  } as unknown as PostgresPool
+  return new Kysely<DB>({ dialect: new PostgresDialect({ pool }), plugins })
+}
+
+export interface PoolOptions {
   url: string
   poolSize: number
   applicationName: string
   /** The role that is taken, where it is not the one that logs in. */
   role?: string
   onError: (error: Error) => void
-}): Database {
+}
+
+/**
+ * A pool that outlives its connections: a backend that dies must never take the process with it,
+ * so the pool and each of its clients have an error handler, and the query in flight fails instead.
+ */
+export function openPool(options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize,
@@ -61,8 +91,7 @@ export function openDatabase(options: {
   })
   pool.on('error', options.onError)
   pool.on('connect', (client) => client.on('error', options.onError))
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }), plugins })
-  return { db, close: () => db.destroy() }
+  return pool
 }
 
 /** Runs one unit of work whole or not at all; within a transaction it is part of that. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { Trx } from './database.ts'
-import { grantAppRole } from './grants.ts'
+import { guardTables } from './grants.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 
@@ -48,7 +48,7 @@ export async function migrate<T>(db: Kysely<T>): Promise<string[]> {
       cause: error,
     })
   }
-  await grantAppRole(db)
+  await guardTables(db)
   return results.map((result) => result.migrationName)
 }
 

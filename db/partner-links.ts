@@ -2,28 +2,17 @@
 import { DomainError } from '../domain/errors.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
-import { type Viewer, visibleTo } from './partners.ts'
 
-export type PartnerLinkRow = NonNullable<Awaited<ReturnType<typeof findVisibleLink>>>
+export type PartnerLinkRow = NonNullable<Awaited<ReturnType<typeof findLink>>>
 
-export async function findVisibleLink(db: Db, viewer: Viewer, id: string) {
-  return db
-    .selectFrom('partnerLinks')
-    .selectAll()
-    .where('id', '=', id)
-    .where(visibleTo(viewer, 'partnerLinks.partnerId'))
-    .executeTakeFirst()
+export async function findLink(db: Db, id: string) {
+  return db.selectFrom('partnerLinks').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-export async function listLinks(
-  db: Db,
-  viewer: Viewer,
-  page: PageRequest,
-): Promise<Page<PartnerLinkRow>> {
+export async function listLinks(db: Db, page: PageRequest): Promise<Page<PartnerLinkRow>> {
   let query = db
     .selectFrom('partnerLinks')
     .selectAll()
-    .where(visibleTo(viewer, 'partnerLinks.partnerId'))
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
   if (page.after) query = query.where('id', '<', page.after)

@@ -1,49 +1,19 @@
 /** Partner organisations and the tree they stand in. */
-import { type Expression, type SqlBool, sql } from 'kysely'
+import { sql } from 'kysely'
 import { DomainError } from '../domain/errors.ts'
-import type { ActorLevel, PartnerLevel, PartnerStatus, PartnerType } from '../domain/partners.ts'
+import type { PartnerLevel, PartnerStatus, PartnerType } from '../domain/partners.ts'
 import type { TierName } from '../domain/tiers.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
-
-/** Whose eyes a query looks through; the platform owner has no partner and sees everything. */
-export interface Viewer {
-  level: ActorLevel
-  partnerId: string | null
-}
-
-/**
- * True for rows of partners that the viewer may see: itself and everyone who stands below it now.
- * @param partnerColumn the column that names the partner of a row, like `accruals.partner_id`.
- */
-export function visibleTo(viewer: Viewer, partnerColumn: string): Expression<SqlBool> {
-  if (viewer.partnerId === null) return sql<SqlBool>`true`
-  return sql<SqlBool>`${sql.ref(partnerColumn)} in (
-    select partner_id from partner_ancestry
-    where ancestor_id = ${viewer.partnerId} and upper_inf(valid))`
-}
-
-/** Which of these partners the viewer may see. */
-export async function listVisiblePartnerIds(
-  db: Db,
-  viewer: Viewer,
-  ids: string[],
-): Promise<string[]> {
-  if (ids.length === 0) return []
-  const rows = await db
-    .selectFrom('partners')
-    .select('id')
-    .where('id', 'in', ids)
-    .where(visibleTo(viewer, 'partners.id'))
-    .execute()
-  return rows.map((row) => row.id)
-}
+import { placeBelow } from './partner-places.ts'
+import { holdsNow } from './tiers.ts'
 
 const partnerColumns = [
   'partners.id',
   'partners.programmeId',
   'partners.name',
   'partners.level',
+  'partners.parentId',
   'partners.type',
   'partners.status',
   'partners.country',
@@ -57,16 +27,10 @@ const partnerColumns = [
 function partnerQuery(db: Db) {
   return db
     .selectFrom('partners')
-    .leftJoin('partnerAncestry as parent', (join) =>
-      join
-        .onRef('parent.partnerId', '=', 'partners.id')
-        .on('parent.depth', '=', 1)
-        .on(sql<SqlBool>`upper_inf(parent.valid)`),
-    )
     .leftJoin('partnerTiers as held', (join) =>
-      join.onRef('held.partnerId', '=', 'partners.id').on(sql<SqlBool>`upper_inf(held.valid)`),
+      join.onRef('held.partnerId', '=', 'partners.id').on(holdsNow),
     )
-    .select([...partnerColumns, 'parent.ancestorId as parentId', 'held.tier as tier'])
+    .select([...partnerColumns, 'held.tier as tier'])
 }
 
 export type PartnerRow = Awaited<ReturnType<typeof getPartner>>
@@ -78,20 +42,21 @@ export async function getPartner(db: Db, id: string) {
   return row
 }
 
-export async function findVisiblePartner(db: Db, viewer: Viewer, id: string) {
-  return partnerQuery(db)
-    .where('partners.id', '=', id)
-    .where(visibleTo(viewer, 'partners.id'))
+/** What somebody who has no key yet may know of a partner that it names. */
+export async function findParent(db: Db, id: string) {
+  return db
+    .selectFrom('partners')
+    .select(['id', 'level', 'status'])
+    .where('id', '=', id)
     .executeTakeFirst()
 }
 
-export async function listPartners(
-  db: Db,
-  viewer: Viewer,
-  page: PageRequest,
-): Promise<Page<PartnerRow>> {
+export async function findPartner(db: Db, id: string) {
+  return partnerQuery(db).where('partners.id', '=', id).executeTakeFirst()
+}
+
+export async function listPartners(db: Db, page: PageRequest): Promise<Page<PartnerRow>> {
   let query = partnerQuery(db)
-    .where(visibleTo(viewer, 'partners.id'))
     .orderBy('partners.id', 'desc')
     .limit(page.limit + 1)
   if (page.after) query = query.where('partners.id', '<', page.after)
@@ -119,7 +84,7 @@ export async function recordPartner(trx: Trx, partner: NewPartner): Promise<void
   const { parentId, tier, effectiveFrom, ...columns } = partner
   const inserted = await trx
     .insertInto('partners')
-    .values({ ...columns, status: 'approved' })
+    .values({ ...columns, parentId, status: 'approved' })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .executeTakeFirst()
@@ -140,62 +105,6 @@ export async function recordPartner(trx: Trx, partner: NewPartner): Promise<void
       reviewPeriod: null,
     })
     .execute()
-}
-
-/** Everyone above the parent, as dated there, stands one step further above the new partner. */
-async function placeBelow(
-  trx: Trx,
-  place: { partnerId: string; parentId: string; from: Date },
-): Promise<void> {
-  await sql`
-    insert into partner_ancestry (partner_id, ancestor_id, depth, valid)
-    select ${place.partnerId}, ancestor_id, depth + 1, valid * tstzrange(${place.from}, null)
-    from partner_ancestry
-    where partner_id = ${place.parentId} and not isempty(valid * tstzrange(${place.from}, null))
-  `.execute(trx)
-}
-
-/**
- * Moves a partner, with everyone below it, under another parent from an instant on, up to a later
- * move that is known already. What was before keeps who stood there.
- */
-export async function recordMove(
-  trx: Trx,
-  move: { partnerId: string; parentId: string; from: Date },
-): Promise<void> {
-  const { partnerId, parentId, from } = move
-  await trx
-    .insertInto('partnerMoves')
-    .values({ partnerId, parentId, effectiveFrom: from })
-    .execute()
-  const { rows } = await sql<{ until: Date | null }>`
-    select min(lower(valid)) as until from partner_ancestry
-    where partner_id = ${partnerId} and depth = 1 and lower(valid) > ${from}`.execute(trx)
-  const during = sql`tstzrange(${from}::timestamptz, ${rows[0]?.until ?? null}::timestamptz)`
-  const above = await sql<{ partnerId: string; ancestorId: string; depth: number; kept: string[] }>`
-    delete from partner_ancestry above using partner_ancestry moved
-    where moved.ancestor_id = ${partnerId} and moved.valid && ${during}
-      and above.partner_id = moved.partner_id and above.depth > moved.depth
-      and above.valid && ${during}
-    returning above.partner_id, above.ancestor_id, above.depth,
-      array(select unnest(above.valid::tstzmultirange - ${during}::tstzmultirange)::text) as kept
-  `.execute(trx)
-  for (const { kept, ...place } of above.rows) {
-    for (const valid of kept) {
-      await trx
-        .insertInto('partnerAncestry')
-        .values({ ...place, valid })
-        .execute()
-    }
-  }
-  await sql`
-    insert into partner_ancestry (partner_id, ancestor_id, depth, valid)
-    select moved.partner_id, above.ancestor_id, moved.depth + 1 + above.depth,
-      moved.valid * above.valid * ${during}
-    from partner_ancestry moved
-    join partner_ancestry above on above.partner_id = ${parentId}
-      and not isempty(moved.valid * above.valid * ${during})
-    where moved.ancestor_id = ${partnerId}`.execute(trx)
 }
 
 /** The topmost partner above each of these, as far as any is known of. */
@@ -222,4 +131,26 @@ export async function markPartner(
     .where('id', '=', id)
     .where('status', 'in', change.from)
     .execute()
+}
+
+/**
+ * Suspends a partner or lets it back in, once by the id of the change. Whoever stands below is
+ * blocked with it, because that is looked up with every request.
+ * @throws DomainError `not_found` also for who is not below the caller, `conflict` in another
+ *   status, `forbidden` for a master reseller where the platform suspended.
+ */
+export async function recordStatusChange(
+  trx: Trx,
+  change: { id: string; partnerId: string; status: 'active' | 'suspended'; reason: string },
+): Promise<void> {
+  const { rows } = await sql<{ outcome: string }>`
+    select change_partner_status(${change.id}, ${change.partnerId}, ${change.status},
+      ${change.reason}) as outcome`.execute(trx)
+  const outcome = rows[0]?.outcome
+  if (outcome === 'changed') return
+  if (outcome === 'not_found') throw new DomainError('not_found', 'there is no such partner')
+  if (outcome === 'by_platform') {
+    throw new DomainError('forbidden', 'the platform owner suspended it, and lets it back in')
+  }
+  throw new DomainError('conflict', `the partner is ${outcome}`)
 }

@@ -4,7 +4,6 @@ import { z } from 'zod'
 import type { HoldReason, PayoutStatus } from '../domain/payouts.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
-import { type Viewer, visibleTo } from './partners.ts'
 
 export interface NewPayout {
   statementId: string
@@ -266,7 +265,7 @@ export async function listSentTransfers(
   return rows.map((row) => ({ ...row, request: transferRequestSchema.parse(row.request) }))
 }
 
-function payoutQuery(db: Db, viewer: Viewer) {
+function payoutQuery(db: Db) {
   return db
     .selectFrom('payouts')
     .leftJoin('payoutAttempts', (join) =>
@@ -277,21 +276,19 @@ function payoutQuery(db: Db, viewer: Viewer) {
     .innerJoin('statements', 'statements.id', 'payouts.statementId')
     .selectAll('payouts')
     .select(['payoutAttempts.vendorTransferId as transferId', 'statements.period'])
-    .where(visibleTo(viewer, 'payouts.partnerId'))
 }
 
-export type PayoutRow = NonNullable<Awaited<ReturnType<typeof findVisiblePayout>>>
+export type PayoutRow = NonNullable<Awaited<ReturnType<typeof findPayout>>>
 
-export async function findVisiblePayout(db: Db, viewer: Viewer, id: string) {
-  return payoutQuery(db, viewer).where('payouts.id', '=', id).executeTakeFirst()
+export async function findPayout(db: Db, id: string) {
+  return payoutQuery(db).where('payouts.id', '=', id).executeTakeFirst()
 }
 
 export async function listPayouts(
   db: Db,
-  viewer: Viewer,
   filter: PageRequest & { partnerId?: string | undefined; period?: string | undefined },
 ): Promise<Page<PayoutRow>> {
-  let query = payoutQuery(db, viewer)
+  let query = payoutQuery(db)
     .orderBy('payouts.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('payouts.id', '<', filter.after)

@@ -51,7 +51,7 @@ export const wrongTrueUps = `
     select rule_id, partner_id, period, currency, base_minor as base, amount_minor as amount
     from counted
     union all
-    select rule_id, partner_id, counted.period, currency, -back.base_minor, 0
+    select rule_id, counted.partner_id, counted.period, currency, -back.base_minor, 0
     from counted join back using (line_payment_id) where back.period = counted.period
     union all
     select counted.rule_id, counted.partner_id, counted.period, counted.currency, 0,
@@ -142,7 +142,7 @@ export const wrongBonuses = `
       select rule_id, partner_id, period, currency, base_minor as amount
       from counted where metric = 'collected'
       union all
-      select rule_id, partner_id, reversal.period, currency, -reversal.base_minor
+      select rule_id, counted.partner_id, reversal.period, currency, -reversal.base_minor
       from counted join line_reversals reversal on reversal.line_payment_id = counted.id
       where metric = 'collected') moved
     group by 1, 2, 3, 4

@@ -42,22 +42,44 @@ export function unnested<Row>(columns: Columns<Row>, rows: readonly Row[]): RawB
   return sql`unnest(${arrays(columnsOf(columns, rows))})`
 }
 
-/** `(a, b) select … from unnest(…)`: what follows `insert into` and the table's name. */
+/** Says of rows that are stamped with their partner's place when that was. */
+interface Placing<Row> {
+  partner: keyof Row & string
+  /** An instant; a column of the row, or SQL over `given`. */
+  at: (column: (name: keyof Row & string) => RawBuilder<unknown>) => RawBuilder<unknown>
+}
+
+/**
+ * `(a, b) select … from unnest(…)`: what follows `insert into` and the table's name.
+ * @param placing stamps the rows here, where a trigger would look up every row on its own.
+ */
 export function columnsAndRows<Row>(
   columns: Columns<Row>,
   rows: readonly Row[],
+  placing?: Placing<Row>,
 ): RawBuilder<unknown> {
   const all = columnsOf(columns, rows)
   // One column at least makes the rows.
   const varying = all.filter(({ values }, i) => i === 0 || values.some((one) => one !== values[0]))
   const names = (some: Column[]) => sql.join(some.map(({ name }) => sql.ref(name)))
-  const selected = all.map((column) =>
+  const select = (column: Column) =>
     varying.includes(column)
       ? sql.ref(`given.${column.name}`)
-      : typed(column.values[0] ?? null, column.type),
-  )
-  return sql`(${names(all)}) select ${sql.join(selected)}
-    from unnest(${arrays(varying)}) as given (${names(varying)})`
+      : typed(column.values[0] ?? null, column.type)
+  const given = sql`unnest(${arrays(varying)}) as given (${names(varying)})`
+  const selected = sql.join(all.map(select))
+  if (!placing) return sql`(${names(all)}) select ${selected} from ${given}`
+  const named = (name: string) => select(all.find((column) => column.name === name) as Column)
+  return sql`(${names(all)}, reseller_id, master_id)
+    select ${selected}, place.reseller_id, place.master_id from ${given}
+    left join lateral (
+      select
+        case when stands.placed_since <= moment.at then stands.reseller_id
+          else (place_of(stands.id, moment.at)).reseller_id end as reseller_id,
+        case when stands.placed_since <= moment.at then stands.master_id
+          else (place_of(stands.id, moment.at)).master_id end as master_id
+      from (select ${placing.at(named)} as at offset 0) moment, partners stands
+      where stands.id = ${named(placing.partner)} offset 0) place on true`
 }
 
 function arrayText(values: Value[], type: ColumnType): string {

@@ -14,6 +14,18 @@ type Defaulted<T> =
     ? ColumnType<S, I | undefined, U>
     : ColumnType<T, T | undefined, T>
 
+export interface AccessMailsTable {
+  createdAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  kind: 'member_invitation' | 'password_reset' | 'access_changed'
+  name: string
+  partnerId: string | null
+  recipient: string
+  sentAt: Timestamp | null
+  subjectId: string
+  what: Defaulted<string>
+}
+
 export interface AccountingPeriodsTable {
   closedAt: Timestamp | null
   endsAt: Timestamp
@@ -30,12 +42,14 @@ export interface AccrualsTable {
   id: Defaulted<string>
   limitedBy: 'window' | 'setup_fee' | 'floor' | 'cap' | 'pool' | 'line' | null
   linePaymentId: string
+  masterId: Defaulted<string>
   maturesAt: Timestamp
   partnerId: string
   period: string
   rateDen: bigint | null
   rateNum: bigint | null
   recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
   rounding: 'largest_remainder' | 'cumulative_floor'
   ruleId: string
   targetMinor: bigint | null
@@ -48,10 +62,12 @@ export interface AdjustmentsTable {
   currency: string
   happenedAt: Timestamp
   id: Defaulted<string>
+  masterId: Defaulted<string>
   partnerId: string
   period: string
   reason: string
   recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
 }
 
 export interface AgreementsTable {
@@ -61,6 +77,7 @@ export interface AgreementsTable {
   documentId: string | null
   envelopeId: string | null
   id: Defaulted<string>
+  masterId: string | null
   sentAt: Timestamp | null
   status: Defaulted<'draft' | 'sent' | 'completed' | 'declined' | 'voided' | 'expired'>
   termsVersion: string
@@ -68,17 +85,26 @@ export interface AgreementsTable {
 }
 
 export interface ApiKeysTable {
+  allowedIps: string[] | null
   createdAt: Defaulted<Timestamp>
+  customerId: string | null
+  endToldDays: number | null
   expiresAt: Timestamp
   id: Defaulted<string>
   label: string
   lastFour: string
   lastUsedAt: Timestamp | null
+  lastUsedIp: string | null
+  leakToldAt: Timestamp | null
+  leakedAt: Timestamp | null
   memberId: string
+  partnerId: string | null
   prefix: string
+  replacedBy: string | null
   revokedAt: Timestamp | null
   scopes: string[]
   secretHash: Buffer
+  version: Defaulted<bigint>
 }
 
 export interface ApplicationEventsTable {
@@ -87,6 +113,7 @@ export interface ApplicationEventsTable {
   at: Defaulted<Timestamp>
   entryKey: string
   id: GeneratedAlways<bigint>
+  masterId: string | null
   stage: string
   what: string
 }
@@ -101,6 +128,7 @@ export interface ApplicationsTable {
   dueAt: Timestamp | null
   id: Defaulted<string>
   level: 'master_reseller' | 'reseller'
+  masterId: string | null
   nextActor: 'super_admin' | 'master_reseller' | 'reseller' | 'applicant' | 'partner' | 'system' | 'vendor' | null
   parentId: string | null
   partnerId: string | null
@@ -113,15 +141,103 @@ export interface ApplicationsTable {
   website: string
 }
 
+export interface ApprovalsTable {
+  amountMinor: bigint | null
+  concernedId: string
+  currency: string | null
+  decidedAt: Timestamp | null
+  decidedBy: string | null
+  decisionReason: string | null
+  happenedAt: Timestamp | null
+  id: Defaulted<string>
+  kind: 'manual_entry' | 'tier_override'
+  lapsesAt: Defaulted<Timestamp>
+  payloadHash: string
+  proposedAt: Defaulted<Timestamp>
+  proposedBy: string
+  reason: string
+  status: Defaulted<'proposed' | 'approved' | 'rejected' | 'withdrawn'>
+  tier: 'bronze' | 'silver' | 'gold' | 'platinum' | null
+  until: Timestamp | null
+}
+
+export interface AuditDailyChainsTable {
+  day: string
+  hash: Buffer
+  seq: bigint
+  tenant: string
+}
+
+export interface AuditDailyHeadsTable {
+  chains: bigint
+  day: string
+  keyId: string
+  previousRoot: Buffer
+  root: Buffer
+  signature: Buffer
+  signedAt: Timestamp
+}
+
+export interface AuditEventsTable {
+  action: string | null
+  actor: string
+  afterHash: Buffer | null
+  at: Timestamp
+  beforeHash: Buffer | null
+  changed: string[] | null
+  code: string | null
+  hash: Buffer
+  id: string
+  kind: string
+  masterId: string | null
+  onBehalfOf: string | null
+  partnerId: string | null
+  requestId: string | null
+  resellerId: string | null
+  seq: bigint
+  subject: string
+  tenant: Defaulted<string>
+  verb: 'created' | 'changed' | 'removed' | 'refused'
+}
+
+export interface AuditHeadsTable {
+  hash: Buffer
+  seq: bigint
+  tenant: string
+}
+
+export interface AuditPendingTable {
+  action: string | null
+  actor: string
+  afterHash: Buffer | null
+  at: Defaulted<Timestamp>
+  beforeHash: Buffer | null
+  changed: string[] | null
+  code: string | null
+  id: Defaulted<string>
+  kind: string
+  leads: boolean
+  masterId: string | null
+  onBehalfOf: string | null
+  partnerId: string | null
+  requestId: string | null
+  resellerId: string | null
+  subject: string
+  verb: string
+  xid: Defaulted<string>
+}
+
 export interface ClawbacksTable {
   accrualId: string
   amountMinor: bigint
   currency: string
   id: Defaulted<string>
   lineReversalId: string
+  masterId: Defaulted<string>
   partnerId: string
   period: string
   recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
 }
 
 export interface ClosingAccrualsTable {
@@ -129,10 +245,12 @@ export interface ClosingAccrualsTable {
   currency: string
   id: Defaulted<string>
   kind: 'true_up' | 'bonus'
+  masterId: Defaulted<string>
   metric: bigint
   partnerId: string
   period: string
   recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
   ruleId: string
 }
 
@@ -142,9 +260,11 @@ export interface ClosingClawbacksTable {
   currency: string
   id: Defaulted<string>
   lineReversalId: string
+  masterId: Defaulted<string>
   partnerId: string
   period: string
   recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
 }
 
 export interface CommissionBandsTable {
@@ -169,6 +289,7 @@ export interface CommissionRulesTable {
   linkId: string | null
   metric: 'collected' | 'new_customers' | null
   migratesAt: Timestamp | null
+  ownerId: string | null
   partnerId: string | null
   programmeId: string
   rateDen: bigint | null
@@ -179,6 +300,13 @@ export interface CommissionRulesTable {
   valid: string
   version: number
   windowMonths: number | null
+}
+
+export interface ContextKeysTable {
+  createdAt: Defaulted<Timestamp>
+  fingerprint: Buffer
+  innerPad: Buffer
+  outerPad: Buffer
 }
 
 export interface CurrenciesTable {
@@ -194,9 +322,25 @@ export interface CustomersTable {
   email: string
   id: Defaulted<string>
   linkId: string | null
+  masterId: Defaulted<string>
   name: string
   partnerId: string
+  resellerId: Defaulted<string>
   vendorCustomerId: string | null
+  version: Defaulted<bigint>
+}
+
+export interface DataKeysTable {
+  createdAt: Defaulted<Timestamp>
+  destroyedAt: Timestamp | null
+  id: Defaulted<string>
+  kekId: string
+  ownerId: Defaulted<string>
+  partnerId: string | null
+  purpose: 'fields' | 'histories' | 'index'
+  retiredAt: Timestamp | null
+  uses: Defaulted<bigint>
+  wrapped: Buffer | null
 }
 
 export interface DecisionNotesTable {
@@ -205,6 +349,7 @@ export interface DecisionNotesTable {
   decision: 'approve' | 'reject'
   effectiveFrom: Timestamp
   id: Defaulted<string>
+  masterId: string | null
   memberId: string
   reason: string
   takenAt: Timestamp | null
@@ -214,9 +359,12 @@ export interface DisputesTable {
   amountMinor: bigint
   closedAt: Timestamp | null
   id: Defaulted<string>
+  masterId: Defaulted<string>
   openedAt: Timestamp
+  partnerId: Defaulted<string>
   paymentId: string
   receivedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
   status: 'open' | 'won' | 'lost'
   vendorDisputeId: string
 }
@@ -232,7 +380,9 @@ export interface DocumentsTable {
 
 export interface FeaturePackagesTable {
   amountMinor: bigint
+  apiPerMinute: number | null
   createdAt: Defaulted<Timestamp>
+  creates: Defaulted<'customer' | 'reseller' | 'master_reseller'>
   currency: string
   id: Defaulted<string>
   interval: string
@@ -240,6 +390,7 @@ export interface FeaturePackagesTable {
   programmeId: string
   vendorPriceId: string | null
   vendorProductId: string | null
+  version: Defaulted<bigint>
 }
 
 export interface FxRatesTable {
@@ -262,6 +413,7 @@ export interface IdempotencyKeysTable {
   key: string
   method: string
   operationId: Defaulted<string>
+  partnerId: string | null
   principal: string
   route: string
 }
@@ -342,11 +494,13 @@ export interface LinePaymentsTable {
   featurePackageId: string | null
   id: Defaulted<string>
   lineMinor: bigint | null
+  masterId: Defaulted<string>
   paidAt: Timestamp
   partnerId: string
   paymentId: string
   period: string
   quantity: Defaulted<bigint>
+  resellerId: Defaulted<string>
   setupFee: Defaulted<boolean>
   taxMinor: bigint
   vendorLineId: string
@@ -360,18 +514,41 @@ export interface LineReversalsTable {
   happenedAt: Timestamp
   id: Defaulted<string>
   linePaymentId: string
+  masterId: Defaulted<string>
   nominalMinor: bigint | null
+  partnerId: Defaulted<string>
   period: string
   recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
   vendorSourceId: string
+}
+
+export interface MemberInvitationsTable {
+  acceptedAt: Timestamp | null
+  createdAt: Defaulted<Timestamp>
+  customerId: string | null
+  email: string
+  expiresAt: Timestamp
+  id: Defaulted<string>
+  invitedBy: string
+  name: string
+  partnerId: string | null
+  revokedAt: Timestamp | null
+  role: 'owner' | 'admin' | 'finance' | 'viewer'
+  tokenHash: Buffer
 }
 
 export interface MembersTable {
   createdAt: Defaulted<Timestamp>
+  customerId: string | null
+  disabledAt: Timestamp | null
   email: string
   id: Defaulted<string>
   name: string
   partnerId: string | null
+  role: Defaulted<'owner' | 'admin' | 'finance' | 'viewer'>
+  status: Defaulted<'active' | 'disabled'>
+  version: Defaulted<bigint>
 }
 
 export interface NoticesTable {
@@ -382,6 +559,15 @@ export interface NoticesTable {
   recipient: string
   sentAt: Timestamp | null
   subjectId: string
+}
+
+export interface OidcSignInsTable {
+  browserHash: Buffer
+  codeVerifier: string
+  expiresAt: Timestamp
+  nonce: string
+  organisation: string | null
+  stateHash: Buffer
 }
 
 export interface PartnerAncestryTable {
@@ -396,8 +582,11 @@ export interface PartnerLinksTable {
   code: string
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
+  masterId: Defaulted<string>
   name: string
   partnerId: string
+  resellerId: Defaulted<string>
+  version: Defaulted<bigint>
 }
 
 export interface PartnerMovesTable {
@@ -408,12 +597,32 @@ export interface PartnerMovesTable {
   recordedAt: Defaulted<Timestamp>
 }
 
+export interface PartnerPlacesTable {
+  masterId: string
+  partnerId: string
+  resellerId: string
+  since: Defaulted<Timestamp>
+}
+
+export interface PartnerStatusChangesTable {
+  changedAt: Defaulted<Timestamp>
+  changedBy: string
+  id: Defaulted<string>
+  level: 'super_admin' | 'master_reseller'
+  partnerId: string
+  reason: string
+  status: 'active' | 'suspended'
+}
+
 export interface PartnerTiersTable {
+  approvalId: string | null
   decidedAt: Defaulted<Timestamp>
   id: Defaulted<string>
+  masterId: Defaulted<string>
   partnerId: string
   previousTier: 'bronze' | 'silver' | 'gold' | 'platinum' | null
   reason: string
+  resellerId: Defaulted<string>
   reviewPeriod: string | null
   tier: 'bronze' | 'silver' | 'gold' | 'platinum'
   valid: string
@@ -427,12 +636,46 @@ export interface PartnersTable {
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
   level: 'master_reseller' | 'reseller'
+  masterId: Defaulted<string>
   name: string
+  parentId: string | null
   payoutCurrency: string | null
+  placedSince: Defaulted<Timestamp>
   programmeId: string
+  resellerId: Defaulted<string>
   status: 'approved' | 'active' | 'suspended' | 'terminated'
   type: 'authorized_dealer' | 'value_added_reseller' | 'system_integrator' | 'distributor' | 'technology_partner' | 'referral_partner' | 'white_label' | 'franchise'
+  version: Defaulted<bigint>
   website: string
+}
+
+export interface PasskeyChallengesTable {
+  challenge: string
+  expiresAt: Timestamp
+  purpose: 'registration' | 'authentication'
+  sessionId: string
+}
+
+export interface PasskeysTable {
+  backedUp: boolean
+  counter: bigint
+  createdAt: Defaulted<Timestamp>
+  credentialId: string
+  id: Defaulted<string>
+  lastUsedAt: Timestamp | null
+  name: string
+  personId: string
+  publicKey: Buffer
+  transports: Defaulted<string[]>
+}
+
+export interface PasswordResetsTable {
+  createdAt: Defaulted<Timestamp>
+  expiresAt: Timestamp
+  id: Defaulted<string>
+  personId: string
+  tokenHash: Buffer
+  usedAt: Timestamp | null
 }
 
 export interface PaymentsTable {
@@ -441,10 +684,12 @@ export interface PaymentsTable {
   customerId: string | null
   id: Defaulted<string>
   kind: 'customer' | 'platform'
+  masterId: Defaulted<string>
   paidAt: Timestamp
   partnerId: string
   period: string
   recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
   subscriptionId: string | null
   vendorChargeId: string | null
   vendorInvoiceId: string
@@ -458,6 +703,7 @@ export interface PayoutAccountsTable {
   id: Defaulted<string>
   linkExpiresAt: Timestamp | null
   linkUrl: string | null
+  masterId: string | null
   partnerId: string | null
   status: Defaulted<'not_started' | 'link_issued' | 'in_progress' | 'pending_review' | 'needs_input' | 'verified' | 'restricted' | 'rejected' | 'expired'>
   statusDetail: string | null
@@ -472,9 +718,12 @@ export interface PayoutAttemptsTable {
   firstSentAt: Timestamp | null
   id: Defaulted<string>
   idempotencyKey: string
+  masterId: Defaulted<string>
+  partnerId: Defaulted<string>
   payoutId: string
   problem: string | null
   request: Json
+  resellerId: Defaulted<string>
   status: Defaulted<'prepared' | 'sent' | 'unknown' | 'succeeded' | 'rejected'>
   vendorTransferId: string | null
 }
@@ -485,12 +734,27 @@ export interface PayoutsTable {
   currency: string
   holdReason: 'no_payout_account' | 'account_not_verified' | 'transfer_rejected' | null
   id: Defaulted<string>
+  masterId: Defaulted<string>
   paidAt: Timestamp | null
   partnerId: string
+  resellerId: Defaulted<string>
   runId: string
   statementId: string
   status: 'approved' | 'held' | 'in_flight' | 'unknown' | 'paid'
   vendorAccountId: string | null
+}
+
+export interface PeopleTable {
+  createdAt: Defaulted<Timestamp>
+  email: string
+  id: Defaulted<string>
+  oidcIssuer: string | null
+  oidcSubject: string | null
+  passwordHash: string | null
+  passwordSetAt: Timestamp | null
+  totpConfirmedAt: Timestamp | null
+  totpLastStep: Defaulted<bigint>
+  totpSecret: Buffer | null
 }
 
 export interface ProgrammesTable {
@@ -505,6 +769,7 @@ export interface ProgrammesTable {
   name: string
   overridePoolBps: number | null
   platformFeeMinor: bigint
+  resellerChains: Defaulted<boolean>
   tierWindowMonths: number
   vendorFeePriceId: string | null
   vendorFeeProductId: string | null
@@ -513,6 +778,33 @@ export interface ProgrammesTable {
 export interface RateLimitsTable {
   bucket: string
   fullUntil: Timestamp
+}
+
+export interface RecoveryCodesTable {
+  codeHash: Buffer
+  createdAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  personId: string
+  usedAt: Timestamp | null
+}
+
+export interface SessionsTable {
+  createdAt: Defaulted<Timestamp>
+  endedAt: Timestamp | null
+  endedBecause: 'signed_out' | 'revoked' | 'replaced' | 'disabled' | 'password_changed' | 'factors_changed' | null
+  expiresAt: Timestamp
+  id: Defaulted<string>
+  idleSeconds: number
+  ip: string
+  lastSeenAt: Defaulted<Timestamp>
+  memberId: string
+  methods: string[]
+  needs: 'totp' | 'passkey' | 'enrolment' | null
+  partnerId: string | null
+  personId: string
+  steppedUpAt: Timestamp | null
+  tokenHash: Buffer
+  userAgent: string
 }
 
 export interface SettlementRunsTable {
@@ -536,6 +828,12 @@ export interface SettlementRunsTable {
   totalsHash: string | null
 }
 
+export interface SignInLimitsTable {
+  bucket: string
+  resetsAt: Timestamp
+  tries: number
+}
+
 export interface StatementsTable {
   adjustmentsMinor: bigint
   carriedMinor: bigint
@@ -550,6 +848,7 @@ export interface StatementsTable {
   heldMinor: bigint
   id: Defaulted<string>
   issuedAt: Timestamp | null
+  masterId: Defaulted<string>
   openingMinor: bigint
   partnerId: string
   payableMinor: bigint
@@ -557,6 +856,7 @@ export interface StatementsTable {
   payoutMinor: bigint | null
   payoutRestMinor: bigint | null
   period: string
+  resellerId: Defaulted<string>
   runId: string
   sealHash: Buffer | null
   sealNumber: bigint | null
@@ -595,8 +895,10 @@ export interface SubscriptionsTable {
   customerId: string
   featurePackageId: string
   id: Defaulted<string>
+  masterId: Defaulted<string>
   partnerId: string
   problem: string | null
+  resellerId: Defaulted<string>
   status: Defaulted<'pending' | 'awaiting_payment' | 'active' | 'past_due' | 'canceled'>
   vendorInvoiceId: string | null
   vendorSubscriptionId: string | null
@@ -606,9 +908,11 @@ export interface TenantsTable {
   activatedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
+  masterId: Defaulted<string>
   name: string
   partnerId: string
   problem: string | null
+  resellerId: Defaulted<string>
   status: Defaulted<'provisioning' | 'active' | 'failed' | 'suspended'>
   subdomain: string | null
   vendorCustomerId: string | null
@@ -645,6 +949,7 @@ export interface WebhookEventsTable {
 }
 
 export interface DB {
+  accessMails: AccessMailsTable
   accountingPeriods: AccountingPeriodsTable
   accruals: AccrualsTable
   adjustments: AdjustmentsTable
@@ -652,13 +957,21 @@ export interface DB {
   apiKeys: ApiKeysTable
   applicationEvents: ApplicationEventsTable
   applications: ApplicationsTable
+  approvals: ApprovalsTable
+  auditDailyChains: AuditDailyChainsTable
+  auditDailyHeads: AuditDailyHeadsTable
+  auditEvents: AuditEventsTable
+  auditHeads: AuditHeadsTable
+  auditPending: AuditPendingTable
   clawbacks: ClawbacksTable
   closingAccruals: ClosingAccrualsTable
   closingClawbacks: ClosingClawbacksTable
   commissionBands: CommissionBandsTable
   commissionRules: CommissionRulesTable
+  contextKeys: ContextKeysTable
   currencies: CurrenciesTable
   customers: CustomersTable
+  dataKeys: DataKeysTable
   decisionNotes: DecisionNotesTable
   disputes: DisputesTable
   documents: DocumentsTable
@@ -674,20 +987,31 @@ export interface DB {
   ledgerUnchecked: LedgerUncheckedTable
   linePayments: LinePaymentsTable
   lineReversals: LineReversalsTable
+  memberInvitations: MemberInvitationsTable
   members: MembersTable
   notices: NoticesTable
+  oidcSignIns: OidcSignInsTable
   partnerAncestry: PartnerAncestryTable
   partnerLinks: PartnerLinksTable
   partnerMoves: PartnerMovesTable
+  partnerPlaces: PartnerPlacesTable
+  partnerStatusChanges: PartnerStatusChangesTable
   partnerTiers: PartnerTiersTable
   partners: PartnersTable
+  passkeyChallenges: PasskeyChallengesTable
+  passkeys: PasskeysTable
+  passwordResets: PasswordResetsTable
   payments: PaymentsTable
   payoutAccounts: PayoutAccountsTable
   payoutAttempts: PayoutAttemptsTable
   payouts: PayoutsTable
+  people: PeopleTable
   programmes: ProgrammesTable
   rateLimits: RateLimitsTable
+  recoveryCodes: RecoveryCodesTable
+  sessions: SessionsTable
   settlementRuns: SettlementRunsTable
+  signInLimits: SignInLimitsTable
   statements: StatementsTable
   stripeMirror: StripeMirrorTable
   stripeTxns: StripeTxnsTable

@@ -4,28 +4,17 @@ import { DomainError } from '../domain/errors.ts'
 import type { SubscriptionStatus } from '../domain/subscriptions.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
-import { type Viewer, visibleTo } from './partners.ts'
 
-export type CustomerRow = NonNullable<Awaited<ReturnType<typeof findVisibleCustomer>>>
+export type CustomerRow = NonNullable<Awaited<ReturnType<typeof findCustomer>>>
 
-export async function findVisibleCustomer(db: Db, viewer: Viewer, id: string) {
-  return db
-    .selectFrom('customers')
-    .selectAll()
-    .where('id', '=', id)
-    .where(visibleTo(viewer, 'customers.partnerId'))
-    .executeTakeFirst()
+export async function findCustomer(db: Db, id: string) {
+  return db.selectFrom('customers').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-export async function listCustomers(
-  db: Db,
-  viewer: Viewer,
-  page: PageRequest,
-): Promise<Page<CustomerRow>> {
+export async function listCustomers(db: Db, page: PageRequest): Promise<Page<CustomerRow>> {
   let query = db
     .selectFrom('customers')
     .selectAll()
-    .where(visibleTo(viewer, 'customers.partnerId'))
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
   if (page.after) query = query.where('id', '<', page.after)
@@ -64,26 +53,16 @@ export async function markCustomerAtVendor(db: Db, id: string, vendorCustomerId:
     .execute()
 }
 
-export type SubscriptionRow = NonNullable<Awaited<ReturnType<typeof findVisibleSubscription>>>
+export type SubscriptionRow = NonNullable<Awaited<ReturnType<typeof findSubscription>>>
 
-export async function findVisibleSubscription(db: Db, viewer: Viewer, id: string) {
-  return db
-    .selectFrom('subscriptions')
-    .selectAll()
-    .where('id', '=', id)
-    .where(visibleTo(viewer, 'subscriptions.partnerId'))
-    .executeTakeFirst()
+export async function findSubscription(db: Db, id: string) {
+  return db.selectFrom('subscriptions').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-export async function listSubscriptions(
-  db: Db,
-  viewer: Viewer,
-  page: PageRequest,
-): Promise<Page<SubscriptionRow>> {
+export async function listSubscriptions(db: Db, page: PageRequest): Promise<Page<SubscriptionRow>> {
   let query = db
     .selectFrom('subscriptions')
     .selectAll()
-    .where(visibleTo(viewer, 'subscriptions.partnerId'))
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
   if (page.after) query = query.where('id', '<', page.after)

@@ -49,7 +49,9 @@ type Defaulted<T> =
 async function readColumns(client: pg.Client): Promise<Column[]> {
   const { rows } = await client.query<Column>(`
     select c.relname as "table", a.attname as "column", t.typname as type,
-      not a.attnotnull as nullable, a.attidentity = 'a' as identity, a.atthasdef as defaulted
+      not a.attnotnull as nullable, a.attidentity = 'a' as identity,
+      -- What a trigger stamps on a row need not be given either.
+      a.atthasdef or coalesce(col_description(a.attrelid, a.attnum) = 'stamped', false) as defaulted
     from pg_attribute a
     join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
     join pg_type t on t.oid = a.atttypid

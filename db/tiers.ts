@@ -1,9 +1,13 @@
 /** Tiers that partners hold, and the metric that moves them. */
-import { sql } from 'kysely'
+import { type SqlBool, sql } from 'kysely'
+import { DomainError } from '../domain/errors.ts'
 import type { TierName } from '../domain/tiers.ts'
-import type { Db, Trx } from './database.ts'
+import { type Db, lockName, type Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
-import { type Viewer, visibleTo } from './partners.ts'
+
+/** Of the tiers of a partner as `held`: the one now, or the first of one that has yet to join. */
+export const holdsNow = sql<SqlBool>`(held.valid @> clock_timestamp()
+  or held.previous_tier is null and lower(held.valid) > clock_timestamp())`
 
 /** What customers of the next partners paid net in a window, with the tier each holds now. */
 export async function listTierMetrics(
@@ -21,8 +25,13 @@ export async function listTierMetrics(
     with page as (
       select partners.id, held.tier
       from partners
-      join partner_tiers held on held.partner_id = partners.id and upper_inf(held.valid)
+      join partner_tiers held on held.partner_id = partners.id and ${holdsNow}
+      -- What two persons have lowered is not raised by a review while it holds.
+      left join approvals override
+        on override.id = held.approval_id and override.tier = held.tier
       where partners.programme_id = ${page.programmeId} and partners.status = 'active'
+        and (override.id is null
+          or tier_rank(held.tier) > coalesce(tier_rank(held.previous_tier), 0))
         and (${page.after}::uuid is null or partners.id > ${page.after}::uuid)
       order by partners.id limit ${page.size}
     ), line as (
@@ -65,18 +74,74 @@ export async function recordTierChange(
     .where('reviewPeriod', '=', reviewPeriod)
     .executeTakeFirst()
   if (before) return false
-  const { rows } = await sql<{ now: Date }>`
-    update partner_tiers set valid = tstzrange(lower(valid), clock_timestamp())
-    where partner_id = ${partnerId} and tier = ${from} and upper_inf(valid)
-    returning upper(valid) as now`.execute(trx)
-  const now = rows[0]?.now
-  if (!now) return false
+  const held = await lockHeldTier(trx, partnerId)
+  if (held?.tier !== from) return false
+  await endTier(trx, { partnerId, ...held })
   await sql`
     insert into partner_tiers (partner_id, tier, previous_tier, valid, reason, review_period)
-    select ${partnerId}, ${to}, ${from}, tstzrange(max(upper(valid)), null), ${reason},
-      ${reviewPeriod}
-    from partner_tiers where partner_id = ${partnerId}`.execute(trx)
+    values (${partnerId}, ${to}, ${from}, tstzrange(${held.now}, null), ${reason},
+      ${reviewPeriod})`.execute(trx)
   return true
+}
+
+/** The tier that a partner holds at the database's clock, and that clock. */
+async function lockHeldTier(trx: Trx, partnerId: string) {
+  await lockName(trx, `partner_tiers:${partnerId}`)
+  const { rows } = await sql<{ id: string; tier: TierName; planned: TierName; now: Date }>`
+    with clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as now)
+    select held.id, held.tier, clock.now,
+      (select tier from partner_tiers last
+        where last.partner_id = held.partner_id and upper_inf(last.valid)) as planned
+    from partner_tiers held cross join clock
+    where held.partner_id = ${partnerId} and held.valid @> clock.now
+      and lower(held.valid) < clock.now`.execute(trx)
+  return rows[0]
+}
+
+/** Ends what is held now, and forgets what was to come after it: it never held. */
+async function endTier(
+  trx: Trx,
+  { partnerId, id, now }: { partnerId: string; id: string; now: Date },
+): Promise<void> {
+  await sql`delete from partner_tiers
+    where partner_id = ${partnerId} and lower(valid) > ${now}`.execute(trx)
+  await sql`update partner_tiers set valid = tstzrange(lower(valid), ${now})
+    where id = ${id}`.execute(trx)
+}
+
+export interface TierOverride {
+  approvalId: string
+  partnerId: string
+  tier: TierName
+  /** From when on the tier holds again that the partner would have without it; null is never. */
+  until: Date | null
+  reason: string
+}
+
+/**
+ * Sets the tier that two persons approved, from now on. An override before it ends with it.
+ * @throws DomainError `conflict` where the partner holds this tier, or the end has passed.
+ */
+export async function recordTierOverride(trx: Trx, override: TierOverride): Promise<void> {
+  const { approvalId, partnerId, tier, until } = override
+  const held = await lockHeldTier(trx, partnerId)
+  if (!held) throw new DomainError('conflict', 'the partner holds no tier yet')
+  if (held.tier === tier) throw new DomainError('conflict', 'the partner holds this tier already')
+  if (until && until <= held.now) {
+    throw new DomainError('conflict', 'the override would be over before it began')
+  }
+  await endTier(trx, { partnerId, ...held })
+  const reason = `override: ${override.reason}`
+  const end = held.planned === tier ? null : until
+  await sql`
+    insert into partner_tiers (partner_id, tier, previous_tier, valid, reason, approval_id)
+    values (${partnerId}, ${tier}, ${held.tier}, tstzrange(${held.now}, ${end}::timestamptz),
+      ${reason}, ${approvalId})`.execute(trx)
+  if (end === null) return
+  await sql`
+    insert into partner_tiers (partner_id, tier, previous_tier, valid, reason, approval_id)
+    values (${partnerId}, ${held.planned}, ${tier}, tstzrange(${end}, null),
+      ${`end of the ${reason}`}, ${approvalId})`.execute(trx)
 }
 
 /**
@@ -135,24 +200,20 @@ export async function findTierChangeOf(db: Db, partnerId: string, reviewPeriod: 
     .executeTakeFirst()
 }
 
-function changeQuery(db: Db, viewer: Viewer) {
+function changeQuery(db: Db) {
   return db
     .selectFrom('partnerTiers')
     .select(['id', 'partnerId', 'previousTier', 'tier', 'reason', 'reviewPeriod', 'decidedAt'])
+    .select(sql<Date>`lower(valid)`.as('effectiveFrom'))
     .where('previousTier', 'is not', null)
-    .where(visibleTo(viewer, 'partnerTiers.partnerId'))
 }
 
 export type TierChangeRow = Awaited<
   ReturnType<ReturnType<typeof changeQuery>['executeTakeFirstOrThrow']>
 >
 
-export async function listTierChanges(
-  db: Db,
-  viewer: Viewer,
-  page: PageRequest,
-): Promise<Page<TierChangeRow>> {
-  let query = changeQuery(db, viewer)
+export async function listTierChanges(db: Db, page: PageRequest): Promise<Page<TierChangeRow>> {
+  let query = changeQuery(db)
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
   if (page.after) query = query.where('id', '<', page.after)

@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'earlier_period_open'
   | 'forbidden'
   | 'gone'
+  | 'headers_too_large'
   | 'idempotency_key_in_use'
   | 'idempotency_key_reused'
   | 'idempotency_mismatch'
@@ -22,12 +23,19 @@ export type ErrorCode =
   | 'not_reviewed'
   | 'parent_not_active'
   | 'partner_not_active'
+  | 'payload_changed'
   | 'payload_too_large'
   | 'period_already_settled'
   | 'period_not_over'
+  | 'precondition_failed'
+  | 'precondition_required'
+  | 'request_timeout'
   | 'run_finished'
+  | 'second_factor_required'
   | 'second_person_required'
+  | 'step_up_required'
   | 'subdomain_taken'
+  | 'suspended'
   | 'temporarily_unavailable'
   | 'too_many_requests'
   | 'totals_changed'
@@ -44,6 +52,8 @@ export interface FieldProblem {
 export interface ErrorDetails {
   fields?: FieldProblem[]
   retryAfterSeconds?: number
+  /** The limits that are reached. */
+  violatedPolicies?: string[]
   [fact: string]: unknown
 }
 

@@ -48,7 +48,13 @@ export const verificationStatuses = [
 export type VerificationStatus = (typeof verificationStatuses)[number]
 
 /** Who acts next; `system` stands for the product itself, null for nobody. */
-export type NextActor = ActorLevel | 'applicant' | 'partner' | 'system' | 'vendor' | null
+export type NextActor =
+  | Exclude<ActorLevel, 'customer'>
+  | 'applicant'
+  | 'partner'
+  | 'system'
+  | 'vendor'
+  | null
 
 const decided: ReadonlySet<ApplicationStatus> = new Set([
   'approved',

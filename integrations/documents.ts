@@ -128,7 +128,8 @@ export function statementCsv(statement: StatementDocument): string {
   })
 }
 
-function formulaSafe(text: string): string {
+/** Text that a spreadsheet would take for a formula is marked as text. */
+export function formulaSafe(text: string): string {
   return /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text
 }
 

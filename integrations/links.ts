@@ -39,6 +39,12 @@ export function createLinks(settings: {
 
     inviteUrl: (token: string) => `${publicUrl}/invite?token=${token}`,
 
+    /** The secrets of mails about access, made like those of invitations. */
+    memberInvitationToken: (invitationId: string) => sign('member-invitation', invitationId),
+    memberInvitationUrl: (token: string) => `${publicUrl}/member-invite?token=${token}`,
+    passwordResetToken: (resetId: string) => sign('password-reset', resetId),
+    passwordResetUrl: (token: string) => `${publicUrl}/password-reset?token=${token}`,
+
     tenantUrl: (subdomain: string) => `https://${subdomain}.${tenantDomain}`,
 
     docsUrl: () => `${publicUrl}/docs`,

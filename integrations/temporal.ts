@@ -7,8 +7,9 @@ import {
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
 } from '@temporalio/client'
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
+import { type PayloadCodec, WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import { type SignalName, taskQueue, type WorkflowType } from '../domain/process-names.ts'
+import { sealedPayloads } from './payload-codec.ts'
 
 export interface TemporalSettings {
   address: string
@@ -26,10 +27,17 @@ export function connectionOptions(settings: TemporalSettings) {
   }
 }
 
-/** A client that connects when it is first used, so that a process starts without the server. */
-export function temporalClient(settings: TemporalSettings): Client {
+/**
+ * A client that connects when it is first used, so that a process starts without the server.
+ * @param codec seals what the engine stores. A worker refuses what a client without one sends.
+ */
+export function temporalClient(settings: TemporalSettings, codec?: PayloadCodec): Client {
   const options: ConnectionOptions = { ...connectionOptions(settings), connectTimeout: 1_500 }
-  return new Client({ connection: Connection.lazy(options), namespace: settings.namespace })
+  return new Client({
+    connection: Connection.lazy(options),
+    namespace: settings.namespace,
+    ...(codec ? { dataConverter: sealedPayloads(codec) } : {}),
+  })
 }
 
 export interface ProcessToStart {

@@ -1,11 +1,44 @@
 /** `npm run bench -- NAME`: what the product costs beside the least that its work can cost. */
+import { benchAccess } from '../bench/access.ts'
 import { benchAccruals } from '../bench/accruals.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { requireLoopback } from './launch/databases.ts'
 import { freePort } from './launch/ports.ts'
 import { startPostgres } from './launch/postgres.ts'
 
-const names = ['accruals']
+/** What every benchmark gets: a server of its own, and a name for what it makes there. */
+type Bench = (input: CommandInput, place: { serverUrl: string; name: string }) => Promise<void>
+
+const benches: Record<string, Bench> = {
+  async accruals({ flags, progress, print }, place) {
+    const size = {
+      lines: whole(flags.lines, 1_000_000, 'lines'),
+      partners: whole(flags.partners, 100_000, 'partners'),
+    }
+    const rounds = whole(flags.rounds, 3, 'rounds')
+    const report = await benchAccruals({ ...size, ...place, rounds, progress })
+    print(
+      report,
+      () =>
+        `${report.ours_s} s beside ${report.floor_s} s of bare SQL: ratio ${report.ratio}; ` +
+        `row by row ${report.row_loop_s} s; ${report.node_rss_mb} MB`,
+    )
+  },
+  async access({ flags, progress, print }, place) {
+    const rows = whole(flags.rows, 1_000_000, 'rows')
+    const rounds = whole(flags.rounds, 15, 'rounds')
+    const report = await benchAccess({ ...place, rows, rounds, progress })
+    print(
+      report,
+      () =>
+        `lists cost ${report.list_ratio} of a condition by hand; the newest 50 of a master ` +
+        `reseller take ${report.newest50_ms} ms, a context ${report.context_ms} ms, the check ` +
+        `of a key ${report.key_check_us} µs; ${report.limiter_per_s} limits decided a second`,
+    )
+  },
+}
+
+const names = Object.keys(benches)
 
 function whole(value: unknown, fallback: number, flag: string): number {
   if (value === undefined) return fallback
@@ -30,31 +63,12 @@ async function server({ env, progress, flags }: CommandInput) {
 }
 
 async function run(input: CommandInput): Promise<number> {
-  const { args, flags, progress, print } = input
-  const [name] = args
-  if (!name || !names.includes(name)) {
-    throw new CommandError(`name a benchmark: ${names.join(', ')}`, 2)
-  }
-  const size = {
-    lines: whole(flags.lines, 1_000_000, 'lines'),
-    partners: whole(flags.partners, 100_000, 'partners'),
-  }
-  const rounds = whole(flags.rounds, 3, 'rounds')
+  const { args } = input
+  const bench = benches[args[0] ?? '']
+  if (!bench) throw new CommandError(`name a benchmark: ${names.join(', ')}`, 2)
   const { url, stop } = await server(input)
   try {
-    const report = await benchAccruals({
-      ...size,
-      rounds,
-      serverUrl: url,
-      name: `tributary_bench_${process.pid}`,
-      progress,
-    })
-    print(
-      report,
-      () =>
-        `${report.ours_s} s beside ${report.floor_s} s of bare SQL: ratio ${report.ratio}; ` +
-        `row by row ${report.row_loop_s} s; ${report.node_rss_mb} MB`,
-    )
+    await bench(input, { serverUrl: url, name: `tributary_bench_${process.pid}` })
     return 0
   } finally {
     await stop()
@@ -67,7 +81,8 @@ await runCommand({
   flags: {
     lines: { type: 'string', describe: 'paid lines; 1000000' },
     partners: { type: 'string', describe: '100000' },
-    rounds: { type: 'string', describe: '3' },
+    rows: { type: 'string', describe: 'customers; 1000000' },
+    rounds: { type: 'string', describe: '3; 15 for access' },
     yes: { type: 'boolean', describe: 'also on a database server that is not this machine' },
   },
   run,

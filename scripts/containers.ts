@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { processLogin, storeContextKey, storeLogin } from '../db/context-keys.ts'
 import { migrate } from '../db/migrations.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { preferredPorts as ports } from './launch/ports.ts'
@@ -60,6 +61,8 @@ async function prepare({ directory, databaseUrl, temporalAddress }: Places): Pro
   writeFileSync(join(directory, 'sandbox.json'), settings, ownerOnly)
   await withDatabase(databaseUrl, async ({ db }) => {
     await migrate(db)
+    await storeContextKey(db, secrets.contextSecret)
+    await storeLogin(db, processLogin(secrets.contextSecret))
     await seedPlatform(db, directory)
   })
 }

@@ -3,13 +3,13 @@ import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkInvariants } from '../db/invariants.ts'
 import { formatMoney } from '../domain/currencies.ts'
-import { temporalClient } from '../integrations/temporal.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { reasonOf } from './launch/not-ready.ts'
 import { pathsOf } from './launch/paths.ts'
 import type { Progress } from './launch/progress.ts'
 import { withDatabase } from './stack/database.ts'
 import { keepAsDevelopment, refuseToKeep } from './stack/keep.ts'
+import { openStackClient } from './stack/sealing.ts'
 import { startThrowaway, type ThrowawayStack } from './stack/throwaway.ts'
 import { createStory } from './story/client.ts'
 import { type DemoInput, playDemo, reportDemo, type Stage } from './story/demo.ts'
@@ -41,12 +41,7 @@ async function checkBooks(databaseUrl: string) {
 }
 
 async function play(stack: ThrowawayStack, input: { documents: string; stage: Stage }) {
-  const temporal = temporalClient({
-    address: stack.temporal.address,
-    namespace: stack.temporal.namespace,
-    apiKey: undefined,
-    tls: false,
-  })
+  const { temporal, close } = openStackClient(stack)
   try {
     const demo: DemoInput = {
       ...input,
@@ -69,7 +64,7 @@ async function play(stack: ThrowawayStack, input: { documents: string; stage: St
       invariants: await checkBooks(stack.database.url),
     }))
   } finally {
-    await temporal.connection.close()
+    await close()
   }
 }
 

@@ -1,9 +1,9 @@
 /** Files that are made from other files, and whether they are still what they should be. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { allRoutes } from '../api/app.ts'
 import type { ApiDeps } from '../api/deps.ts'
 import { describeApi } from '../api/openapi.ts'
+import { allRoutes } from '../api/routes.ts'
 import { migrate } from '../db/migrations.ts'
 import { schemaTypes } from '../db/table-types.ts'
 import { createDatabase, databaseUrl } from './launch/databases.ts'

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
 import { scheduleIds, workflowTypes } from '../domain/process-names.ts'
-import { temporalClient } from '../integrations/temporal.ts'
+import { plainHistory } from '../integrations/plain-history.ts'
 import { type CommandInput, runCommand } from './command.ts'
 import { pathsOf } from './launch/paths.ts'
+import { openStackClient, type StackClient } from './stack/sealing.ts'
 import { startThrowaway } from './stack/throwaway.ts'
 import { createStory, eventually } from './story/client.ts'
 import { playDemo } from './story/demo.ts'
@@ -21,7 +22,7 @@ async function sweepOnce(temporal: Client): Promise<void> {
   })
 }
 
-async function record(temporal: Client, directory: string): Promise<string[]> {
+async function record({ temporal, codec }: StackClient, directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   const written: string[] = []
@@ -31,9 +32,12 @@ async function record(temporal: Client, directory: string): Promise<string[]> {
     if (number > 2) continue
     const history = await temporal.workflow.getHandle(workflowId, runId).fetchHistory()
     const file = `${type}-${number}.json`
+    // Stored plain: the keys of this stack are gone with it.
+    const { namespace } = temporal.options
+    const plain = await plainHistory(historyOf(history), { codec, namespace, workflowId })
     writeFileSync(
       join(directory, file),
-      `${JSON.stringify({ workflowId, ...historyOf(history) })}\n`,
+      `${JSON.stringify({ workflowId, ...plain }, withoutStack)}\n`,
     )
     written.push(file)
   }
@@ -50,9 +54,19 @@ function historyOf(history: History): object {
   return JSON.parse(text)
 }
 
+/** Stacks name folders of this machine; those of failures are inside of payloads. */
+function withoutStack(name: string, value: unknown): unknown {
+  if (name !== 'encodedAttributes') return value
+  const payload = value as { data: string }
+  const attributes = JSON.parse(Buffer.from(payload.data, 'base64').toString())
+  const text = JSON.stringify({ ...attributes, stack_trace: '' })
+  return { ...payload, data: Buffer.from(text).toString('base64') }
+}
+
 async function run({ env, progress, print }: CommandInput): Promise<number> {
   const stack = await startThrowaway({ env, progress, name: 'histories' })
-  const temporal = temporalClient({ ...stack.temporal, apiKey: undefined, tls: false })
+  const client = openStackClient(stack)
+  const { temporal } = client
   try {
     await playDemo({
       story: createStory(stack.urls),
@@ -62,11 +76,11 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
       stage: (_name, _why, work) => work(),
     })
     await sweepOnce(temporal)
-    const files = await record(temporal, join(pathsOf(env).root, 'test', 'replay'))
+    const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))
     print({ files }, () => files.join('\n'))
     return 0
   } finally {
-    await temporal.connection.close()
+    await client.close()
     await stack.stop()
   }
 }

@@ -1,11 +1,16 @@
 /** `npm run migrate`: brings the database of DATABASE_URL to the newest schema. */
+import { storeContextKey } from '../db/context-keys.ts'
 import { migrate } from '../db/migrations.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { withDatabase } from './stack/database.ts'
 
 async function run({ env, print }: CommandInput): Promise<number> {
   if (!env.databaseUrl) throw new CommandError('set DATABASE_URL to the database to migrate', 2)
-  const applied = await withDatabase(env.databaseUrl, ({ db }) => migrate(db))
+  const applied = await withDatabase(env.databaseUrl, async ({ db }) => {
+    const names = await migrate(db)
+    if (env.contextSecret) await storeContextKey(db, env.contextSecret)
+    return names
+  })
   print({ applied }, () =>
     applied.length === 0 ? 'the schema is up to date' : `applied: ${applied.join(', ')}`,
   )

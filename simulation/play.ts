@@ -1,12 +1,12 @@
 /** Delivers a scenario's events to the activities that book real ones, and closes its months. */
 import { randomUUIDv7 } from 'node:crypto'
-import { bookAdjustment } from '../activities/commission/closing.ts'
 import { bookInvoice } from '../activities/commission/payments.ts'
 import { bookCreditNote, bookDispute, bookRefund } from '../activities/commission/reversals.ts'
 import type { ActivityDeps } from '../activities/deps.ts'
 import { settlementActivities } from '../activities/settlement/index.ts'
+import { recordDecision, recordProposal } from '../db/approvals.ts'
 import type { Trx } from '../db/database.ts'
-import { recordMove } from '../db/partners.ts'
+import { recordMove } from '../db/partner-places.ts'
 import { findUnsettledBefore } from '../db/periods.ts'
 import { markRunReleased, markRunReviewed, recordRun } from '../db/settlement/runs.ts'
 import { recordTierFrom } from '../db/tiers.ts'
@@ -78,16 +78,28 @@ async function book({ trx, world, vendor }: Stage, event: ScenarioEvent): Promis
       return
     }
     case 'adjustment':
-      if (event.amount === 0n) return
-      await bookAdjustment(trx, {
-        id: randomUUIDv7(),
-        partnerId: idOf(event.partner),
-        currency: world.scenario.currency,
-        amountMinor: event.amount,
-        reason: event.reason,
-        happenedAt: event.at,
-      })
+      await enterByHand({ trx, world }, event)
   }
+}
+
+/** As people enter it: one proposes, another approves. */
+async function enterByHand(
+  { trx, world }: Pick<Stage, 'trx' | 'world'>,
+  event: Extract<ScenarioEvent, { type: 'adjustment' }>,
+): Promise<void> {
+  if (event.amount === 0n) return
+  const { reviewer, releaser } = world.members
+  const { id, payloadHash } = await recordProposal(trx, {
+    kind: 'manual_entry',
+    id: randomUUIDv7(),
+    concernedId: world.partners.get(event.partner) ?? '',
+    currency: world.scenario.currency,
+    amountMinor: event.amount,
+    reason: event.reason,
+    happenedAt: event.at,
+    proposedBy: reviewer,
+  })
+  await recordDecision(trx, { id, memberId: releaser, verdict: 'approved', payloadHash })
 }
 
 /** The steps of the settlement process, with its two persons. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { generateKeyPairSync, KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,11 @@ import { ConfigError, readConfig, readToolEnvironment } from '../config.ts'
 const folder = mkdtempSync(join(tmpdir(), 'tributary-config-'))
 const keyFile = join(folder, 'docusign-key.pem')
 writeFileSync(keyFile, '-----BEGIN RSA PRIVATE KEY-----\nnothing\n')
+const auditKey = generateKeyPairSync('ed25519')
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString()
+const auditKeyFile = join(folder, 'audit-key.pem')
+writeFileSync(auditKeyFile, auditKey)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 type Environment = Record<string, string | undefined>
@@ -16,9 +22,12 @@ function sandboxed(changes: Environment = {}): Environment {
   return {
     SANDBOX: '1',
     DATABASE_URL: 'postgres://user:database-password@127.0.0.1:5432/tributary',
+    CONTEXT_SECRET: 'context-secret-of-thirty-two-characters-or-more',
     TEMPORAL_ADDRESS: '127.0.0.1:7233',
     API_PUBLIC_URL: 'http://127.0.0.1:4400/',
     TENANT_DOMAIN: 'tributary.localhost',
+    KEKS: 'first:K3jQx0mZb1Vd9uYt5rWc7eNf2hLgApSo4iUkXyMzTvE=',
+    AUDIT_SIGNING_KEY_FILE: auditKeyFile,
     LINK_SECRET: 'link-secret-of-thirty-two-characters-or-more',
     STRIPE_SECRET_KEY: 'sk_test_51Secret',
     STRIPE_API_BASE: 'http://127.0.0.1:4410',
@@ -72,13 +81,17 @@ describe('a complete environment', () => {
       database: {
         url: 'postgres://user:database-password@127.0.0.1:5432/tributary',
         poolSize: 10,
+        contextSecret: 'context-secret-of-thirty-two-characters-or-more',
       },
       temporal: {
         address: '127.0.0.1:7233',
         namespace: 'default',
         apiKey: undefined,
         tls: false,
+        acceptPlaintext: false,
       },
+      keyEncryption: { keks: [{ id: 'first', key: expect.any(KeyObject) }], reread: null },
+      audit: { signingKey: auditKey, headsFile: '.data/audit-heads.jsonl' },
       api: {
         host: '127.0.0.1',
         port: 4400,
@@ -86,6 +99,10 @@ describe('a complete environment', () => {
         tenantDomain: 'tributary.localhost',
         linkSecret: 'link-secret-of-thirty-two-characters-or-more',
         applicationsPerMinute: 3,
+        quotas: {
+          key: { quota: 600, windowSeconds: 60 },
+          tenant: { quota: 6_000, windowSeconds: 60 },
+        },
       },
       stripe: {
         secretKey: 'sk_test_51Secret',

@@ -68,7 +68,7 @@ const mayImport: Record<string, { rooms: string[]; packages: RegExp }> = {
     rooms: ['domain', 'integrations'],
     packages: new RegExp(
       '^(stripe|docusign-esign|@temporalio/(client|common)|zod|nodemailer|pdfkit|' +
-        'csv-stringify|node:)',
+        'csv-stringify|@node-rs/argon2|@simplewebauthn/server|openid-client|node:)',
     ),
   },
   activities: {
@@ -115,6 +115,7 @@ const doors: { from: RegExp; to: RegExp; typeOnly?: boolean; why: string }[] = [
   { from: /^workflows\/inbox\.ts$/, to: /^db\/inbox\.ts$/, typeOnly: true, why: 'type of a wake' },
   { from: /^simulation\//, to: /^integrations\//, typeOnly: true, why: 'shapes of a vendor' },
   { from: /^bench\//, to: /^integrations\//, typeOnly: true, why: 'shapes of a vendor' },
+  { from: /^bench\//, to: /^api\/keys\.ts$/, why: 'what the check of a key costs' },
   { from: /^api\//, to: /^workflows\/contract\.ts$/, why: 'updates by definition' },
   { from: /^api\/server\.ts$/, to: /^(config\.ts|pino)$/, why: 'a composition root' },
   { from: /^api\//, to: /^stripe$/, typeOnly: true, why: 'its signature checks, as a type' },

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker'
+import { failureConverterPath } from '../integrations/payload-codec.ts'
 
 const root = join(import.meta.dirname, '..')
 const workflowsPath = join(root, 'workflows', 'index.ts')
@@ -33,6 +34,7 @@ export async function workflowBundle(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true })
   const { code } = await bundleWorkflowCode({
     workflowsPath,
+    failureConverterPath,
     logger: new DefaultLogger('WARN'),
   })
   // Written whole under another name first: a second worker never reads half a bundle.

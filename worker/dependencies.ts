@@ -1,11 +1,14 @@
 /** Makes what activities need from the settings of this process. */
 import type { Client } from '@temporalio/client'
+import { workContext } from '../activities/context.ts'
 import type { ActivityDeps } from '../activities/deps.ts'
 import type { Config } from '../config.ts'
-import { openDatabase } from '../db/database.ts'
-import { appRole } from '../db/grants.ts'
+import { processRoles } from '../db/roles.ts'
+import { openTenancy } from '../db/tenancy.ts'
+import { auditPublisher, auditSigner } from '../integrations/audit-heads.ts'
 import { createDocusign } from '../integrations/docusign.ts'
 import { createMailer } from '../integrations/email.ts'
+import type { Vault } from '../integrations/envelope.ts'
 import { createLinks } from '../integrations/links.ts'
 import { stripeBalance } from '../integrations/stripe-balance.ts'
 import { stripeBilling } from '../integrations/stripe-billing.ts'
@@ -14,21 +17,28 @@ import { stripeConnect } from '../integrations/stripe-connect.ts'
 import { stripeEvents } from '../integrations/stripe-events.ts'
 import { processStarter } from '../integrations/temporal.ts'
 
+interface WorkerParts {
+  client: Client
+  /** Seals and opens personal fields. */
+  vault: Vault
+  onDatabaseError: (error: Error) => void
+}
+
 export function activityDependencies(
   config: Config,
-  client: Client,
-  onDatabaseError: (error: Error) => void,
+  { client, vault, onDatabaseError }: WorkerParts,
 ): { deps: ActivityDeps; close: () => Promise<void> } {
   const stripe = createStripe(config.stripe)
-  const database = openDatabase({
+  const tenancy = openTenancy({
     ...config.database,
     applicationName: 'tributary-worker',
-    role: appRole,
+    role: processRoles.worker,
+    vault,
     onError: onDatabaseError,
   })
   const mailer = createMailer(config.mail)
   const deps: ActivityDeps = {
-    db: database.db,
+    db: tenancy.dbFor(workContext),
     billing: stripeBilling(stripe),
     connect: stripeConnect(stripe),
     events: stripeEvents(stripe),
@@ -37,10 +47,14 @@ export function activityDependencies(
     mailer,
     links: createLinks(config.api),
     processes: processStarter(client),
+    audit: {
+      signer: auditSigner(config.audit.signingKey),
+      publisher: auditPublisher(config.audit.headsFile),
+    },
   }
   const close = async () => {
     mailer.close()
-    await database.close()
+    await tenancy.close()
   }
   return { deps, close }
 }

@@ -4,20 +4,22 @@ import { type Logger, pino } from 'pino'
 import { createActivities } from '../activities/index.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { taskQueue } from '../domain/process-names.ts'
+import { sealedPayloads } from '../integrations/payload-codec.ts'
 import { connectionOptions, temporalClient } from '../integrations/temporal.ts'
 import { workflowBundle } from './bundle.ts'
 import { activityDependencies } from './dependencies.ts'
 import { ensureSchedules } from './schedules.ts'
+import { openSealing } from './sealing.ts'
 
 type Log = Logger
 
-/** The server may start after us: connecting is repeated for as long as it takes. */
-async function connect(config: Config, log: Log): Promise<NativeConnection> {
+/** What we need may start after us: asking is repeated for as long as it takes. */
+async function patiently<T>(log: Log, what: string, ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await NativeConnection.connect(connectionOptions(config.temporal))
+      return await ask()
     } catch (error) {
-      if (attempt % 20 === 0) log.warn({ error }, 'Temporal does not answer yet')
+      if (attempt % 20 === 0) log.warn({ error }, `${what} does not answer yet`)
       await new Promise((resolve) => setTimeout(resolve, 250))
     }
   }
@@ -32,19 +34,26 @@ async function run(config: Config, log: Log): Promise<void> {
     }),
     shutdownSignals: ['SIGTERM', 'SIGINT'],
   })
-  const client = temporalClient(config.temporal)
+  const onDatabaseError = (error: Error) =>
+    log.warn({ error }, 'a connection to the database was lost')
+  const { sealing, close: closeKeys } = openSealing(config, onDatabaseError)
+  const client = temporalClient(config.temporal, sealing.payloadCodec)
   const [connection, codePath] = await Promise.all([
-    connect(config, log),
+    patiently(log, 'Temporal', () => NativeConnection.connect(connectionOptions(config.temporal))),
     workflowBundle(config.bundleDir),
+    patiently(log, 'the store of data keys', () => sealing.ready()),
   ])
-  const { deps, close } = activityDependencies(config, client, (error) =>
-    log.warn({ error }, 'a connection to the database was lost'),
-  )
+  const { deps, close } = activityDependencies(config, {
+    client,
+    vault: sealing.vault,
+    onDatabaseError,
+  })
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue,
     workflowBundle: { codePath },
+    dataConverter: sealedPayloads(sealing.payloadCodec),
     activities: createActivities(deps),
     maxCachedWorkflows: 400,
     // What a killed worker had cached is offered to others after this time.
@@ -58,6 +67,7 @@ async function run(config: Config, log: Log): Promise<void> {
   process.stdout.write('{"ready":true}\n')
   await running
   await close()
+  await closeKeys()
   await client.connection.close()
   await connection.close()
 }

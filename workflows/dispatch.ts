@@ -46,4 +46,5 @@ export async function sweeper(): Promise<void> {
   if (!patched('balance')) return
   await inThisRound('mirrorBalance')
   await inThisRound('bookBalance')
+  if (patched('audit heads')) await inThisRound('signAuditHeads')
 }

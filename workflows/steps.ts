@@ -49,8 +49,10 @@ const once = proxyActivities<Activities>({
   retry: { maximumAttempts: 1 },
 })
 
+type RoundStep = 'mirrorBalance' | 'bookBalance' | 'signAuditHeads'
+
 /** A step of a round that comes again in a minute: when it fails it holds nothing up. */
-export async function inThisRound(step: 'mirrorBalance' | 'bookBalance'): Promise<void> {
+export async function inThisRound(step: RoundStep): Promise<void> {
   try {
     await once[step]()
   } catch (error) {

@@ -4,16 +4,13 @@ import {
   listNewCustomers,
   listReversalsAfter,
   listVolumesUnder,
-  type NewAdjustment,
   type NewClosingAccrual,
-  recordAdjustment,
   recordClosingAccruals,
 } from '../../db/commission/closing.ts'
 import { listClosingRules, type StoredRule } from '../../db/commission/rules.ts'
 import { listEarned, listTiersAt } from '../../db/commission/standing.ts'
 import type { Trx } from '../../db/database.ts'
 import { type Journal, recordJournals, signedPosting } from '../../db/ledger.ts'
-import { bookingPeriod } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { bandAt } from '../../domain/commission.ts'
 import { type Band, capStretch } from '../../domain/commission-rules.ts'
@@ -147,30 +144,4 @@ function closingJournal(accrual: ClosingAccrual): Journal {
       }),
     ],
   }
-}
-
-/** Books a person's entry, once by its id; a negative amount takes from the partner. */
-export async function bookAdjustment(
-  trx: Trx,
-  entry: Omit<NewAdjustment, 'period'>,
-): Promise<void> {
-  const period = await bookingPeriod(trx, entry.happenedAt)
-  if (!(await recordAdjustment(trx, { ...entry, period }))) return
-  await recordJournals(trx, [
-    {
-      kind: 'adjustment',
-      sourceType: 'adjustment',
-      sourceId: entry.id,
-      period,
-      effectiveAt: entry.happenedAt,
-      postings: [
-        signedPosting({
-          debit: { purpose: 'commission_expense' },
-          credit: { purpose: 'partner_accrued', partnerId: entry.partnerId },
-          currency: entry.currency,
-          amount: entry.amountMinor,
-        }),
-      ],
-    },
-  ])
 }

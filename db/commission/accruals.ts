@@ -4,7 +4,6 @@ import type { Limit, Rounding } from '../../domain/commission.ts'
 import type { TierName } from '../../domain/tiers.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
-import { type Viewer, visibleTo } from '../partners.ts'
 import type { Columns } from '../rows.ts'
 
 export interface NewAccrual {
@@ -50,9 +49,9 @@ export const accrualColumns: Columns<NewAccrual> = {
   maturesAt: 'timestamptz',
 }
 
-export type AccrualRow = NonNullable<Awaited<ReturnType<typeof findVisibleAccrual>>>
+export type AccrualRow = NonNullable<Awaited<ReturnType<typeof findAccrual>>>
 
-function accrualQuery(db: Db, viewer: Viewer) {
+function accrualQuery(db: Db) {
   return db
     .selectFrom('accruals')
     .innerJoin('linePayments', 'linePayments.id', 'accruals.linePaymentId')
@@ -69,11 +68,10 @@ function accrualQuery(db: Db, viewer: Viewer) {
       'payments.customerId',
       'linePayments.paidAt',
     ])
-    .where(visibleTo(viewer, 'accruals.partnerId'))
 }
 
-export async function findVisibleAccrual(db: Db, viewer: Viewer, id: string) {
-  return accrualQuery(db, viewer).where('accruals.id', '=', id).executeTakeFirst()
+export async function findAccrual(db: Db, id: string) {
+  return accrualQuery(db).where('accruals.id', '=', id).executeTakeFirst()
 }
 
 export interface EarningsFilter extends PageRequest {
@@ -81,12 +79,8 @@ export interface EarningsFilter extends PageRequest {
   period?: string | undefined
 }
 
-export async function listAccruals(
-  db: Db,
-  viewer: Viewer,
-  filter: EarningsFilter,
-): Promise<Page<AccrualRow>> {
-  let query = accrualQuery(db, viewer)
+export async function listAccruals(db: Db, filter: EarningsFilter): Promise<Page<AccrualRow>> {
+  let query = accrualQuery(db)
     .orderBy('accruals.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('accruals.id', '<', filter.after)

@@ -221,27 +221,6 @@ export async function listReversalsAfter(trx: Trx, trueUp: { id: string }) {
   return rows
 }
 
-export interface NewAdjustment {
-  id: string
-  partnerId: string
-  currency: string
-  amountMinor: bigint
-  reason: string
-  happenedAt: Date
-  period: string
-}
-
-/** @returns false where this adjustment was entered before. */
-export async function recordAdjustment(trx: Trx, adjustment: NewAdjustment): Promise<boolean> {
-  const inserted = await trx
-    .insertInto('adjustments')
-    .values(adjustment)
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .returning('id')
-    .executeTakeFirst()
-  return inserted !== undefined
-}
-
 /** Every true-up and bonus there is. */
 export async function listClosingAccruals(trx: Trx) {
   return trx
@@ -281,8 +260,4 @@ export async function findClosingAccrual(db: Db, id: string) {
     .select(['commissionRules.code', 'commissionRules.linkId'])
     .where('closingAccruals.id', '=', id)
     .executeTakeFirst()
-}
-
-export async function findAdjustment(db: Db, id: string) {
-  return db.selectFrom('adjustments').selectAll().where('id', '=', id).executeTakeFirst()
 }

@@ -1,5 +1,5 @@
 /** Payments of customers and what they collected, line by line. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Columns, columnsAndRows } from '../rows.ts'
 
@@ -31,6 +31,12 @@ const paymentColumns: Columns<NewPayment> = {
   period: 'text',
 }
 
+/** What was paid stays with those above its seller at that time. */
+const asOfPaidAt = {
+  partner: 'partnerId',
+  at: (column: (name: 'paidAt') => RawBuilder<unknown>) => column('paidAt'),
+} as const
+
 /** @returns the ids of the new rows by their vendor's; what was booked before is not among them. */
 export async function recordPayments(
   trx: Trx,
@@ -38,7 +44,7 @@ export async function recordPayments(
 ): Promise<Map<string, string>> {
   if (payments.length === 0) return new Map()
   const { rows } = await sql<{ id: string; vendorPaymentId: string }>`
-    insert into payments ${columnsAndRows(paymentColumns, payments)}
+    insert into payments ${columnsAndRows(paymentColumns, payments, asOfPaidAt)}
     on conflict (vendor_payment_id) do nothing
     returning id, vendor_payment_id`.execute(trx)
   return new Map(rows.map(({ id, vendorPaymentId }) => [vendorPaymentId, id]))
@@ -114,7 +120,7 @@ export async function insertLinePayments<Line extends NewLinePayment>(
 ): Promise<(Line & { id: string })[]> {
   if (lines.length === 0) return []
   const { rows } = await sql<{ id: string; paymentId: string; vendorLineId: string }>`
-    insert into line_payments ${columnsAndRows(lineColumns, lines)}
+    insert into line_payments ${columnsAndRows(lineColumns, lines, asOfPaidAt)}
     returning id, payment_id, vendor_line_id`.execute(trx)
   const keyOf = (line: { paymentId: string; vendorLineId: string }) =>
     `${line.paymentId} ${line.vendorLineId}`

@@ -48,6 +48,13 @@ export async function postPayments(trx: Trx, lines: PostedLine[]): Promise<void>
   }
 }
 
+/** Like its line, an accrual stays with those above its earner when the line was paid. */
+const asOfLine = {
+  partner: 'partnerId',
+  at: (column: (name: 'linePaymentId') => RawBuilder<unknown>) =>
+    sql`(select paid_at from line_payments where id = ${column('linePaymentId')})`,
+} as const
+
 /**
  * Keeps accruals and posts them: Dr commission_expense / Cr partner_accrued, for each depth. One
  * statement does both, so that what was just written need not be read again.
@@ -65,7 +72,7 @@ export async function recordAccruals(trx: Trx, accruals: NewAccrual[]): Promise<
     await post(trx, {
       kind: 'accrual',
       first: sql`accrual as (
-        insert into accruals ${columnsAndRows(accrualColumns, earned)}
+        insert into accruals ${columnsAndRows(accrualColumns, earned, asOfLine)}
         returning line_payment_id, depth, partner_id, amount_minor, period),`,
       legs: sql`
         select line_payment_id as line_id, depth as number, 'partner_accrued' as purpose,

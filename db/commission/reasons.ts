@@ -3,6 +3,7 @@ import type { LineTerms } from '../../domain/commission.ts'
 import type { AccrualFacts } from '../../domain/commission-reasons.ts'
 import type { Rate } from '../../domain/money.ts'
 import type { Db } from '../database.ts'
+import { nameOrFormer } from '../partner-places.ts'
 import type { StoredRule } from './rules.ts'
 
 /** Everything that made an accrual: its event, base, rule, rate, rounding and what came back. */
@@ -11,13 +12,13 @@ export async function getAccrualReasons(db: Db, id: string) {
     .selectFrom('accruals')
     .innerJoin('linePayments', 'linePayments.id', 'accruals.linePaymentId')
     .innerJoin('payments', 'payments.id', 'linePayments.paymentId')
-    .innerJoin('partners', 'partners.id', 'accruals.partnerId')
-    .innerJoin('commissionRules', 'commissionRules.id', 'accruals.ruleId')
+    .leftJoin('partners', 'partners.id', 'accruals.partnerId')
+    .leftJoin('commissionRules', 'commissionRules.id', 'accruals.ruleId')
     .leftJoin('partnerLinks', 'partnerLinks.id', 'commissionRules.linkId')
     .leftJoin('customers', 'customers.id', 'payments.customerId')
     .selectAll('accruals')
     .select([
-      'partners.name as partnerName',
+      nameOrFormer.as('partnerName'),
       'customers.name as customerName',
       'partnerLinks.code as linkCode',
       'linePayments.paidAt',

@@ -2,7 +2,6 @@
 import { sql } from 'kysely'
 import type { Db, Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
-import { type Viewer, visibleTo } from '../partners.ts'
 import type { LineReversalsTable } from '../schema.ts'
 import type { EarningsFilter } from './accruals.ts'
 
@@ -123,7 +122,7 @@ export async function insertClawbacks(trx: Trx, clawbacks: NewClawback[]): Promi
   await trx.insertInto('clawbacks').values(clawbacks).execute()
 }
 
-function clawbackQuery(db: Db, viewer: Viewer) {
+function clawbackQuery(db: Db) {
   return db
     .selectFrom('clawbacks')
     .innerJoin('lineReversals', 'lineReversals.id', 'clawbacks.lineReversalId')
@@ -140,19 +139,14 @@ function clawbackQuery(db: Db, viewer: Viewer) {
       'lineReversals.happenedAt',
       'linePayments.paymentId',
     ])
-    .where(visibleTo(viewer, 'clawbacks.partnerId'))
 }
 
 export type ClawbackRow = Awaited<
   ReturnType<ReturnType<typeof clawbackQuery>['executeTakeFirstOrThrow']>
 >
 
-export async function listClawbacks(
-  db: Db,
-  viewer: Viewer,
-  filter: EarningsFilter,
-): Promise<Page<ClawbackRow>> {
-  let query = clawbackQuery(db, viewer)
+export async function listClawbacks(db: Db, filter: EarningsFilter): Promise<Page<ClawbackRow>> {
+  let query = clawbackQuery(db)
     .orderBy('clawbacks.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('clawbacks.id', '<', filter.after)

@@ -67,11 +67,16 @@ export async function listRulesBetween(
   return withBands(trx, rows)
 }
 
-/** One version of a rule. */
+/** One version of a rule. @throws DomainError `forbidden` where it is another's own. */
 export async function findRule(db: Db, id: string): Promise<StoredRule> {
   const rows = await ruleRows(db).where('id', '=', id).execute()
   const [rule] = await withBands(db, rows)
-  if (!rule) throw new Error(`there is no rule ${id}`)
+  if (!rule) {
+    throw new DomainError(
+      'forbidden',
+      'the terms of this accrual are those of a partner that you do not see any more',
+    )
+  }
   return rule
 }
 

@@ -5,7 +5,6 @@ import type { ApplicationStage, ApplicationStatus, NextActor } from '../../domai
 import type { PartnerLevel, PartnerType } from '../../domain/partners.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
-import type { Viewer } from '../partners.ts'
 
 export interface NewApplication {
   id: string
@@ -61,24 +60,15 @@ export async function getApplication(db: Db, id: string) {
   return row
 }
 
-/** The platform owner sees every application, a partner those that name it as their parent. */
-function applicationsOf(db: Db, viewer: Viewer) {
-  const query = applicationQuery(db)
-  return viewer.partnerId === null
-    ? query
-    : query.where('applications.parentId', '=', viewer.partnerId)
-}
-
-export async function findVisibleApplication(db: Db, viewer: Viewer, id: string) {
-  return applicationsOf(db, viewer).where('applications.id', '=', id).executeTakeFirst()
+export async function findApplication(db: Db, id: string) {
+  return applicationQuery(db).where('applications.id', '=', id).executeTakeFirst()
 }
 
 export async function listApplications(
   db: Db,
-  viewer: Viewer,
   filter: PageRequest & { status?: ApplicationStatus | undefined },
 ): Promise<Page<ApplicationRow>> {
-  let query = applicationsOf(db, viewer)
+  let query = applicationQuery(db)
     .orderBy('applications.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('applications.id', '<', filter.after)

@@ -4,7 +4,7 @@ import type { StatementLineKind, StatementTotals } from '../../domain/settlement
 import type { EarningsFilter } from '../commission/accruals.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
-import { type Viewer, visibleTo } from '../partners.ts'
+import { nameOrFormer } from '../partner-places.ts'
 
 export interface DraftStatement {
   runId: string
@@ -99,28 +99,23 @@ export async function markStatementsIssued(
     where statements.id = numbered.id`.execute(trx)
 }
 
-function issuedStatements(db: Db, viewer: Viewer) {
+function issuedStatements(db: Db) {
   return db
     .selectFrom('statements')
-    .innerJoin('partners', 'partners.id', 'statements.partnerId')
+    .leftJoin('partners', 'partners.id', 'statements.partnerId')
     .selectAll('statements')
-    .select('partners.name as partnerName')
+    .select(nameOrFormer.as('partnerName'))
     .where('statements.issuedAt', 'is not', null)
-    .where(visibleTo(viewer, 'statements.partnerId'))
 }
 
-export type StatementRow = NonNullable<Awaited<ReturnType<typeof findVisibleStatement>>>
+export type StatementRow = NonNullable<Awaited<ReturnType<typeof findStatement>>>
 
-export async function findVisibleStatement(db: Db, viewer: Viewer, id: string) {
-  return issuedStatements(db, viewer).where('statements.id', '=', id).executeTakeFirst()
+export async function findStatement(db: Db, id: string) {
+  return issuedStatements(db).where('statements.id', '=', id).executeTakeFirst()
 }
 
-export async function listStatements(
-  db: Db,
-  viewer: Viewer,
-  filter: EarningsFilter,
-): Promise<Page<StatementRow>> {
-  let query = issuedStatements(db, viewer)
+export async function listStatements(db: Db, filter: EarningsFilter): Promise<Page<StatementRow>> {
+  let query = issuedStatements(db)
     .orderBy('statements.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('statements.id', '<', filter.after)

@@ -8,6 +8,8 @@ export interface LauncherEnvironment {
   /** TRIBUTARY_CACHE_DIR */
   cacheDir?: string | undefined
   databaseUrl?: string | undefined
+  /** CONTEXT_SECRET: what processes of the product sign with. */
+  contextSecret?: string | undefined
   temporalAddress?: string | undefined
   /** TEMPORAL_CLI: an executable to prefer over the one on the PATH. */
   temporalCli?: string | undefined

@@ -1,4 +1,6 @@
 /** The database of a stack: where it is, that it is migrated, and how it goes away again. */
+
+import { processLogin, removeLogin, storeContextKey, storeLogin } from '../../db/context-keys.ts'
 import { type Database, openDatabase, serverVersion } from '../../db/database.ts'
 import { migrate } from '../../db/migrations.ts'
 import {
@@ -32,6 +34,8 @@ export interface DatabaseOptions {
   purpose: 'dev' | 'throwaway' | 'kept'
   /** Name of a throwaway database, like `tributary_demo_4711`. */
   name: string
+  /** What the product's processes sign contexts with; their login is made of it. */
+  contextSecret: string
   /** Allows a database host that is not this machine. */
   yes?: boolean
 }
@@ -42,9 +46,20 @@ export async function provideDatabase(options: DatabaseOptions): Promise<StackDa
   const { env } = options
   const provided = env.databaseUrl ? await foreign(options, env.databaseUrl) : await own(options)
   const step = options.progress.step('migrations', 'bring the database to the newest schema')
-  const applied = await withDatabase(provided.url, ({ db }) => migrate(db))
+  const login = processLogin(options.contextSecret)
+  const applied = await withDatabase(provided.url, async ({ db }) => {
+    const names = await migrate(db)
+    await storeContextKey(db, options.contextSecret)
+    await storeLogin(db, login)
+    return names
+  })
   step.done(applied.length === 0 ? 'up to date' : `${applied.length} applied`)
-  return provided
+  if (provided.server || options.purpose === 'dev') return provided
+  const stop = async () => {
+    await provided.stop()
+    await withDatabase(env.databaseUrl ?? provided.url, ({ db }) => removeLogin(db, login))
+  }
+  return { ...provided, stop }
 }
 
 async function own(options: DatabaseOptions): Promise<StackDatabase> {

@@ -25,7 +25,16 @@ export function refuseToKeep(env: LauncherEnvironment): void {
 }
 
 /** Files that a stack has besides its database. */
-const stackFiles = ['secrets.json', 'docusign-key.pem', 'keys.json', 'sandbox.journal', 'tls']
+const stackFiles = [
+  'secrets.json',
+  'keks.json',
+  'docusign-key.pem',
+  'audit-key.pem',
+  'audit-heads.jsonl',
+  'keys.json',
+  'sandbox.journal',
+  'tls',
+]
 
 /** Runs while the database server is up and nobody is connected to the databases. */
 export async function keepAsDevelopment(

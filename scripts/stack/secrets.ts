@@ -6,6 +6,9 @@ import { z } from 'zod'
 
 const secretsSchema = z.strictObject({
   linkSecret: z.string(),
+  contextSecret: z.string(),
+  /** Its engine holds processes that began before anything was sealed. */
+  plainHistories: z.boolean(),
   stripeSecretKey: z.string(),
   stripeWebhookSecret: z.string(),
   stripeThinWebhookSecret: z.string(),
@@ -16,7 +19,13 @@ const secretsSchema = z.strictObject({
   docusignPublicKey: z.string(),
 })
 
-export type StackSecrets = z.infer<typeof secretsSchema> & { docusignPrivateKeyFile: string }
+export type StackSecrets = z.infer<typeof secretsSchema> & {
+  docusignPrivateKeyFile: string
+  /** The keys that encrypt keys. */
+  keksFile: string
+  auditKeyFile: string
+  auditHeadsFile: string
+}
 
 const token = (bytes = 24) => randomBytes(bytes).toString('hex')
 
@@ -25,15 +34,62 @@ function writePrivate(file: string, content: string): void {
   chmodSync(file, 0o600)
 }
 
+/** Where a stack keeps the keys that encrypt keys. */
+export const keksFileOf = (directory: string) => join(directory, 'keks.json')
+
+/** Where a stack keeps the key that signs its audit trail, and the list of what was signed. */
+export const auditFilesOf = (directory: string) => ({
+  auditKeyFile: join(directory, 'audit-key.pem'),
+  auditHeadsFile: join(directory, 'audit-heads.jsonl'),
+})
+
 /** The secrets in this directory; made when there are none. */
 export function stackSecrets(directory: string): StackSecrets {
   const file = join(directory, 'secrets.json')
-  const docusignPrivateKeyFile = join(directory, 'docusign-key.pem')
-  if (existsSync(file) && existsSync(docusignPrivateKeyFile)) {
-    const secrets = secretsSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
-    return { ...secrets, docusignPrivateKeyFile }
+  const files = {
+    docusignPrivateKeyFile: join(directory, 'docusign-key.pem'),
+    keksFile: keksFileOf(directory),
+    ...auditFilesOf(directory),
   }
   mkdirSync(directory, { recursive: true })
+  const isOlder = !existsSync(files.keksFile)
+  if (isOlder) writePrivate(files.keksFile, newKeks())
+  if (!existsSync(files.auditKeyFile)) writePrivate(files.auditKeyFile, newAuditKey())
+  if (existsSync(file) && existsSync(files.docusignPrivateKeyFile)) {
+    return { ...knownSecrets(file, isOlder), ...files }
+  }
+  const { secrets, privateKey } = newSecrets()
+  writePrivate(files.docusignPrivateKeyFile, privateKey)
+  writePrivate(file, JSON.stringify(secrets, null, 2))
+  return { ...secrets, ...files }
+}
+
+/** A file of one key, in the form that KEKS_FILE wants. */
+function newKeks(): string {
+  const id = 'first'
+  return JSON.stringify({ current: id, keys: { [id]: randomBytes(32).toString('base64') } })
+}
+
+function newAuditKey(): string {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** A stack that was made by an earlier version gets what it lacks. */
+function knownSecrets(file: string, isOlder: boolean): z.infer<typeof secretsSchema> {
+  const stored = JSON.parse(readFileSync(file, 'utf8'))
+  const secrets = secretsSchema.parse({
+    contextSecret: token(32),
+    plainHistories: isOlder,
+    ...stored,
+  })
+  if (Object.keys(stored).length < Object.keys(secrets).length) {
+    writePrivate(file, JSON.stringify(secrets, null, 2))
+  }
+  return secrets
+}
+
+function newSecrets(): { secrets: z.infer<typeof secretsSchema>; privateKey: string } {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -41,6 +97,8 @@ export function stackSecrets(directory: string): StackSecrets {
   })
   const secrets: z.infer<typeof secretsSchema> = {
     linkSecret: token(32),
+    contextSecret: token(32),
+    plainHistories: false,
     stripeSecretKey: `sk_test_${token()}`,
     stripeWebhookSecret: `whsec_${token()}`,
     stripeThinWebhookSecret: `whsec_${token()}`,
@@ -50,7 +108,5 @@ export function stackSecrets(directory: string): StackSecrets {
     docusignHmacKey: token(),
     docusignPublicKey: publicKey,
   }
-  writePrivate(docusignPrivateKeyFile, privateKey)
-  writePrivate(file, JSON.stringify(secrets, null, 2))
-  return { ...secrets, docusignPrivateKeyFile }
+  return { secrets, privateKey }
 }

@@ -53,7 +53,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = supervise({ env: options.env, progress })
   const started: (() => Promise<void>)[] = []
   try {
-    const [database, temporal] = await startServers(options, started)
+    const [database, temporal] = await startServers(options, secrets, started)
     const [keys, certificate] = await Promise.all([
       withDatabase(database.url, ({ db }) => seedPlatform(db, directory)),
       startSandbox(supervisor, options, secrets),
@@ -74,7 +74,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 /** Both at once; each one that came up is stopped even where the other did not. */
-async function startServers(options: StackOptions, started: (() => Promise<void>)[]) {
+async function startServers(
+  options: StackOptions,
+  { contextSecret }: StackSecrets,
+  started: (() => Promise<void>)[],
+) {
   const { home, progress, purpose, ports, run } = options
   const keep = <T extends { stop: () => Promise<void> }>(server: T): T => {
     started.push(() => server.stop())
@@ -87,6 +91,7 @@ async function startServers(options: StackOptions, started: (() => Promise<void>
       purpose,
       port: ports.postgres,
       name: `tributary_${run}`,
+      contextSecret,
       ...(options.yes === undefined ? {} : { yes: options.yes }),
     }).then(keep),
     provideTemporal({

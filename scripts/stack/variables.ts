@@ -1,7 +1,9 @@
 /** The settings of the processes of a sandboxed stack, and those of the sandbox itself. */
+import { processLogin, urlFor } from '../../db/context-keys.ts'
 import type { StackSecrets } from './secrets.ts'
 
 export interface StackPlaces {
+  /** As its owner; the product gets a login of its own. */
   databaseUrl: string
   temporal: { address: string; namespace: string }
   apiPort: number
@@ -22,14 +24,22 @@ export function productVariables(
     SANDBOX: '1',
     LOG_LEVEL: 'info',
     WORKFLOW_BUNDLE_DIR: places.bundleDir,
-    DATABASE_URL: places.databaseUrl,
+    DATABASE_URL: urlFor(places.databaseUrl, processLogin(secrets.contextSecret)),
+    CONTEXT_SECRET: secrets.contextSecret,
     TEMPORAL_ADDRESS: places.temporal.address,
     TEMPORAL_NAMESPACE: places.temporal.namespace,
     API_PORT: String(places.apiPort),
     API_PUBLIC_URL: `http://127.0.0.1:${places.apiPort}`,
     TENANT_DOMAIN: 'tributary.localhost',
+    KEKS_FILE: secrets.keksFile,
+    TEMPORAL_ACCEPT_PLAINTEXT: secrets.plainHistories ? '1' : '0',
+    AUDIT_SIGNING_KEY_FILE: secrets.auditKeyFile,
+    AUDIT_HEADS_FILE: secrets.auditHeadsFile,
     LINK_SECRET: secrets.linkSecret,
     APPLICATIONS_PER_MINUTE: '600',
+    // A demonstration is played faster than anybody sells.
+    KEY_PER_MINUTE: '60000',
+    TENANT_PER_MINUTE: '600000',
     STRIPE_SECRET_KEY: secrets.stripeSecretKey,
     STRIPE_API_BASE: places.sandboxUrl,
     STRIPE_WEBHOOK_SECRETS: secrets.stripeWebhookSecret,

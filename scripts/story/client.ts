@@ -1,4 +1,5 @@
 /** A visitor from outside: speaks to the API and to the sandbox over HTTP, like anyone could. */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** An answer that was not expected, with everything a person needs to see why. */
@@ -40,9 +41,12 @@ const patienceMs = 60_000
 export function createStory(urls: { api: string; sandbox: string }): Story {
   async function send(url: string, call: Call): Promise<Response> {
     const until = Date.now() + patienceMs
+    // One key for all tries: whichever of them had an effect is found again.
+    const idempotencyKey =
+      call.method === 'POST' ? (call.idempotencyKey ?? randomUUID()) : undefined
     for (;;) {
       try {
-        return await sendOnce(url, call)
+        return await sendOnce(url, { ...call, ...(idempotencyKey ? { idempotencyKey } : {}) })
       } catch (error) {
         const isAway = error instanceof StoryError && error.status === 503
         if (!isAway || Date.now() > until) throw error

@@ -269,11 +269,11 @@ describe('the database', () => {
   it('never changes or removes what a period earned, gave back or had adjusted', async () => {
     for (const table of ['closing_accruals', 'closing_clawbacks', 'adjustments', 'fx_rates']) {
       const emptied = sql`truncate ${sql.table(table)} cascade`.execute(database.db)
-      await expect(emptied).rejects.toThrow(/never changed or removed/)
+      await expect(emptied).rejects.toThrow(/never (changed or )?removed/)
     }
     await sql`insert into fx_rates (base, quote, rate, source, as_of)
       values ('USD', 'EUR', 0.9, 'test', now())`.execute(database.db)
     const changed = sql`update fx_rates set rate = 1`.execute(database.db)
-    await expect(changed).rejects.toThrow(/never changed or removed/)
+    await expect(changed).rejects.toThrow(/never (changed or )?removed/)
   })
 })

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import { generateKey } from '../../api/keys.ts'
-import { openDatabase } from '../../db/database.ts'
+import { processRoles } from '../../db/roles.ts'
+import { openTenancy } from '../../db/tenancy.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { suiteFacts } from '../support/suite.ts'
@@ -87,7 +88,7 @@ describe('a path', () => {
     ['GET', '/v1/invitations/accept', 'POST'],
     ['GET', '/v1/webhooks/stripe', 'POST'],
     ['POST', '/v1/me', 'GET'],
-    ['GET', '/v1/api-keys/key_1', 'DELETE'],
+    ['POST', '/v1/api-keys/key_1', 'GET, DELETE'],
     ['OPTIONS', '/v1/accruals', 'GET'],
     ['POST', '/readyz', 'GET'],
   ])('that does not take %s says what it takes: %s', async (method, path, allow) => {
@@ -181,11 +182,25 @@ describe('a body', () => {
     },
   )
 
-  it('may be nested as deep as it likes, and is refused like any other', async () => {
-    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
-    expect(faults(await send(`{"name":${deep},"email":"a@b.example"}`))).toEqual(['invalid /name'])
+  it('is nested 32 levels deep and no deeper', async () => {
+    const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
+    const named = (levels: number) => `{"name":${nested(levels)},"email":"a@b.example"}`
+    expect(faults(await send(named(31)))).toEqual(['invalid /name'])
+    for (const levels of [32, 100_000]) {
+      expect(refusal(await send(named(levels)))).toEqual([400, 'malformed_request'])
+    }
   })
 })
+
+const openBare = (url: string) =>
+  openTenancy({
+    url,
+    poolSize: 2,
+    applicationName: 'bare',
+    role: processRoles.api,
+    contextSecret: 'nobody knows this one',
+    onError: () => {},
+  })
 
 describe('a failure on our side', () => {
   it('tells nothing of how we are built, and is in our log under the same id', async () => {
@@ -193,10 +208,10 @@ describe('a failure on our side', () => {
     const name = `bare_${randomBytes(4).toString('hex')}`
     await createDatabase(postgresUrl, name)
     const url = databaseUrl(postgresUrl, name)
-    const bare = openDatabase({ url, poolSize: 2, applicationName: 'bare', onError: () => {} })
+    const bare = openBare(url)
     const logged: { error?: Error; requestId?: string }[] = []
     const log = { info() {}, warn() {}, error: (facts: object) => void logged.push(facts) }
-    const other = await serveWith(product, { db: bare.db, log })
+    const other = await serveWith(product, { tenancy: bare, log })
     const answer = await other.call('/v1/me', { key: generateKey('test').secret })
     expect(refusal(answer)).toEqual([500, 'internal'])
     expect(answer.text).not.toMatch(/api_keys|42P01|does not exist/)
@@ -210,14 +225,14 @@ describe('a failure on our side', () => {
 
   it('is not needed to refuse a key that cannot be one: the database is not asked', async () => {
     const url = 'postgres://nobody@127.0.0.1:9/nothing'
-    const gone = openDatabase({ url, poolSize: 2, applicationName: 'gone', onError: () => {} })
-    const other = await serveWith(product, { db: gone.db })
+    const gone = openBare(url)
+    const other = await serveWith(product, { tenancy: gone })
     const { secret } = generateKey('test')
     const wrong = [
       'let-me-in',
       `${secret}x`,
       secret.slice(0, -1),
-      secret.replace('_sk_', '_rk_'),
+      secret.replace('_sk_', '_xk_'),
       secret.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
       generateKey('live').secret,
     ]

@@ -24,6 +24,7 @@ describe('a package', () => {
     expect(headers.get('location')).toBe(`/v1/packages/${String(body.id)}`)
     expect(body).toEqual({
       ...form,
+      creates: 'customer',
       id: expect.stringMatching(/^pkg_/),
       created_at: expect.stringMatching(/Z$/),
     })
@@ -32,6 +33,13 @@ describe('a package', () => {
       expect((await call(`/v1/packages/${String(body.id)}`, { key })).body).toEqual(body)
       expect(rows(await call('/v1/packages', { key }))[0]).toEqual(body)
     }
+  })
+
+  it.each(['customer', 'reseller', 'master_reseller'])('makes a %s', async (creates) => {
+    const { status, body } = await create({ ...form, creates })
+    expect([status, body.creates]).toEqual([201, creates])
+    const read = await call(`/v1/packages/${String(body.id)}`, { key: world.shop.key })
+    expect(read.body).toEqual(body)
   })
 
   it('costs up to the largest whole number that JSON keeps', async () => {
@@ -71,6 +79,8 @@ describe('a package', () => {
     ['an unknown currency', { ...form, currency: 'XYZ' }, ['invalid /currency']],
     ['a currency in small letters', { ...form, currency: 'usd' }, ['invalid /currency']],
     ['a yearly price', { ...form, interval: 'year' }, ['invalid /interval']],
+    ['a platform owner in it', { ...form, creates: 'super_admin' }, ['invalid /creates']],
+    ['an unknown level in it', { ...form, creates: 'dealer' }, ['invalid /creates']],
     ['an id of its own', { ...form, id: 'pkg_1' }, ['unknown_field /id']],
     ['two faults', { ...form, amount: 1.5, limit: 1 }, ['invalid /amount', 'unknown_field /limit']],
   ])('is not created with %s', async (_what, body, expected) => {

@@ -12,6 +12,8 @@ export interface Stage {
 
 const prefixes: Record<string, string> = {
   accruals: 'acc',
+  adjustments: 'adj',
+  approvals: 'apr',
   'api-keys': 'key',
   applications: 'app',
   customers: 'cus',
@@ -140,8 +142,6 @@ const badQueries: [string, string][] = [
   ['limit=2.5', 'invalid /limit'],
   ['limit=many', 'invalid /limit'],
   ['limit=1&limit=2', 'repeated /limit'],
-  ['cursor=', 'invalid /cursor'],
-  ['cursor=bm90IGEgY3Vyc29y', 'invalid /cursor'],
   ['colour=red', 'unknown_field /colour'],
 ]
 
@@ -164,6 +164,15 @@ export function itRefusesBadQueries(
     const { call, key } = stage()
     expect(faults(await call(`${path}?${query}`, { key }))).toEqual([fault])
   })
+
+  it.each(['', 'bm90IGEgY3Vyc29y'])(
+    `refuses ${path}?cursor=%s: it is none of its own`,
+    async (cursor) => {
+      const { call, key } = stage()
+      const answer = await call(`${path}?cursor=${cursor}`, { key })
+      expect([answer.status, answer.body.code]).toEqual([400, 'malformed_request'])
+    },
+  )
 }
 
 /** All rows of a list, page by page. */
@@ -180,7 +189,7 @@ export async function walk(
     const page = await call(url, { key: list.key })
     const found = rows(page)
     expect(found.length).toBeLessThanOrEqual(list.limit)
-    expect(Object.keys(page.body).sort()).toEqual(['data', 'next_cursor'])
+    expect(Object.keys(page.body).sort()).toEqual(['data', 'has_more', 'next_cursor'])
     seen.push(...found)
     cursor = page.body.next_cursor
   } while (cursor !== null)

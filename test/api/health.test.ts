@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { sql } from 'kysely'
-import { openDatabase } from '../../db/database.ts'
+import { processRoles } from '../../db/roles.ts'
+import { openTenancy } from '../../db/tenancy.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
 import { eventually } from '../../scripts/story/client.ts'
 import { type Product, startProduct } from '../support/product.ts'
@@ -21,12 +22,19 @@ afterAll(() => product.stop())
 const good = { database: 'ok', migrations: 'ok', temporal: 'ok', worker: 'ok' }
 
 const open = (url: string) =>
-  openDatabase({ url, poolSize: 2, applicationName: 'health', onError: () => {} })
+  openTenancy({
+    url,
+    poolSize: 2,
+    applicationName: 'health',
+    role: processRoles.api,
+    contextSecret: 'nobody knows this one',
+    onError: () => {},
+  })
 
 describe('the process', () => {
   it('lives, whatever else is missing', async () => {
     const database = open('postgres://nobody@127.0.0.1:9/nothing')
-    const other = await serveWith(product, { db: database.db, temporal: goneTemporal() })
+    const other = await serveWith(product, { tenancy: database, temporal: goneTemporal() })
     for (const api of [call, other.call]) {
       const { status, body } = await api('/healthz')
       expect([status, body]).toEqual([200, { ok: true }])
@@ -45,7 +53,7 @@ describe('readiness', () => {
 
   it('is denied without a database, and the rest is still looked at', async () => {
     const database = open('postgres://nobody@127.0.0.1:9/nothing')
-    const other = await serveWith(product, { db: database.db })
+    const other = await serveWith(product, { tenancy: database })
     const { status, body } = await other.call('/readyz')
     expect(status).toBe(503)
     expect(body.checks).toMatchObject({ database: 'failed', migrations: 'failed', temporal: 'ok' })
@@ -58,7 +66,7 @@ describe('readiness', () => {
     const name = `bare_${randomBytes(4).toString('hex')}`
     await createDatabase(postgresUrl, name)
     const database = open(databaseUrl(postgresUrl, name))
-    const other = await serveWith(product, { db: database.db })
+    const other = await serveWith(product, { tenancy: database })
     const { body } = await other.call('/readyz')
     expect(body.checks).toMatchObject({ database: 'ok', migrations: 'failed' })
     await other.stop()
@@ -78,7 +86,7 @@ describe('readiness', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', () => resolve()))
     const { port } = silent.address() as AddressInfo
     const database = open(`postgres://nobody@127.0.0.1:${port}/nothing`)
-    const other = await serveWith(product, { db: database.db })
+    const other = await serveWith(product, { tenancy: database })
     const before = Date.now()
     const { status, body } = await other.call('/readyz')
     expect([status, body.checks]).toMatchObject([503, { database: 'failed' }])

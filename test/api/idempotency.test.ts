@@ -202,15 +202,24 @@ describe('a refusal', () => {
   })
 })
 
+/** An order: it starts a process, so its key is claimed before. */
+async function subscription(): Promise<Once> {
+  const { customerId } = await makeOrder(product.db, world.shop.id)
+  const [sold] = rows(await call('/v1/packages', { key: world.shop.key }))
+  const body = { customer: outwardId('customer', customerId), package: sold?.id }
+  return { path: '/v1/subscriptions', body }
+}
+
 describe('a request whose first try died', () => {
   it('is told to come back while the first one may still be running', async () => {
     const header = unique('running')
-    await once(header)
+    const order = await subscription()
+    await once(header, order)
     await forgetAnswer(header, 30)
-    const answer = await once(header)
+    const answer = await once(header, order)
     expect(refusal(answer)).toEqual([409, 'idempotency_key_in_use'])
     expect(answer.headers.get('retry-after')).toBe('1')
-    const other = await once(header, { body: { ...person, name: 'Other' } })
+    const other = await once(header, await subscription())
     expect(refusal(other)).toEqual([422, 'idempotency_key_reused'])
   })
 

@@ -1,7 +1,7 @@
 import { makeApplication, makeLink } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { walk } from './guards.ts'
-import { type Call, clientOf, faults, type Json, rows } from './kit.ts'
+import { type Call, clientOf, type Json, rows } from './kit.ts'
 import {
   fillWorld,
   issueStatements,
@@ -104,18 +104,63 @@ describe('a page', () => {
     expect([rows(last).length, last.body.next_cursor]).toEqual([1, null])
   })
 
-  it('shows nothing of others, wherever the cursor came from', async () => {
-    const page = await call('/v1/customers?limit=1', { key: world.owner.key })
-    const path = `/v1/customers?limit=100&cursor=${String(page.body.next_cursor)}`
-    for (const { partner } of rows(await call(path, { key: world.corner.key }))) {
-      expect(partner).toBe(world.corner.partner)
+  it('says whether there is more, and where', async () => {
+    const { key } = world.owner
+    const first = await call('/v1/customers?limit=2', { key })
+    expect(first.body.has_more).toBe(true)
+    const [, next = ''] = /^<(.+)>; rel="next"$/.exec(first.headers.get('link') ?? '') ?? []
+    const { origin, pathname, searchParams } = new URL(next)
+    expect(origin).toBe(new URL(product.config.api.publicUrl).origin)
+    expect([pathname, searchParams.get('limit')]).toEqual(['/v1/customers', '2'])
+    expect(searchParams.get('cursor')).toBe(first.body.next_cursor)
+    const second = await call(`${pathname}?${searchParams}`, { key })
+    expect(idsOf(rows(second))).not.toEqual(idsOf(rows(first)))
+    const whole = await call('/v1/customers?limit=100', { key })
+    expect([whole.body.has_more, whole.headers.get('link')]).toEqual([false, null])
+  })
+})
+
+describe('a cursor', () => {
+  const refusal = ({ status, body }: { status: number; body: Json }) => [status, body.code]
+  const refused = [400, 'malformed_request']
+  const cursorOf = async (path: string, key: string) =>
+    String((await call(path, { key })).body.next_cursor)
+
+  it('holds for the organisation that it was given to and no other', async () => {
+    const cursor = await cursorOf('/v1/customers?limit=1', world.owner.key)
+    const path = `/v1/customers?cursor=${cursor}`
+    expect((await call(path, { key: product.second })).status).toBe(200)
+    expect(refusal(await call(path, { key: world.corner.key }))).toEqual(refused)
+  })
+
+  it('holds for its list and its filters and no others, whatever the size of a page', async () => {
+    const { key } = world.owner
+    const filtered = `/v1/accruals?period=${settledPeriod}`
+    const cursor = await cursorOf(`${filtered}&limit=1`, key)
+    expect((await call(`${filtered}&limit=50&cursor=${cursor}`, { key })).status).toBe(200)
+    for (const path of ['/v1/accruals?', '/v1/accruals?period=2020-01&', '/v1/customers?']) {
+      expect(refusal(await call(`${path}cursor=${cursor}`, { key }))).toEqual(refused)
     }
   })
 
-  it('is refused for a cursor that was cut', async () => {
-    const page = await call('/v1/customers?limit=1', { key: world.owner.key })
-    const cut = String(page.body.next_cursor).slice(0, -6)
-    const answer = await call(`/v1/customers?cursor=${cut}`, { key: world.owner.key })
-    expect(faults(answer)).toEqual(['invalid /cursor'])
+  it('is refused when any of its characters is another', async () => {
+    const { key } = world.owner
+    const cursor = await cursorOf('/v1/customers?limit=1', key)
+    const wrong = [...cursor].map((letter, n) => {
+      const other = letter === 'A' ? 'B' : 'A'
+      return `${cursor.slice(0, n)}${other}${cursor.slice(n + 1)}`
+    })
+    for (const text of [...wrong, cursor.slice(0, -6), `${cursor}AA`, `${cursor}=`, '']) {
+      const path = `/v1/customers?cursor=${encodeURIComponent(text)}`
+      expect(refusal(await call(path, { key }))).toEqual(refused)
+    }
+  })
+
+  it('shows nobody an id', async () => {
+    const { key } = world.owner
+    const page = await call('/v1/customers?limit=1', { key })
+    const [{ id }] = rows(page) as [Json]
+    const shown = Buffer.from(String(page.body.next_cursor), 'base64url').toString('utf8')
+    expect(shown).not.toContain(String(id))
   })
 })

@@ -146,7 +146,7 @@ describe('a link', () => {
       markPartner(trx, id, { from: ['active'], to: 'suspended' }),
     )
     const { status, body } = await create({ name: 'Late' }, key)
-    expect([status, body.code]).toEqual([409, 'partner_not_active'])
+    expect([status, body.code]).toEqual([423, 'suspended'])
   })
 
   itRefusesBadQueries('/v1/links', stage)

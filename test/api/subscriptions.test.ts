@@ -1,9 +1,14 @@
 import { randomUUIDv7 } from 'node:crypto'
+import { sql } from 'kysely'
+import { generateKey } from '../../api/keys.ts'
+import { scopes } from '../../api/policies.ts'
+import { recordApiKey } from '../../db/access.ts'
 import { recordFeaturePackage } from '../../db/catalog.ts'
 import { inTransaction } from '../../db/database.ts'
 import { markPartner } from '../../db/partners.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { outwardId, uuidOf } from '../../domain/ids.ts'
+import { createdLevels } from '../../domain/partners.ts'
 import { workflowIds } from '../../domain/process-names.ts'
 import { eventually } from '../../scripts/story/client.ts'
 import { makeKey, makeOrder, makePartner, type Order } from '../support/factories.ts'
@@ -235,11 +240,90 @@ describe('a partner that is suspended', () => {
     )
     const form = { customer: outwardId('customer', customerId), package: featurePackage }
     for (const answer of [await createCustomer(key), await subscribe(key, form)]) {
-      expect([answer.status, answer.body.code]).toEqual([409, 'partner_not_active'])
+      expect([answer.status, answer.body.code]).toEqual([423, 'suspended'])
     }
     expect(rows(await call('/v1/customers', { key }))).toHaveLength(1)
   })
 })
+
+describe('a package', () => {
+  const packages: Record<string, string> = {}
+  beforeAll(async () => {
+    for (const creates of createdLevels) {
+      const form = { name: creates, amount: 100, currency: 'USD', interval: 'month', creates }
+      const { body } = await call('/v1/packages', {
+        method: 'POST',
+        key: product.owner,
+        body: form,
+      })
+      packages[creates] = String(body.id)
+    }
+  })
+  const allowChains = (allowed: boolean) =>
+    sql`update programmes set reseller_chains = ${allowed}`.execute(product.db)
+  afterEach(() => allowChains(false))
+
+  const sold = async (seller: 'owner' | PlaceName, creates: string) => {
+    const customer = customerOf(seller === 'owner' ? 'shop' : seller)
+    const form = { customer, package: packages[creates] ?? unknownId('pkg') }
+    const answer = await subscribe(world[seller].key, form)
+    return answer.status === 422 ? faults(answer) : [answer.status, answer.body.code]
+  }
+  const level = [403, 'level_not_allowed']
+  const notForCustomers = ['invalid /package']
+
+  it.each<['owner' | PlaceName, string, unknown[]]>([
+    ['owner', 'customer', level],
+    ['owner', 'reseller', level],
+    ['owner', 'master_reseller', level],
+    ['north', 'customer', [202, undefined]],
+    ['north', 'reseller', notForCustomers],
+    ['north', 'master_reseller', level],
+    ['shop', 'customer', [202, undefined]],
+    ['shop', 'reseller', level],
+    ['shop', 'master_reseller', level],
+    ['corner', 'customer', [202, undefined]],
+    ['corner', 'reseller', level],
+    ['corner', 'master_reseller', level],
+  ])('that %s sells and that makes a %s is answered %j', async (seller, creates, expected) => {
+    expect(await sold(seller, creates)).toEqual(expected)
+  })
+
+  it('is sold by no customer, whatever it makes', async () => {
+    const key = await customerKey('shop')
+    for (const creates of createdLevels) {
+      const form = { customer: customerOf('shop'), package: packages[creates] ?? '' }
+      const { status, body } = await subscribe(key, form)
+      expect([creates, status, body.code]).toEqual([creates, ...level])
+    }
+  })
+
+  it('that makes a reseller is a reseller’s to sell where the programme has chains', async () => {
+    await allowChains(true)
+    expect(await sold('shop', 'reseller')).toEqual(notForCustomers)
+    expect(await sold('shop', 'master_reseller')).toEqual(level)
+  })
+})
+
+/** A key of one of the people of a customer. */
+async function customerKey(name: PlaceName): Promise<string> {
+  const { secret, ...stored } = generateKey('test')
+  await inTransaction(product.db, async (trx) => {
+    const memberId = randomUUIDv7()
+    await sql`insert into members (id, partner_id, customer_id, role, name, email)
+      values (${memberId}, ${world[name].id}, ${orders[name].customerId}, 'owner', 'Buyer',
+        'buyer@customer.example')`.execute(trx)
+    await recordApiKey(trx, {
+      ...stored,
+      id: randomUUIDv7(),
+      memberId,
+      label: 'test',
+      scopes: [...scopes],
+      expiresAt: new Date(Date.now() + 3_600_000),
+    })
+  })
+  return secret
+}
 
 describe('selling', () => {
   const sales = ['POST /v1/customers', 'POST /v1/subscriptions']

@@ -1,37 +1,40 @@
-/** What the running product may do to the books: it takes a role that only appends to them. */
+/** What the running product may do to the books: its worker appends to them, and no more. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import { type Database, openDatabase } from '../../db/database.ts'
-import { appRole, grantAppRole } from '../../db/grants.ts'
+import type { Db } from '../../db/database.ts'
+import { guardTables } from '../../db/grants.ts'
 import { checkInvariants } from '../../db/invariants.ts'
+import { levelRoles } from '../../db/roles.ts'
 import { readScenario } from '../../simulation/scenario.ts'
 import { simulate } from '../../simulation/simulate.ts'
 import { openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeChain, makeProgramme } from '../support/factories.ts'
+import { contextAt, openTestTenancy, type TestTenancy } from '../support/tenancy.ts'
 
 let owner: TestDatabase
-let product: Database
+let worker: TestTenancy
+let api: TestTenancy
+let product: Db
 beforeAll(async () => {
   owner = await createTestDatabase()
-  await grantAppRole(owner.db)
-  product = openDatabase({
-    url: owner.url,
-    poolSize: 4,
-    applicationName: 'grants',
-    role: appRole,
-    onError: () => {},
-  })
+  await guardTables(owner.db)
+  worker = await openTestTenancy(owner, { role: 'worker' })
+  api = await openTestTenancy(owner)
+  product = worker.dbFor(contextAt('worker', null, { actor: 'system:worker' }))
 })
 afterAll(async () => {
-  await product.close()
+  await worker.close()
+  await api.close()
   await owner.drop()
 })
 
 const appended = [
   'accruals',
   'adjustments',
+  'audit_daily_chains',
+  'audit_daily_heads',
   'clawbacks',
   'closing_accruals',
   'closing_clawbacks',
@@ -41,55 +44,76 @@ const appended = [
   'ledger_seals',
   'line_payments',
   'line_reversals',
+  'partner_places',
+  'partner_status_changes',
   'payments',
 ]
 
-describe('the role of the product', () => {
+const refused = /permission denied/
+
+/** Whether a role has a right on a table. */
+async function may(role: string, table: string, right: string): Promise<boolean | undefined> {
+  const { rows } = await sql<{ may: boolean }>`
+    select has_table_privilege(${role}, ${table}, ${right}) as may`.execute(owner.db)
+  return rows[0]?.may
+}
+
+describe('the worker', () => {
   it.each(appended)('may add to %s, and neither change nor remove what is there', async (table) => {
-    const may = async (right: string) => {
-      const { rows } = await sql<{ may: boolean }>`
-        select has_table_privilege(${appRole}, ${table}, ${right}) as may`.execute(owner.db)
-      return rows[0]?.may
+    for (const right of ['insert', 'select']) {
+      expect(await may(levelRoles.worker, table, right)).toBe(true)
     }
-    expect(await may('insert')).toBe(true)
-    expect(await may('select')).toBe(true)
-    for (const right of ['update', 'delete', 'truncate']) expect(await may(right)).toBe(false)
-    await expect(sql.raw(`delete from ${table}`).execute(product.db)).rejects.toThrow(
-      /permission denied/,
-    )
+    for (const right of ['update', 'delete', 'truncate']) {
+      expect(await may(levelRoles.worker, table, right)).toBe(false)
+    }
+    await expect(sql.raw(`delete from ${table}`).execute(product)).rejects.toThrow(refused)
   })
 
   it('may change nothing of any other table that is only added to', async () => {
     const { rows } = await sql<{ name: string }>`
       select relname as name from pg_class
       where relnamespace = 'public'::regnamespace and relkind = 'r'
-        and has_table_privilege(${appRole}, oid, 'insert')
-        and not has_table_privilege(${appRole}, oid, 'update')
+        and has_table_privilege(${levelRoles.worker}, oid, 'insert')
+        and not has_table_privilege(${levelRoles.worker}, oid, 'update')
       order by 1`.execute(owner.db)
     expect(rows.map(({ name }) => name)).toEqual(appended)
   })
 
-  it('removes no partner, and knows the migrations without being able to change them', async () => {
-    const refused = /permission denied/
-    await expect(sql`delete from partners`.execute(product.db)).rejects.toThrow(refused)
-    await expect(sql`delete from kysely_migration`.execute(product.db)).rejects.toThrow(refused)
-    await sql`select from kysely_migration`.execute(product.db)
+  it('removes no partner and knows nothing of migrations', async () => {
+    await expect(sql`delete from partners`.execute(product)).rejects.toThrow(refused)
+    await expect(sql`delete from kysely_migration`.execute(product)).rejects.toThrow(refused)
   })
 
-  it('is enough to sell, to settle a month and to check the books', async () => {
-    const { db } = product
-    await makeProgramme(db)
-    const { reseller } = await makeChain(db)
-    const books = openBooks(db)
+  it('sells, settles a month and checks the books', async () => {
+    await makeProgramme(owner.db)
+    const { reseller } = await makeChain(owner.db)
+    const books = openBooks(product)
     await books.sell(reseller, { paidAt: '2026-08-02T00:00:00Z' })
     await books.settle('2026-08')
-    expect((await checkInvariants(db)).violations).toEqual([])
+    expect((await checkInvariants(product)).violations).toEqual([])
   })
+})
 
-  it('is enough to simulate, and leaves nothing of it', async () => {
+describe('no level', () => {
+  const levels = Object.entries(levelRoles).filter(([level]) => level !== 'worker')
+
+  it.each(levels)('%s changes or removes what is only added to', async (_level, role) => {
+    const rights = ['update', 'delete', 'truncate']
+    const found = await Promise.all(
+      appended.flatMap((table) =>
+        rights.map(async (right) => ((await may(role, table, right)) ? `${right} ${table}` : null)),
+      ),
+    )
+    expect(found.filter((right) => right !== null)).toEqual([])
+  })
+})
+
+describe('a simulation', () => {
+  it('needs no right on any table, and leaves nothing', async () => {
     const file = join(import.meta.dirname, '../../docs/examples/simulations/volume.json')
     const scenario = readScenario(JSON.parse(readFileSync(file, 'utf8')))
-    expect((await simulate(product.db, scenario)).invariants.violations).toEqual([])
+    const db = api.dbFor(contextAt('simulation'))
+    expect((await simulate(db, scenario)).invariants.violations).toEqual([])
     const { rows } = await sql`
       select from pg_namespace where nspname like 'scratch%'`.execute(owner.db)
     expect(rows).toEqual([])

@@ -39,7 +39,7 @@ async function refusal(statement: string): Promise<string> {
 
 const clawback = (amount: number) => `
   insert into clawbacks (accrual_id, line_reversal_id, partner_id, currency, amount_minor, period)
-  select accruals.id, line_reversals.id, partner_id, currency, ${amount}, '2026-09'
+  select accruals.id, line_reversals.id, accruals.partner_id, currency, ${amount}, '2026-09'
   from accruals, line_reversals`
 
 describe('the database', () => {
@@ -65,7 +65,8 @@ describe('the database', () => {
     const back = (amount: number) => `
       insert into closing_clawbacks (closing_accrual_id, line_reversal_id, partner_id, currency,
         amount_minor, period)
-      select closing_accruals.id, line_reversals.id, partner_id, currency, ${amount}, '2026-09'
+      select closing_accruals.id, line_reversals.id, closing_accruals.partner_id, currency,
+        ${amount}, '2026-09'
       from closing_accruals, line_reversals`
     expect(await refusal(back(-11))).toMatch(/more is taken back of true-up/)
     expect(await refusal(back(-10))).toBe('nothing was refused')

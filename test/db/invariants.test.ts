@@ -94,13 +94,15 @@ const faults: Record<string, string> = {
   I21: 'update statements set held_minor = closing_minor where payable_minor > 0',
   I22: 'update accruals set target_minor = target_minor + 1 where depth = 0',
   I24: `with whole as (
-      insert into closing_accruals (kind, rule_id, partner_id, period, currency, amount_minor,
-        metric)
-      select 'true_up', rule_id, partner_id, period, currency, 10, 100 from accruals limit 1
+      insert into closing_accruals (kind, rule_id, partner_id, reseller_id, master_id, period,
+        currency, amount_minor, metric)
+      select 'true_up', rule_id, partner_id, reseller_id, master_id, period, currency, 10, 100
+      from accruals limit 1
       returning *)
-    insert into closing_clawbacks (closing_accrual_id, line_reversal_id, partner_id, currency,
-      amount_minor, period)
-    select whole.id, (select id from line_reversals limit 1), partner_id, currency, 11, period
+    insert into closing_clawbacks (closing_accrual_id, line_reversal_id, partner_id, reseller_id,
+      master_id, currency, amount_minor, period)
+    select whole.id, (select id from line_reversals limit 1), partner_id, reseller_id, master_id,
+      currency, 11, period
     from whole`,
   I23: `delete from ledger_journals where kind = 'accrual';
     delete from ledger_postings where journal_id not in (select id from ledger_journals)`,

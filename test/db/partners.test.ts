@@ -2,20 +2,24 @@ import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { listChains } from '../../db/commission/standing.ts'
 import { inTransaction } from '../../db/database.ts'
-import { findVisiblePartner, getPartner, listPartners, type Viewer } from '../../db/partners.ts'
+import { findPartner, getPartner, listPartners } from '../../db/partners.ts'
 import { recordTenant, reserveSubdomain } from '../../db/provisioning.ts'
 import { listTierMetrics, recordTierChange } from '../../db/tiers.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeChain, makePartner, makeProgramme } from '../support/factories.ts'
+import { contextAt, openTestTenancy, type TestTenancy } from '../support/tenancy.ts'
 
 let database: TestDatabase
+let tenancy: TestTenancy
 beforeAll(async () => {
   database = await createTestDatabase()
+  tenancy = await openTestTenancy(database)
   await makeProgramme(database.db)
 })
-afterAll(() => database.drop())
-
-const as = (partnerId: string, level: Viewer['level']): Viewer => ({ partnerId, level })
+afterAll(async () => {
+  await tenancy.close()
+  await database.drop()
+})
 
 describe('the tree', () => {
   it('shows a partner itself and everyone below it, and nobody else', async () => {
@@ -23,15 +27,16 @@ describe('the tree', () => {
     const { master, reseller } = await makeChain(db)
     const below = await makePartner(db, { parentId: reseller })
     const stranger = await makeChain(db)
-    const seenBy = async (viewer: Viewer) => {
+    const seenBy = async (...who: Parameters<typeof contextAt>) => {
       const everyone = [master, reseller, below, stranger.master, stranger.reseller]
-      const seen = await Promise.all(everyone.map((id) => findVisiblePartner(db, viewer, id)))
+      const own = tenancy.dbFor(contextAt(...who))
+      const seen = await Promise.all(everyone.map((id) => findPartner(own, id)))
       return everyone.filter((_, i) => seen[i] !== undefined)
     }
-    expect(await seenBy(as(master, 'master_reseller'))).toEqual([master, reseller, below])
-    expect(await seenBy(as(reseller, 'reseller'))).toEqual([reseller, below])
-    expect(await seenBy(as(below, 'reseller'))).toEqual([below])
-    expect(await seenBy({ partnerId: null, level: 'super_admin' })).toHaveLength(5)
+    expect(await seenBy('master_reseller', master)).toEqual([master, reseller, below])
+    expect(await seenBy('reseller', reseller)).toEqual([reseller, below])
+    expect(await seenBy('subreseller', below)).toEqual([below])
+    expect(await seenBy('super_admin')).toHaveLength(5)
   })
 
   it('pages through every partner once, newest first', async () => {
@@ -42,7 +47,8 @@ describe('the tree', () => {
     const seen: string[] = []
     let after: string | undefined
     do {
-      const page = await listPartners(db, as(master, 'master_reseller'), { limit: 3, after })
+      const own = tenancy.dbFor(contextAt('master_reseller', master))
+      const page = await listPartners(own, { limit: 3, after })
       seen.push(...page.rows.map(({ id }) => id))
       after = page.next ?? undefined
     } while (after)

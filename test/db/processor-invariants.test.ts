@@ -47,9 +47,10 @@ async function inTransit(change: string, days: number): Promise<bigint[]> {
 const stuck = [500n, 2_000n]
 const set = (status: string) => `update payouts set status = '${status}'`
 const attempt = (status: string, problem: string | null, finished: string) => `
-  insert into payout_attempts (payout_id, attempt_no, idempotency_key, request, status, problem,
-    first_sent_at, finished_at)
-  select id, 1, id::text, '{}', '${status}', ${problem ? `'${problem}'` : 'null'},
+  insert into payout_attempts (payout_id, partner_id, reseller_id, master_id, attempt_no,
+    idempotency_key, request, status, problem, first_sent_at, finished_at)
+  select id, partner_id, reseller_id, master_id, 1, id::text, '{}', '${status}',
+    ${problem ? `'${problem}'` : 'null'},
     now(), ${finished}
   from payouts`
 

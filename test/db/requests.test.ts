@@ -4,10 +4,11 @@ import {
   claimRequestKey,
   recordAnswer,
   releaseRequestKey,
+  removeOldRequestKeys,
   removeRequestKey,
-  takeFromBucket,
 } from '../../db/requests.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { makePartner, makeProgramme } from '../support/factories.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -16,6 +17,7 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 const requestOf = (key: string, body = 'body') => ({
+  partnerId: null as string | null,
   principal: 'member',
   method: 'POST',
   route: '/v1/x',
@@ -62,43 +64,37 @@ describe('a request key', () => {
     )
   })
 
-  it('belongs to one member, method and route', async () => {
+  it('belongs to one organisation, member, method and route', async () => {
     const request = requestOf(randomUUID())
-    const others = [{ principal: 'other' }, { method: 'DELETE' }, { route: '/v1/y' }]
+    await makeProgramme(database.db)
+    const partnerId = await makePartner(database.db)
+    const others = [{ partnerId }, { principal: 'other' }, { method: 'DELETE' }, { route: '/v1/y' }]
     await claimRequestKey(database.db, request)
     for (const change of others) {
       const claim = await claimRequestKey(database.db, { ...request, ...change })
       expect(claim.state).toBe('claimed')
     }
   })
-})
 
-describe('the limiter', () => {
-  it('lets exactly the allowed number through, however many come at once', async () => {
-    const bucket = { name: randomUUID(), perMinute: 7 }
-    const waits = await Promise.all(
-      Array.from({ length: 40 }, () => takeFromBucket(database.db, bucket)),
-    )
-    expect(waits.filter((wait) => wait === null)).toHaveLength(7)
-    const refused = waits.filter((wait) => wait !== null)
-    expect(refused.every((wait) => wait >= 1 && wait <= 60)).toBe(true)
+  it('is forgotten after thirty days, whether it was answered or not', async () => {
+    const [old, young] = [requestOf(randomUUID()), requestOf(randomUUID())]
+    for (const request of [old, young]) await claimRequestKey(database.db, request)
+    const aged = (key: string, days: number) =>
+      sql`update idempotency_keys set created_at = now() - make_interval(days => ${days})
+        where key = ${key}`.execute(database.db)
+    await aged(old.key, 31)
+    await aged(young.key, 29)
+    expect(await removeOldRequestKeys(database.db, 100)).toBe(1)
+    expect((await claimRequestKey(database.db, old)).state).toBe('claimed')
+    expect((await claimRequestKey(database.db, young)).state).toBe('in_flight')
   })
 
-  it('counts each name for itself', async () => {
-    const one = { name: randomUUID(), perMinute: 1 }
-    expect(await takeFromBucket(database.db, one)).toBeNull()
-    expect(await takeFromBucket(database.db, one)).not.toBeNull()
-    expect(await takeFromBucket(database.db, { ...one, name: randomUUID() })).toBeNull()
-  })
-
-  it('fills up again with time', async () => {
-    const bucket = { name: randomUUID(), perMinute: 60 }
-    for (let i = 0; i < 60; i++) expect(await takeFromBucket(database.db, bucket)).toBeNull()
-    expect(await takeFromBucket(database.db, bucket)).toBe(1)
-    await sql`update rate_limits set full_until = full_until - interval '2 seconds'
-      where bucket = ${bucket.name}`.execute(database.db)
-    expect(await takeFromBucket(database.db, bucket)).toBeNull()
-    expect(await takeFromBucket(database.db, bucket)).toBeNull()
-    expect(await takeFromBucket(database.db, bucket)).not.toBeNull()
+  it('is forgotten in portions', async () => {
+    const requests = Array.from({ length: 5 }, () => requestOf(randomUUID()))
+    for (const request of requests) await claimRequestKey(database.db, request)
+    await sql`update idempotency_keys set created_at = now() - interval '40 days'
+      where key = any(${requests.map(({ key }) => key)})`.execute(database.db)
+    expect(await removeOldRequestKeys(database.db, 3)).toBe(3)
+    expect(await removeOldRequestKeys(database.db, 3)).toBe(2)
   })
 })

@@ -1,25 +1,30 @@
 import {
+  actorLevels,
   deciderOf,
-  mayHaveBelow,
+  mayCreate,
   partnerLevels,
   partnerStatuses,
   partnerTypes,
 } from '../../domain/partners.ts'
 
 describe('the ladder of the hierarchy', () => {
-  test.each([
-    ['super_admin', 'master_reseller', true],
-    ['super_admin', 'reseller', true],
-    ['master_reseller', 'master_reseller', false],
-    ['master_reseller', 'reseller', true],
-    ['reseller', 'master_reseller', false],
-    ['reseller', 'reseller', false],
-  ] as const)('a %s above a %s: %s', (parent, child, allowed) => {
-    expect(mayHaveBelow(parent, child)).toBe(allowed)
+  const created = ['master_reseller', 'reseller', 'customer'] as const
+  const ladder: Record<(typeof actorLevels)[number], readonly string[]> = {
+    super_admin: ['master_reseller', 'reseller', 'customer'],
+    master_reseller: ['reseller', 'customer'],
+    reseller: ['customer'],
+    customer: [],
+  }
+
+  test.each(actorLevels)('%s brings in who stands below it, and nobody else', (actor) => {
+    const may = created.filter((level) => mayCreate(actor, level, { resellerChains: false }))
+    expect(may).toEqual(ladder[actor])
   })
 
-  test('lets nobody bring in an equal', () => {
-    for (const level of partnerLevels) expect(mayHaveBelow(level, level)).toBe(false)
+  test('has resellers below resellers only where the programme has such chains', () => {
+    expect(mayCreate('reseller', 'reseller', { resellerChains: true })).toBe(true)
+    expect(mayCreate('reseller', 'master_reseller', { resellerChains: true })).toBe(false)
+    expect(mayCreate('master_reseller', 'master_reseller', { resellerChains: true })).toBe(false)
   })
 })
 

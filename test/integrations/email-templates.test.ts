@@ -15,6 +15,8 @@ const facts = {
   verificationUrl: 'https://api.example/verification',
   applicationUrl: 'https://api.example/application',
   inviteUrl: 'https://api.example/invite',
+  resetUrl: 'https://api.example/reset',
+  what: 'Your password was changed.',
   tenantUrl: 'https://acme.example',
   docsUrl: 'https://api.example/docs',
   days: 'in 3 days',
@@ -27,6 +29,8 @@ const facts = {
   seal: `12:${'ab'.repeat(32)}`,
   missing: 'a review',
   tier: 'gold',
+  key: 'till (trib_test_sk_…abcd)',
+  until: '2026-12-24 10:00 UTC',
 }
 
 type Facts = typeof facts

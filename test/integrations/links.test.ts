@@ -84,6 +84,21 @@ describe('a token', () => {
   })
 })
 
+describe('the secrets of mails about access', () => {
+  test('differ by what they are for, and can stand in an address as they are', () => {
+    const tokens = [
+      links.memberInvitationToken(id),
+      links.passwordResetToken(id),
+      links.invitationToken(id),
+    ]
+    expect(new Set(tokens).size).toBe(3)
+    for (const secret of tokens) expect(secret).toMatch(/^[A-Za-z0-9_-]{43}$/)
+    const base = 'https://api.tributary.example'
+    expect(links.memberInvitationUrl('x')).toBe(`${base}/member-invite?token=x`)
+    expect(links.passwordResetUrl('x')).toBe(`${base}/password-reset?token=x`)
+  })
+})
+
 describe('other addresses', () => {
   test('are below the public one, and tenants below their domain', () => {
     expect(links.tenantUrl('acme')).toBe('https://acme.tributary.example')

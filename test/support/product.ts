@@ -16,9 +16,15 @@ import {
 import { createActivities } from '../../activities/index.ts'
 import { createApp } from '../../api/app.ts'
 import { type Config, readConfig } from '../../config.ts'
+import { processLogin, storeContextKey, storeLogin } from '../../db/context-keys.ts'
 import type { Db } from '../../db/database.ts'
+import { guardTables } from '../../db/grants.ts'
+import { processRoles } from '../../db/roles.ts'
+import { openTenancy, type Tenancy } from '../../db/tenancy.ts'
 import { taskQueue } from '../../domain/process-names.ts'
 import { createLinks } from '../../integrations/links.ts'
+import { sealedPayloads } from '../../integrations/payload-codec.ts'
+import type { Sealing } from '../../integrations/sealing.ts'
 import { createStripe } from '../../integrations/stripe-client.ts'
 import { processStarter, temporalClient } from '../../integrations/temporal.ts'
 import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
@@ -27,12 +33,17 @@ import { stackSecrets } from '../../scripts/stack/secrets.ts'
 import { productVariables, sandboxSettings } from '../../scripts/stack/variables.ts'
 import { createStory, type Story } from '../../scripts/story/client.ts'
 import { activityDependencies } from '../../worker/dependencies.ts'
+import { openSealing } from '../../worker/sealing.ts'
 import { createTestDatabase } from './database.ts'
 import { makeKey, makeProgramme } from './factories.ts'
 import { suiteFacts, takeNamespace } from './suite.ts'
 
 export interface Product {
+  /** As the owner of the tables: to set up and to look. */
   db: Db
+  /** As the API has it. */
+  tenancy: Tenancy
+  sealing: Sealing
   databaseUrl: string
   config: Config
   /** The environment from which a child process would read the same settings. */
@@ -88,13 +99,26 @@ export async function startProduct(): Promise<Product> {
     secrets,
   )
   const config = readConfig(variables)
+  await guardTables(database.db)
+  await storeContextKey(database.db, secrets.contextSecret)
+  await storeLogin(database.db, processLogin(secrets.contextSecret))
   await makeProgramme(database.db)
-  const temporal = temporalClient(config.temporal)
-  const server = await serveApi({ config, db: database.db, temporal })
+  const { sealing, close: closeKeys } = openSealing(config, () => {})
+  const tenancy = openTenancy({
+    ...config.database,
+    vault: sealing.vault,
+    applicationName: 'tributary-test-api',
+    role: processRoles.api,
+    onError: () => {},
+  })
+  const temporal = temporalClient(config.temporal, sealing.payloadCodec)
+  const server = await serveApi({ config, tenancy, temporal })
   const workers = new Set<TestWorker>()
   const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     db: database.db,
+    tenancy,
+    sealing,
     databaseUrl: database.url,
     config,
     variables,
@@ -105,7 +129,7 @@ export async function startProduct(): Promise<Product> {
     owner: await makeKey(database.db, null),
     second: await makeKey(database.db, null),
     async startWorker() {
-      const worker = await runWorker({ config, temporal, bundle })
+      const worker = await runWorker({ config, temporal, sealing, bundle })
       workers.add(worker)
       return worker
     },
@@ -115,16 +139,22 @@ export async function startProduct(): Promise<Product> {
       await new Promise((resolve) => server.close(resolve))
       await sandbox.close()
       await temporal.connection.close()
+      await closeKeys()
+      await tenancy.close()
       await database.drop()
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-async function serveApi(parts: { config: Config; db: Db; temporal: Client }): Promise<Server> {
-  const { config, db, temporal } = parts
+async function serveApi(parts: {
+  config: Config
+  tenancy: Tenancy
+  temporal: Client
+}): Promise<Server> {
+  const { config, tenancy, temporal } = parts
   const app = createApp({
-    db,
+    tenancy,
     temporal,
     processes: processStarter(temporal),
     links: createLinks(config.api),
@@ -135,6 +165,7 @@ async function serveApi(parts: { config: Config; db: Db; temporal: Client }): Pr
       keyMode: 'test',
       linkSecret: config.api.linkSecret,
       applicationsPerMinute: config.api.applicationsPerMinute,
+      quotas: config.api.quotas,
       stripeWebhookSecrets: config.stripe.webhookSecrets,
       stripeThinWebhookSecrets: config.stripe.thinWebhookSecrets,
       docusignWebhookSecrets: config.docusign.webhookSecrets,
@@ -161,17 +192,23 @@ export function quietRuntime(): void {
 async function runWorker(parts: {
   config: Config
   temporal: Client
+  sealing: Sealing
   bundle: string
 }): Promise<TestWorker> {
   quietRuntime()
-  const { config, temporal, bundle } = parts
+  const { config, temporal, sealing, bundle } = parts
   const connection = await NativeConnection.connect({ address: config.temporal.address })
-  const { deps, close } = activityDependencies(config, temporal, () => {})
+  const { deps, close } = activityDependencies(config, {
+    client: temporal,
+    vault: sealing.vault,
+    onDatabaseError: () => {},
+  })
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue,
     workflowBundle: { codePath: bundle },
+    dataConverter: sealedPayloads(sealing.payloadCodec),
     activities: createActivities(deps),
     stickyQueueScheduleToStartTimeout: '3 seconds',
   })

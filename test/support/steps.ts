@@ -32,7 +32,11 @@ export function asSteps(deps: ActivityDeps): Activities {
 
 export async function startSteps(): Promise<Steps> {
   const product = await startProduct()
-  const { deps, close } = activityDependencies(product.config, product.temporal, () => {})
+  const { deps, close } = activityDependencies(product.config, {
+    client: product.temporal,
+    vault: product.sealing.vault,
+    onDatabaseError: () => {},
+  })
   return {
     ...product,
     deps,

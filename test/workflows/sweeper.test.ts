@@ -23,7 +23,7 @@ async function round(standIns: StandIns): Promise<string[]> {
   return worker.steps()
 }
 
-const all = ['sweep', 'mirrorBalance', 'bookBalance']
+const all = ['sweep', 'mirrorBalance', 'bookBalance', 'signAuditHeads']
 
 describe('a round of the sweeper', () => {
   it('looks at the balance after all that needs no vendor', async () => {
@@ -32,6 +32,10 @@ describe('a round of the sweeper', () => {
 
   it('asks a vendor that is away once, books what is told already, and ends well', async () => {
     expect(await round({ mirrorBalance: away })).toEqual(all)
+  })
+
+  it('ends well where the audit trail cannot be signed', async () => {
+    expect(await round({ signAuditHeads: away })).toEqual(all)
   })
 
   it('ends well where the books refuse what was told, and leaves that to the next one', async () => {

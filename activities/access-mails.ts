@@ -1,0 +1,50 @@
+/** Mails about access. The API writes them with what they tell of; each round sends what waits. */
+import { listWaitingMails, markMailSent, removeStaleAccess } from '../db/people/mails.ts'
+import { type MailContent, mails } from '../integrations/email-templates.ts'
+import { VendorError } from '../integrations/vendor-error.ts'
+import type { ActivityDeps } from './deps.ts'
+import { notify } from './notices.ts'
+
+const mailsAtOnce = 50
+
+type Deps = Pick<ActivityDeps, 'db' | 'mailer' | 'links'>
+type WaitingMail = Awaited<ReturnType<typeof listWaitingMails>>[number]
+
+function contentOf(mail: WaitingMail, links: Deps['links']): MailContent {
+  const { name: member, subjectId } = mail
+  switch (mail.kind) {
+    case 'member_invitation': {
+      const inviteUrl = links.memberInvitationUrl(links.memberInvitationToken(subjectId))
+      return mails.memberInvitation({
+        member,
+        company: mail.organisation ?? 'Tributary',
+        inviteUrl,
+      })
+    }
+    case 'password_reset': {
+      const resetUrl = links.passwordResetUrl(links.passwordResetToken(subjectId))
+      return mails.passwordReset({ member, resetUrl })
+    }
+    case 'access_changed':
+      return mails.accessChanged({ member, what: mail.what })
+  }
+}
+
+/**
+ * Sends what waits, oldest first. An address that is refused for good stops nobody else's mail; a
+ * server that does not take mails leaves the rest to the next round, and stops no other work.
+ */
+export async function sendAccessMails(deps: Deps): Promise<void> {
+  for (const mail of await listWaitingMails(deps.db, mailsAtOnce)) {
+    const { id, kind, recipient } = mail
+    try {
+      const notice = { kind, subjectId: id, recipient, occurrence: '' }
+      await notify(deps, notice, contentOf(mail, deps.links))
+    } catch (error) {
+      if (!(error instanceof VendorError)) throw error
+      if (error.failure !== 'rejected') break
+    }
+    await markMailSent(deps.db, id)
+  }
+  await removeStaleAccess(deps.db)
+}

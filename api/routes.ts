@@ -1,0 +1,66 @@
+/** Every route of the API, capability by capability. */
+import { accessRoutes } from './access.ts'
+import { adjustmentRoutes } from './adjustments.ts'
+import { apiKeyRoutes } from './api-keys.ts'
+import { approvalRoutes } from './approvals.ts'
+import { auditRoutes } from './audit.ts'
+import { catalogRoutes } from './catalog.ts'
+import { commissionRoutes } from './commission.ts'
+import { customerPeopleRoutes } from './customers-people.ts'
+import type { ApiDeps } from './deps.ts'
+import { healthRoutes } from './health.ts'
+import { invitationRoutes } from './invitations.ts'
+import { memberRoutes } from './members.ts'
+import { onboardingRoutes } from './onboarding.ts'
+import { partnerLinkRoutes } from './partner-links.ts'
+import { partnerMoveRoutes } from './partner-moves.ts'
+import { partnerRoutes } from './partners.ts'
+import { passkeyRoutes } from './passkeys.ts'
+import { passwordRoutes } from './passwords.ts'
+import { payoutRoutes } from './payouts.ts'
+import { provisioningRoutes } from './provisioning.ts'
+import type { Route } from './route.ts'
+import { secondFactorRoutes } from './second-factors.ts'
+import { sessionRoutes } from './sessions.ts'
+import { settlementRoutes } from './settlement.ts'
+import { signInOidcRoutes } from './sign-in-oidc.ts'
+import { simulationRoutes } from './simulations.ts'
+import { statementRoutes } from './statements.ts'
+import { customerRoutes, subscriptionRoutes } from './subscriptions.ts'
+import { tierRoutes } from './tiers.ts'
+import { webhookRoutes } from './webhooks.ts'
+
+/** Fixed paths stand before those with parameters. */
+export function allRoutes(deps: ApiDeps): Route[] {
+  return [
+    ...onboardingRoutes(deps),
+    ...partnerRoutes(),
+    ...partnerMoveRoutes(),
+    ...provisioningRoutes(deps),
+    ...catalogRoutes(),
+    ...partnerLinkRoutes(),
+    ...customerRoutes(),
+    ...subscriptionRoutes(deps),
+    ...commissionRoutes(),
+    ...settlementRoutes(deps),
+    ...statementRoutes(),
+    ...payoutRoutes(),
+    ...tierRoutes(),
+    ...adjustmentRoutes(),
+    ...approvalRoutes(),
+    ...simulationRoutes(),
+    ...accessRoutes(),
+    ...invitationRoutes(deps),
+    ...apiKeyRoutes(deps),
+    ...customerPeopleRoutes(deps),
+    ...signInOidcRoutes(deps),
+    ...sessionRoutes(deps),
+    ...secondFactorRoutes(deps),
+    ...passkeyRoutes(deps),
+    ...passwordRoutes(deps),
+    ...memberRoutes(deps),
+    ...auditRoutes(),
+    ...webhookRoutes(deps),
+    ...healthRoutes(deps),
+  ]
+}

@@ -1,0 +1,175 @@
+/**
+ * What each level may see and change, table by table: roles, grants and policies are made of this
+ * declaration after every migration. A table that is not in it does not compile.
+ */
+import type { DB } from './schema.ts'
+
+export type Verb = 'select' | 'insert' | 'update' | 'delete'
+
+/** Levels that people and their programs have, and the two that come before one has a level. */
+export type PartnerRole = 'master_reseller' | 'reseller' | 'subreseller'
+export type GuardedLevel = PartnerRole | 'super_admin' | 'customer' | 'intake' | 'sign_in'
+
+/**
+ * Whose the rows are.
+ * - `shared`: everybody's to read, at every level.
+ * - `tree`: of a partner, seen by it and those above it; stamped with partner_id, reseller_id and
+ *   master_id.
+ * - `own`: of an organisation, seen by itself alone; partner_id, and the customer where it has one.
+ * - `terms`: everybody's, or of the partner in owner_id and those above it.
+ * - `application`: of an applicant, seen by the master reseller that decides.
+ * - `keyed`: of the one whose repeated requests they are.
+ * - `inner`: the platform's, seen by the super admin at most.
+ */
+export type GuardKind = 'shared' | 'tree' | 'own' | 'terms' | 'application' | 'keyed' | 'inner'
+
+export interface TableGuard {
+  kind: GuardKind
+  /** What levels may change, of their own rows; reading follows from the kind. */
+  may?: Partial<Record<GuardedLevel, Verb[]>>
+  /** The column that holds the partner, where it is not partner_id. */
+  partner?: string
+  /** The column that holds the customer, where people of customers see rows too. */
+  customer?: string
+  /** The column that holds the application. */
+  application?: string
+  /** Read or written by functions that run as the owner. */
+  definer?: true
+}
+
+const insert: Verb[] = ['insert']
+const change: Verb[] = ['insert', 'update']
+const everyVerb: Verb[] = ['select', 'insert', 'update', 'delete']
+const partners = (verbs: Verb[]) => ({
+  master_reseller: verbs,
+  reseller: verbs,
+  subreseller: verbs,
+})
+const everyone = (verbs: Verb[]) => ({ super_admin: verbs, ...partners(verbs), customer: verbs })
+/** A request of anybody, also of one who has not signed in. */
+const anybody = (verbs: Verb[]) => ({ ...everyone(verbs), intake: verbs, sign_in: verbs })
+const lookedUp = { sign_in: ['select'] } satisfies TableGuard['may']
+const atTheDoor = { ...lookedUp, intake: ['select'] } satisfies TableGuard['may']
+
+/** What people sign in with is nobody's but the door's. */
+const people: TableGuard = { kind: 'inner', may: { sign_in: everyVerb } }
+const books: TableGuard = { kind: 'inner', may: { super_admin: insert } }
+
+export const tableGuards: Record<keyof DB, TableGuard> = {
+  accessMails: {
+    kind: 'inner',
+    may: { ...everyone(insert), sign_in: everyVerb },
+  },
+  accountingPeriods: { kind: 'shared', may: { super_admin: change } },
+  accruals: { kind: 'tree' },
+  adjustments: { kind: 'tree', may: { super_admin: insert } },
+  agreements: { kind: 'application', application: 'application_id' },
+  apiKeys: {
+    kind: 'own',
+    customer: 'customer_id',
+    may: { ...everyone(change), sign_in: ['select', 'insert', 'update'] },
+  },
+  approvals: { kind: 'inner', may: { super_admin: change } },
+  applicationEvents: {
+    kind: 'application',
+    application: 'application_id',
+    may: { intake: insert },
+  },
+  applications: { kind: 'application', application: 'id', may: { intake: insert } },
+  auditDailyChains: { kind: 'inner' },
+  auditDailyHeads: { kind: 'inner' },
+  auditEvents: { kind: 'tree', definer: true },
+  auditHeads: { kind: 'inner', definer: true },
+  auditPending: { kind: 'inner' },
+  clawbacks: { kind: 'tree' },
+  closingAccruals: { kind: 'tree' },
+  closingClawbacks: { kind: 'tree' },
+  commissionBands: { kind: 'shared' },
+  commissionRules: { kind: 'terms' },
+  contextKeys: { kind: 'inner' },
+  currencies: { kind: 'shared' },
+  customers: {
+    kind: 'tree',
+    customer: 'id',
+    may: { super_admin: ['update'], ...partners(change), ...lookedUp },
+  },
+  dataKeys: { kind: 'inner', may: { super_admin: change } },
+  decisionNotes: {
+    kind: 'application',
+    application: 'application_id',
+    may: { super_admin: insert, master_reseller: insert },
+  },
+  disputes: { kind: 'tree' },
+  documents: { kind: 'inner' },
+  featurePackages: { kind: 'shared', may: { super_admin: change, ...lookedUp } },
+  fxRates: { kind: 'shared' },
+  idempotencyKeys: { kind: 'keyed', may: anybody(everyVerb) },
+  invitations: {
+    kind: 'own',
+    may: { super_admin: change, ...partners(change), sign_in: ['select', 'update'] },
+  },
+  ledgerAccounts: books,
+  ledgerBalances: { kind: 'inner', may: { super_admin: change } },
+  ledgerJournals: books,
+  ledgerPostings: books,
+  ledgerSeals: { kind: 'inner' },
+  ledgerUnchecked: { kind: 'inner', may: { super_admin: ['insert', 'delete'] } },
+  linePayments: { kind: 'tree' },
+  lineReversals: { kind: 'tree' },
+  members: {
+    kind: 'own',
+    customer: 'customer_id',
+    may: { ...everyone(change), sign_in: ['select', 'insert', 'update'] },
+  },
+  memberInvitations: {
+    kind: 'own',
+    customer: 'customer_id',
+    may: { ...everyone(change), sign_in: ['select', 'update'] },
+  },
+  notices: { kind: 'inner', may: { super_admin: insert, ...partners(insert), sign_in: insert } },
+  oidcSignIns: people,
+  passkeyChallenges: people,
+  passkeys: people,
+  passwordResets: people,
+  people,
+  recoveryCodes: people,
+  // A trigger ends them, as the owner, when their member is disabled.
+  sessions: { ...people, definer: true },
+  signInLimits: people,
+  partnerAncestry: {
+    kind: 'inner',
+    definer: true,
+    may: { super_admin: ['insert', 'update', 'delete'], ...lookedUp },
+  },
+  partnerLinks: { kind: 'tree', may: { super_admin: ['update'], ...partners(change) } },
+  partnerMoves: { kind: 'own', may: { super_admin: insert } },
+  partnerPlaces: { kind: 'inner', definer: true, may: { super_admin: insert, ...lookedUp } },
+  partnerStatusChanges: { kind: 'own', definer: true },
+  partnerTiers: { kind: 'tree', may: { super_admin: ['insert', 'update', 'delete'] } },
+  partners: {
+    kind: 'tree',
+    partner: 'id',
+    definer: true,
+    may: { super_admin: ['update'], ...atTheDoor },
+  },
+  payments: { kind: 'tree', customer: 'customer_id' },
+  payoutAccounts: { kind: 'application', application: 'application_id' },
+  payoutAttempts: { kind: 'tree' },
+  payouts: { kind: 'tree' },
+  programmes: { kind: 'shared', may: { super_admin: change } },
+  // Functions of the owner take from it, exactly.
+  rateLimits: { kind: 'inner', definer: true },
+  settlementRuns: { kind: 'inner', may: { super_admin: insert } },
+  statements: { kind: 'tree' },
+  stripeMirror: { kind: 'inner' },
+  stripeTxns: { kind: 'inner' },
+  subscriptions: {
+    kind: 'tree',
+    customer: 'customer_id',
+    may: { super_admin: ['update'], ...partners(insert), ...lookedUp },
+  },
+  tenants: { kind: 'tree', may: { super_admin: ['update'] } },
+  tiers: { kind: 'shared', may: { super_admin: change } },
+  verificationEvents: { kind: 'inner' },
+  webhookEvents: { kind: 'inner', may: { intake: ['select', 'insert'] } },
+}

@@ -1,0 +1,71 @@
+/** What takes two persons: one proposes it, another signs exactly what was proposed. */
+import type { ErrorCode } from './errors.ts'
+import type { TierName } from './tiers.ts'
+
+export const approvalKinds = ['manual_entry', 'tier_override'] as const
+export type ApprovalKind = (typeof approvalKinds)[number]
+
+/** `expired` is a proposal that nobody decided in time. */
+export const approvalStatuses = [
+  'proposed',
+  'approved',
+  'rejected',
+  'withdrawn',
+  'expired',
+] as const
+export type ApprovalStatus = (typeof approvalStatuses)[number]
+
+/** An entry in the books of a partner; a negative amount takes from it. */
+export interface EntryProposal {
+  kind: 'manual_entry'
+  amountMinor: bigint
+  currency: string
+  happenedAt: Date
+}
+
+/** A tier that no review decided; it holds until its end, or for good. */
+export interface OverrideProposal {
+  kind: 'tier_override'
+  tier: TierName
+  until: Date | null
+}
+
+export type Proposal = (EntryProposal | OverrideProposal) & {
+  id: string
+  concernedId: string
+  reason: string
+}
+
+/** Everything that is signed, in one form: its hash is the signature's subject. */
+export function proposalText(proposal: Proposal): string {
+  const { id, kind, concernedId, reason } = proposal
+  const terms =
+    proposal.kind === 'manual_entry'
+      ? [proposal.amountMinor.toString(), proposal.currency, proposal.happenedAt.toISOString()]
+      : [proposal.tier, proposal.until?.toISOString() ?? null]
+  return JSON.stringify([kind, id, concernedId, reason, ...terms])
+}
+
+export type Verdict = 'approved' | 'rejected' | 'withdrawn'
+
+/** Why a member may not decide like this, or null. */
+export function decisionRefusal(
+  proposal: { status: ApprovalStatus; proposedBy: string; payloadHash: string },
+  decision: {
+    verdict: Verdict
+    memberId: string
+    /** Whether it is the proposer under another membership. */
+    samePerson: boolean
+    payloadHash?: string | undefined
+  },
+): ErrorCode | null {
+  if (proposal.status === 'expired') return 'gone'
+  if (proposal.status !== 'proposed') return 'already_decided'
+  const proposed = decision.memberId === proposal.proposedBy
+  if (decision.verdict === 'withdrawn') return proposed ? null : 'forbidden'
+  if (proposed || decision.samePerson) return 'second_person_required'
+  if (decision.verdict === 'approved' && decision.payloadHash !== proposal.payloadHash) {
+    return 'payload_changed'
+  }
+  return null
+}

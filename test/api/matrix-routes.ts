@@ -1,0 +1,237 @@
+/** For every route, what it shows or changes, and how to ask it about a thing of somebody. */
+import type { Permission } from '../../api/policies.ts'
+import { applicationStatuses } from '../../domain/onboarding.ts'
+import type { Json } from './kit.ts'
+import { maySee, type Thing, type ThingKind, type Viewer } from './matrix-world.ts'
+import { settledPeriod } from './world.ts'
+
+/** Ids that are good for everybody who may do it at all. */
+export interface Known {
+  featurePackage: string
+  parent: string
+}
+
+export interface Line {
+  /** Of a route without an id: whose rows it lists, and the things that its filters name. */
+  list?: ThingKind
+  filters?: Record<string, ThingKind>
+  /** What a list cannot do without, or its other ways to be asked. */
+  queries?: string[]
+  /** The answer is a file of rows. */
+  file?: true
+  /** Of which kind the id is that it takes, in the path or in the body. */
+  about?: ThingKind
+  body?(id: string, known: Known): Json
+  /** Who acts on a thing, where seeing it does not suffice. */
+  reaches?(viewer: Viewer, thing: Thing): boolean
+  /** How it answers about what is not there; 404 unless it is named in a body. */
+  absent?: number
+  /** Of routes that are open, where a key is looked at: what it has to be good for. */
+  permission?: Permission
+  /** It takes no id and shows nothing of anybody, or only of the one who asks. */
+  without?: string
+}
+
+const ofOwnOrganisation = (viewer: Viewer, { place, customer }: Thing) =>
+  viewer.place === place && viewer.customer === customer
+const ofOwnCustomers = (viewer: Viewer, { place }: Thing) =>
+  viewer.level !== 'customer' && viewer.place === place
+const below = (viewer: Viewer, thing: Thing) =>
+  maySee(viewer, thing) && viewer.place !== thing.place
+
+const hash = 'a'.repeat(64)
+const reason = 'for the matrix'
+const earnings: Pick<Line, 'filters' | 'queries'> = {
+  filters: { partner: 'partner' },
+  queries: [`period=${settledPeriod}`],
+}
+const onlyOwn = 'of the one who asks'
+
+const ofPlatform: Record<string, Line> = {
+  'GET /v1/adjustments': { list: 'adjustment' },
+  'GET /v1/adjustments/:id': { about: 'adjustment' },
+  'POST /v1/adjustments': {
+    about: 'partner',
+    body: (partner) => ({ partner, amount: 100, currency: 'USD', reason }),
+    absent: 422,
+  },
+  'GET /v1/approvals': { list: 'approval', queries: ['status=proposed', 'kind=manual_entry'] },
+  'GET /v1/approvals/:id': { about: 'approval' },
+  'POST /v1/approvals/:id/approve': { about: 'approval', body: () => ({ payload_hash: hash }) },
+  'POST /v1/approvals/:id/reject': { about: 'approval', body: () => ({ reason }) },
+  'POST /v1/approvals/:id/withdraw': { about: 'approval' },
+  'GET /v1/audit-events': {
+    list: 'auditEvent',
+    filters: { subject: 'customer', actor: 'apiKey' },
+    queries: ['kind=customer', 'action=system'],
+  },
+  'GET /v1/audit-events/export': { file: true, queries: ['format=jsonl', 'format=csv'] },
+  'GET /v1/settlement-runs': { list: 'settlementRun', queries: [`period=${settledPeriod}`] },
+  'POST /v1/settlement-runs': { without: 'a period is nobody’s' },
+  'GET /v1/settlement-runs/:id': { about: 'settlementRun' },
+  'POST /v1/settlement-runs/:id/review': {
+    about: 'settlementRun',
+    body: () => ({ totals_hash: hash }),
+  },
+  'POST /v1/settlement-runs/:id/release': {
+    about: 'settlementRun',
+    body: () => ({ totals_hash: hash }),
+  },
+}
+
+const ofPartners: Record<string, Line> = {
+  'GET /v1/partners': { list: 'partner' },
+  'GET /v1/partners/:id': { about: 'partner' },
+  'POST /v1/partners/:id/suspend': { about: 'partner', body: () => ({ reason }), reaches: below },
+  'POST /v1/partners/:id/activate': { about: 'partner', body: () => ({ reason }), reaches: below },
+  'POST /v1/partners/:id/tier-override': {
+    about: 'partner',
+    body: () => ({ tier: 'gold', reason }),
+  },
+  'GET /v1/partners/:id/moves': {
+    about: 'partner',
+    reaches: (viewer, { place }) => viewer.place === null || viewer.place === place,
+  },
+  'POST /v1/partners/:id/moves': { about: 'partner', body: (_, { parent }) => ({ parent }) },
+  'GET /v1/tenants': { list: 'tenant' },
+  'GET /v1/tenants/:id': { about: 'tenant' },
+  'POST /v1/tenants/:id/retry': { about: 'tenant' },
+  'GET /v1/tiers': { without: 'the tiers of the programme are everybody’s' },
+  'GET /v1/tiers/changes': { list: 'tierChange' },
+  'GET /v1/accruals': { list: 'accrual', ...earnings },
+  'GET /v1/accruals/:id/why': { about: 'accrual' },
+  'GET /v1/clawbacks': { list: 'clawback', ...earnings },
+  'GET /v1/statements': { list: 'statement', ...earnings },
+  'GET /v1/statements/:id': { about: 'statement' },
+  'GET /v1/statements/:id/pdf': { about: 'statement' },
+  'GET /v1/statements/:id/csv': { about: 'statement' },
+  'GET /v1/payouts': { list: 'payout', ...earnings },
+  'GET /v1/payouts/:id': { about: 'payout' },
+  'POST /v1/simulations': { without: 'a scenario has partners of its own' },
+}
+
+const ofSales: Record<string, Line> = {
+  'GET /v1/packages': { list: 'featurePackage' },
+  'GET /v1/packages/:id': { about: 'featurePackage' },
+  'POST /v1/packages': { without: 'the catalog is everybody’s' },
+  'GET /v1/links': { list: 'link' },
+  'GET /v1/links/:id': { about: 'link' },
+  'POST /v1/links': { without: onlyOwn },
+  'GET /v1/customers': { list: 'customer' },
+  'GET /v1/customers/:id': { about: 'customer' },
+  'POST /v1/customers': {
+    about: 'link',
+    body: (link) => ({ name: 'Ada', email: 'ada@customer.example', link }),
+    reaches: ofOwnCustomers,
+    absent: 422,
+  },
+  'POST /v1/customers/:id/members': {
+    about: 'customer',
+    body: () => ({ name: 'Ada', email: 'ada@customer.example' }),
+    reaches: ofOwnCustomers,
+  },
+  'POST /v1/customers/:id/api-keys': {
+    about: 'customer',
+    body: () => ({ label: 'matrix' }),
+    reaches: ofOwnCustomers,
+  },
+  'GET /v1/subscriptions': { list: 'subscription' },
+  'GET /v1/subscriptions/:id': { about: 'subscription' },
+  'POST /v1/subscriptions': {
+    about: 'customer',
+    body: (customer, { featurePackage }) => ({ customer, package: featurePackage }),
+    reaches: ofOwnCustomers,
+  },
+  'GET /v1/applications': { list: 'application', queries: [`status=${applicationStatuses[0]}`] },
+  'POST /v1/applications': { without: 'whoever applies names a parent that it knows' },
+  'GET /v1/applications/:id': { about: 'application', permission: 'applications.read' },
+  'GET /v1/applications/:id/verification': {
+    about: 'application',
+    permission: 'applications.read',
+  },
+  'POST /v1/applications/:id/decision': {
+    about: 'application',
+    body: () => ({ decision: 'reject', reason }),
+  },
+}
+
+const ofAccess: Record<string, Line> = {
+  'GET /v1/me': { without: onlyOwn },
+  'GET /v1/api-keys': { list: 'apiKey' },
+  'GET /v1/api-keys/:id': { about: 'apiKey' },
+  'POST /v1/api-keys': { without: onlyOwn },
+  'POST /v1/api-keys/:id/roll': {
+    about: 'apiKey',
+    body: () => ({ grace_seconds: 3_600 }),
+    reaches: ofOwnOrganisation,
+  },
+  'POST /v1/api-keys/report-leak': { without: 'the key itself is all that it takes' },
+  'DELETE /v1/api-keys/:id': { about: 'apiKey', reaches: ofOwnOrganisation },
+  'GET /v1/members': { list: 'member' },
+  'GET /v1/members/:id': { about: 'member' },
+  'PATCH /v1/members/:id': {
+    about: 'member',
+    body: () => ({ role: 'viewer' }),
+    reaches: ofOwnOrganisation,
+  },
+  'GET /v1/member-invitations': { list: 'memberInvitation' },
+  'POST /v1/member-invitations': { without: onlyOwn },
+  'DELETE /v1/member-invitations/:id': { about: 'memberInvitation', reaches: ofOwnOrganisation },
+  'POST /v1/member-invitations/accept': { without: 'the token is all that it takes' },
+  'POST /v1/invitations/accept': { without: 'the token is all that it takes' },
+}
+
+const without = (reason: string, routes: string): Record<string, Line> =>
+  Object.fromEntries(
+    routes
+      .trim()
+      .split('\n')
+      .map((route) => [route.trim(), { without: reason }]),
+  )
+
+/** What is done with a cookie instead of a key. */
+const ofPeople = without(
+  'by the session of a person',
+  `POST /v1/sessions
+  GET /v1/sessions
+  DELETE /v1/sessions
+  DELETE /v1/sessions/:id
+  GET /v1/sessions/current
+  DELETE /v1/sessions/current
+  POST /v1/sessions/current/totp
+  POST /v1/sessions/current/step-up
+  POST /v1/sessions/current/passkey
+  POST /v1/sessions/current/passkey/options
+  GET /v1/passkeys
+  POST /v1/passkeys
+  POST /v1/passkeys/options
+  DELETE /v1/passkeys/:id
+  GET /v1/second-factors
+  POST /v1/second-factors/totp
+  POST /v1/second-factors/totp/confirm
+  DELETE /v1/second-factors/totp
+  POST /v1/second-factors/recovery-codes
+  POST /v1/passwords`,
+)
+
+const ofNobody = without(
+  'before anybody is known',
+  `POST /v1/password-resets
+  POST /v1/password-resets/confirm
+  GET /v1/sign-in/oidc
+  GET /v1/sign-in/oidc/callback
+  POST /v1/webhooks/stripe
+  POST /v1/webhooks/stripe-thin
+  POST /v1/webhooks/docusign
+  GET /healthz
+  GET /readyz`,
+)
+
+export const matrix: Record<string, Line> = {
+  ...ofPlatform,
+  ...ofPartners,
+  ...ofSales,
+  ...ofAccess,
+  ...ofPeople,
+  ...ofNobody,
+}

@@ -1,0 +1,208 @@
+/**
+ * Two masters, resellers, a reseller below a reseller and customers, with a row of everybody in
+ * every table that belongs to somebody. Whose each row is, is said here again, by what the row is
+ * about and never by what is stamped on it.
+ */
+import { randomUUIDv7 } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Db } from '../../db/database.ts'
+import { type GuardKind, tableGuards } from '../../db/guards.ts'
+import {
+  fillWorld,
+  issueStatements,
+  makeWorld,
+  type PlaceName,
+  placeNames,
+  sees,
+  settledPeriod,
+  type World,
+} from '../api/world.ts'
+import {
+  makeApplication,
+  makeKey,
+  makeLink,
+  makeOrder,
+  makePayoutAccount,
+} from '../support/factories.ts'
+
+export const snake = (name: string) =>
+  name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+export const tablesOf = (...kinds: GuardKind[]): string[] =>
+  Object.entries(tableGuards)
+    .filter(([, guard]) => kinds.includes(guard.kind))
+    .map(([name]) => snake(name))
+    .sort()
+
+/** Of whom a row is, where the row itself does not name its partner. */
+const byWhatItIsAbout: Record<string, string> = {
+  partners: 'own.id',
+  line_reversals: '(select partner_id from line_payments where id = own.line_payment_id)',
+  disputes: '(select partner_id from payments where id = own.payment_id)',
+  payout_attempts: `(select statements.partner_id from payouts
+    join statements on statements.id = payouts.statement_id where payouts.id = own.payout_id)`,
+  clawbacks: '(select partner_id from accruals where id = own.accrual_id)',
+  payouts: '(select partner_id from statements where id = own.statement_id)',
+  closing_clawbacks: '(select partner_id from closing_accruals where id = own.closing_accrual_id)',
+  commission_rules: `coalesce(own.partner_id,
+    (select partner_id from partner_links where id = own.link_id))`,
+  applications: 'own.parent_id',
+  api_keys: '(select partner_id from members where id = own.member_id)',
+}
+const ofApplication = '(select parent_id from applications where id = own.application_id)'
+for (const name of tablesOf('application')) byWhatItIsAbout[name] ??= ofApplication
+
+/** Of which customer a row is, for the tables in which people of customers see rows. */
+const customerOf: Record<string, string> = {
+  customers: 'own.id',
+  api_keys: '(select customer_id from members where id = own.member_id)',
+}
+
+/** Kinds of tables whose rows are nobody's in particular. */
+const common = ['shared', 'inner']
+
+export interface OwnedRow {
+  place: string
+  partner: string | null
+  customer: string | null
+  /** Written before its partner stood anywhere: nobody was above it. */
+  early: boolean
+}
+
+/** Every row of a table, by where it lies, as the owner of the tables sees it. */
+export async function rowsOf(db: Db, table: string): Promise<OwnedRow[]> {
+  const guard = Object.entries(tableGuards).find(([name]) => snake(name) === table)?.[1]
+  const partner =
+    byWhatItIsAbout[table] ?? (common.includes(guard?.kind ?? '') ? 'null' : 'own.partner_id')
+  const customer = customerOf[table] ?? (guard?.customer ? 'own.customer_id' : 'null::uuid')
+  const early = table === 'audit_events' ? `own.kind = 'partner' and own.verb = 'created'` : 'false'
+  const { rows } = await sql<OwnedRow>`
+    select own.ctid::text as place, ${sql.raw(partner)} as partner,
+      ${sql.raw(customer)} as customer, ${sql.raw(early)} as early
+    from ${sql.table(table)} own`.execute(db)
+  return rows
+}
+
+export interface IsolationWorld extends World {
+  /** A customer of each, with a member and a key of its own. */
+  customers: Record<PlaceName, string>
+}
+
+export async function makeIsolationWorld(db: Db): Promise<IsolationWorld> {
+  const world = await makeWorld(db)
+  await makeKey(db, null)
+  await fillWorld(db, world)
+  await issueStatements(db)
+  const customers = {} as Record<PlaceName, string>
+  for (const name of placeNames) {
+    const { id } = world[name]
+    await makeLink(db, id)
+    await makePayoutAccount(db, id)
+    await makeApplication(db, { parentId: id })
+    await makeOrder(db, id)
+    customers[name] = await payingCustomer(db, id)
+  }
+  for (const name of placeNames) await makeTheRest(db, { id: world[name].id, name, customers })
+  return { ...world, customers }
+}
+
+async function payingCustomer(db: Db, partnerId: string): Promise<string> {
+  const { customerId } = await db
+    .selectFrom('payments')
+    .select('customerId')
+    .where('partnerId', '=', partnerId)
+    .executeTakeFirstOrThrow()
+  if (!customerId) throw new Error('a customer paid')
+  return customerId
+}
+
+interface Owner {
+  id: string
+  name: PlaceName
+  customers: Record<PlaceName, string>
+}
+
+/** The master reseller above a partner, and the topmost reseller, by the picture of the world. */
+export const topOf = (name: PlaceName): PlaceName => (sees.north.includes(name) ? 'north' : 'south')
+
+/**
+ * Rows that take a long story to come about, written as they would end up: no trigger and no
+ * reference is looked at, but the checks of the tables are.
+ */
+async function makeTheRest(db: Db, owner: Owner): Promise<void> {
+  const { rows: places } = await sql<{ resellerId: string; masterId: string }>`
+    select reseller_id, master_id from partners where id = ${owner.id}`.execute(db)
+  const [place] = places
+  if (!place) throw new Error('the partner is there')
+  const stamps = sql`${owner.id}::uuid, ${place.resellerId}::uuid, ${place.masterId}::uuid`
+  const stamped = sql`partner_id, reseller_id, master_id`
+  const [period, key, customer] = [settledPeriod, randomUUIDv7(), owner.customers[owner.name]]
+  const some = (table: string, column = 'id') =>
+    sql`(select ${sql.ref(column)} from ${sql.table(table)} where partner_id = ${owner.id} limit 1)`
+  const member = sql`(select id from members where partner_id = ${owner.id} limit 1)`
+  const application = sql`(select id from applications where parent_id = ${owner.id} limit 1)`
+  const rule = sql`(select id from commission_rules limit 1)`
+  const reversal = sql`(select reversal.id from line_reversals reversal
+    join line_payments line on line.id = reversal.line_payment_id
+    where line.partner_id = ${owner.id} limit 1)`
+  const [closing, customerMember] = [randomUUIDv7(), randomUUIDv7()]
+  const statements = [
+    sql`insert into disputes (vendor_dispute_id, payment_id, amount_minor, status, opened_at,
+      ${stamped}) values (${key}, ${some('payments')}, 1, 'open', now(), ${stamps})`,
+    sql`insert into adjustments (currency, amount_minor, reason, happened_at, period, ${stamped})
+      values ('USD', 1, 'test', now(), ${period}, ${stamps})`,
+    sql`insert into closing_accruals (id, kind, rule_id, period, currency, amount_minor, metric,
+      ${stamped}) values (${closing}, 'bonus', ${rule}, ${period}, 'USD', 100, 1, ${stamps})`,
+    sql`insert into closing_clawbacks (closing_accrual_id, line_reversal_id, currency,
+      amount_minor, period, ${stamped})
+      values (${closing}, ${reversal}, 'USD', 1, ${period}, ${stamps})`,
+    sql`insert into payout_attempts (payout_id, attempt_no, idempotency_key, request, ${stamped})
+      values (${some('payouts')}, 77, ${key}, '{}', ${stamps})`,
+    sql`insert into invitations (partner_id, name, email, token_hash, expires_at)
+      values (${owner.id}, 'Guest', ${`${key}@partner.example`}, sha256(${key}::bytea), now())`,
+    sql`insert into member_invitations (partner_id, name, email, role, token_hash, invited_by,
+      expires_at) values (${owner.id}, 'Guest', ${`${key}@partner.example`}, 'viewer',
+      sha256(${key}::bytea), ${member}, now())`,
+    sql`insert into partner_status_changes (partner_id, status, reason, level, changed_by)
+      values (${owner.id}, 'active', 'test', 'super_admin', 'test')`,
+    sql`insert into partner_moves (partner_id, parent_id, effective_from)
+      values (${owner.id}, ${owner.id}, now())`,
+    sql`insert into commission_rules (programme_id, version, depth, rate_num, rate_den, valid,
+      code, partner_id, owner_id) select programme_id, 1, 0, 1, 100, '(,)', ${key}, ${owner.id},
+      ${owner.id} from commission_rules limit 1`,
+    sql`insert into members (id, partner_id, customer_id, name, email, role)
+      values (${customerMember}, ${owner.id}, ${customer}, 'Buyer', ${`${key}@b.example`},
+      'owner')`,
+    sql`insert into api_keys (member_id, partner_id, customer_id, label, prefix, last_four,
+      secret_hash, scopes, expires_at) values (${customerMember}, ${owner.id}, ${customer}, 'test',
+      'trib_test_sk_', 'xxxx', sha256(${key}::bytea), '{}', now())`,
+    ...['agreements', 'decision_notes', 'application_events', 'payout_accounts'].map((table) =>
+      partsOfApplication(table, { application, member, master: place.masterId, key }),
+    ),
+  ]
+  await db.transaction().execute(async (trx) => {
+    await sql`set local session_replication_role = replica`.execute(trx)
+    for (const statement of statements) await statement.execute(trx)
+  })
+}
+
+function partsOfApplication(
+  table: string,
+  parts: { application: unknown; member: unknown; master: string; key: string },
+) {
+  const { application, member, master, key } = parts
+  const whose = sql`${application}, ${master}::uuid`
+  switch (table) {
+    case 'agreements':
+      return sql`insert into agreements (application_id, master_id, attempt, terms_version)
+        values (${whose}, 1, '1')`
+    case 'decision_notes':
+      return sql`insert into decision_notes (application_id, master_id, member_id, decision, reason,
+        effective_from) values (${whose}, ${member}, 'approve', 'test', now())`
+    case 'application_events':
+      return sql`insert into application_events (application_id, master_id, entry_key, stage, actor,
+        what) values (${whose}, ${key}, 'screening', 'test', 'test')`
+    default:
+      return sql`insert into payout_accounts (application_id, master_id) values (${whose})`
+  }
+}
