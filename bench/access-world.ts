@@ -9,6 +9,7 @@ import { type NewPartner, recordPartner } from '../db/partners.ts'
 import { getProgramme, recordProgramme } from '../db/programmes.ts'
 import type { ContextLevel, TenantContext } from '../db/tenancy.ts'
 import { demoProgramme } from '../scripts/stack/programme.ts'
+import { sealedText } from './accruals-world.ts'
 
 const masters = 10
 const resellersOfMaster = 20
@@ -128,9 +129,9 @@ async function makeCustomers(
       select row_number() over () - 1 as no, * from unnest(
         ${columns(({ id }) => id)}::uuid[], ${columns(({ resellerId }) => resellerId)}::uuid[],
         ${columns(({ masterId }) => masterId)}::uuid[]) of (id, reseller_id, master_id))
-    insert into customers (partner_id, reseller_id, master_id, name, email)
-    select seller.id, seller.reseller_id, seller.master_id, 'Customer ' || customer.no,
-      'customer@customer.example'
+    insert into customers (partner_id, reseller_id, master_id, name_sealed, email_sealed)
+    select seller.id, seller.reseller_id, seller.master_id, ${sql.lit(sealedText)}::bytea,
+      ${sql.lit(sealedText)}::bytea
     from generate_series(1, ${rows}::integer) customer (no)
     join seller on seller.no = (hashint8(customer.no)::bigint & 2147483647) % ${sellers.length}
     order by customer.no`.execute(trx)

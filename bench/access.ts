@@ -11,6 +11,7 @@ import {
 import { type Db, openDatabase, serverVersion } from '../db/database.ts'
 import { migrate } from '../db/migrations.ts'
 import { processRoles } from '../db/roles.ts'
+import { temporaryVault } from '../db/sealed-fields.ts'
 import { openTenancy } from '../db/tenancy.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../scripts/launch/databases.ts'
 import type { Progress } from '../scripts/launch/progress.ts'
@@ -36,7 +37,8 @@ export async function benchAccess(options: AccessBench) {
   const login = processLogin(secret)
   await createDatabase(serverUrl, name)
   const url = databaseUrl(serverUrl, name)
-  const pool = { poolSize: clients, applicationName: 'tributary-bench', onError: () => {} }
+  const vault = temporaryVault()
+  const pool = { poolSize: clients, applicationName: 'tributary-bench', vault, onError: () => {} }
   const { db: owner, close } = openDatabase({ ...pool, url })
   const role = processRoles.api
   const tenancy = openTenancy({ ...pool, url: urlFor(url, login), role, contextSecret: secret })

@@ -16,6 +16,8 @@ export interface WorldSize {
 }
 
 export const linesOfInvoice = 2
+/** As long as a name that is sealed; nothing here opens it. */
+export const sealedText = `\\x${'5a'.repeat(64)}`
 const products = 10
 const paidFrom = '2026-10-01T00:00:00Z'
 
@@ -47,10 +49,10 @@ async function makePartners(trx: Trx, programmeId: string, { partners }: WorldSi
     alter table bench.partners add primary key (no);`.execute(trx)
   await sql`
     insert into partners (id, programme_id, name, level, type, status, country, website,
-      contact_name, contact_email)
+      contact_name_sealed, contact_email_sealed)
     select id, ${programmeId}, 'Partner ' || no,
       case when is_master then 'master_reseller' else 'reseller' end, 'white_label', 'active',
-      'US', 'https://partner.example', 'Contact', 'partner@partner.example'
+      'US', 'https://partner.example', 'sealed', 'sealed'
     from bench.partners`.execute(trx)
   await sql`
     insert into partner_ancestry (partner_id, ancestor_id, depth, valid)
@@ -155,8 +157,8 @@ async function makeInvoices(trx: Trx, { lines, partners }: WorldSize) {
     update bench.lines line set tax = case when taxed then net * 19 / 100 else 0 end
     from bench.invoices invoice where invoice.no = line.invoice_no`.execute(trx)
   await sql`
-    insert into customers (id, partner_id, name, email)
-    select customer_id, partner_id, 'Customer ' || no, 'customer@customer.example'
+    insert into customers (id, partner_id, name_sealed, email_sealed)
+    select customer_id, partner_id, ${sql.lit(sealedText)}::bytea, ${sql.lit(sealedText)}::bytea
     from bench.invoices`.execute(trx)
   await sql`
     insert into subscriptions (id, customer_id, partner_id, feature_package_id, status)

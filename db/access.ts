@@ -6,6 +6,7 @@ import type { ActorLevel, PartnerStatus } from '../domain/partners.ts'
 import { covers } from '../domain/scopes.ts'
 import type { Db, Trx } from './database.ts'
 import type { Quota } from './limits.ts'
+import { mailboxIndex, openedField, openedFields, sealedFields } from './personal-fields.ts'
 
 /** Who makes a request: a member, through one of its keys or a session. */
 export interface Principal {
@@ -66,7 +67,7 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Princip
       'apiKeys.id as keyId',
       'apiKeys.scopes',
       'members.id as memberId',
-      'members.name as memberName',
+      openedField('members', 'name').as('memberName'),
       'members.role',
       'members.partnerId',
       'members.customerId',
@@ -130,16 +131,23 @@ export interface NewMember {
 
 /** Inserts a person; the same e-mail address at the same organisation is the same person. */
 export async function recordMember(trx: Trx, member: NewMember): Promise<string> {
+  const { name, email, ...kept } = member
+  const { id: proposedId, partnerId } = kept
   await trx
     .insertInto('members')
-    .values({ role: 'owner', ...member })
+    .values({
+      role: 'owner',
+      ...kept,
+      ...sealedFields('members', { id: proposedId, organisation: partnerId }, { name, email }),
+      emailIndex: mailboxIndex(email),
+    })
     .onConflict((conflict) => conflict.constraint('members_once').doNothing())
     .execute()
   const { id } = await trx
     .selectFrom('members')
     .select('id')
-    .where('email', '=', member.email)
-    .where(sql<boolean>`partner_id is not distinct from ${member.partnerId}`)
+    .where('emailIndex', '=', mailboxIndex(email))
+    .where(sql<boolean>`partner_id is not distinct from ${partnerId}`)
     .where(sql<boolean>`customer_id is not distinct from ${member.customerId ?? null}`)
     .executeTakeFirstOrThrow()
   return id
@@ -149,7 +157,8 @@ export async function recordMember(trx: Trx, member: NewMember): Promise<string>
 export async function listPlatformMembers(db: Db) {
   return db
     .selectFrom('members')
-    .select(['id', 'name', 'email'])
+    .select('id')
+    .select(openedFields('members'))
     .where('partnerId', 'is', null)
     .orderBy('id')
     .execute()
@@ -192,10 +201,14 @@ export interface NewInvitation {
  * that was withdrawn holds again. What was taken up stays as it is.
  */
 export async function recordInvitation(trx: Trx, invitation: NewInvitation): Promise<void> {
-  const { expiresAt } = invitation
+  const { name, email, ...kept } = invitation
+  const { id, partnerId, expiresAt } = kept
   await trx
     .insertInto('invitations')
-    .values(invitation)
+    .values({
+      ...kept,
+      ...sealedFields('invitations', { id, organisation: partnerId }, { name, email }),
+    })
     .onConflict((conflict) =>
       conflict
         .column('partnerId')
@@ -209,6 +222,7 @@ export async function findInvitationOf(db: Db, partnerId: string) {
   return db
     .selectFrom('invitations')
     .selectAll()
+    .select(openedFields('invitations'))
     .where('partnerId', '=', partnerId)
     .executeTakeFirst()
 }
@@ -224,6 +238,7 @@ export async function takeInvitation(
   const invitation = await trx
     .selectFrom('invitations')
     .selectAll()
+    .select(openedFields('invitations'))
     .where('tokenHash', '=', tokenHash)
     .forUpdate()
     .executeTakeFirst()

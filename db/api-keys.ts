@@ -4,6 +4,7 @@ import { DomainError } from '../domain/errors.ts'
 import type { Principal } from './access.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { openedField } from './personal-fields.ts'
 
 /** Whose keys: of a customer, of its partner, or of the platform. */
 export type KeyOwner = Pick<Principal, 'partnerId' | 'customerId'>
@@ -166,7 +167,8 @@ export async function listLeakedKeys(db: Db, limit: number) {
 /** Who is told about a key: its member, and the owners of the organisation. */
 export async function listKeyOwners(db: Db, id: string) {
   const { rows } = await sql<{ id: string; name: string; email: string }>`
-    select member.id, member.name, member.email
+    select member.id, ${openedField('members', 'name', 'member')} as name,
+      ${openedField('members', 'email', 'member')} as email
     from members member
     join api_keys key on key.id = ${id}
       and key.partner_id is not distinct from member.partner_id

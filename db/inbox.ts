@@ -1,8 +1,10 @@
 /** The durable inbox of vendor events, and the notices that went out. */
+import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Vendor } from '../domain/process-names.ts'
 import type { Db, Trx } from './database.ts'
+import { openedFields, sealedFields } from './personal-fields.ts'
 
 export interface IncomingEvent {
   vendor: Vendor
@@ -136,17 +138,22 @@ export interface Notice {
 
 /** Claims a mail; `sent` tells that it went out before. */
 export async function recordNotice(trx: Trx | Db, notice: Notice) {
-  const occurrence = notice.occurrence ?? ''
+  const { kind, subjectId, occurrence = '', recipient } = notice
+  const id = randomUUIDv7()
   await trx
     .insertInto('notices')
-    .values({ ...notice, occurrence })
+    .values({
+      ...{ id, kind, subjectId, occurrence },
+      ...sealedFields('notices', { id }, { recipient }),
+    })
     .onConflict((conflict) => conflict.columns(['kind', 'subjectId', 'occurrence']).doNothing())
     .execute()
   const row = await trx
     .selectFrom('notices')
-    .select(['id', 'recipient', 'sentAt'])
-    .where('kind', '=', notice.kind)
-    .where('subjectId', '=', notice.subjectId)
+    .select(['id', 'sentAt'])
+    .select(openedFields('notices'))
+    .where('kind', '=', kind)
+    .where('subjectId', '=', subjectId)
     .where('occurrence', '=', occurrence)
     .executeTakeFirstOrThrow()
   return { id: row.id, recipient: row.recipient, sent: row.sentAt !== null }

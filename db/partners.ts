@@ -6,6 +6,7 @@ import type { TierName } from '../domain/tiers.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { placeBelow } from './partner-places.ts'
+import { openedFields, sealedFields } from './personal-fields.ts'
 import { holdsNow } from './tiers.ts'
 
 const partnerColumns = [
@@ -18,8 +19,6 @@ const partnerColumns = [
   'partners.status',
   'partners.country',
   'partners.website',
-  'partners.contactName',
-  'partners.contactEmail',
   'partners.createdAt',
   'partners.activatedAt',
 ] as const
@@ -31,6 +30,7 @@ function partnerQuery(db: Db) {
       join.onRef('held.partnerId', '=', 'partners.id').on(holdsNow),
     )
     .select([...partnerColumns, 'held.tier as tier'])
+    .select(openedFields('partners'))
 }
 
 export type PartnerRow = Awaited<ReturnType<typeof getPartner>>
@@ -81,10 +81,17 @@ export interface NewPartner {
 
 /** Inserts the organisation, its place in the tree and its first tier; repeating it is harmless. */
 export async function recordPartner(trx: Trx, partner: NewPartner): Promise<void> {
-  const { parentId, tier, effectiveFrom, ...columns } = partner
+  const { parentId, tier, effectiveFrom, contactName, contactEmail, ...columns } = partner
+  const { id } = columns
+  const contact = { contactName, contactEmail }
   const inserted = await trx
     .insertInto('partners')
-    .values({ ...columns, parentId, status: 'approved' })
+    .values({
+      ...columns,
+      parentId,
+      ...sealedFields('partners', { id, organisation: id }, contact),
+      status: 'approved',
+    })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .executeTakeFirst()

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { HoldReason, PayoutStatus } from '../domain/payouts.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { openedFields } from './personal-fields.ts'
 
 export interface NewPayout {
   statementId: string
@@ -221,9 +222,8 @@ export async function listUnannouncedPayouts(db: Db, page: { runId: string; size
       'statements.documentNumber',
       'statements.sealNumber',
       'statements.sealHash',
-      'partners.contactName',
-      'partners.contactEmail',
     ])
+    .select(openedFields('partners'))
     .where('payouts.runId', '=', page.runId)
     .where('payouts.status', '=', 'paid')
     .where((eb) =>

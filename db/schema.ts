@@ -18,9 +18,9 @@ export interface AccessMailsTable {
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
   kind: 'member_invitation' | 'password_reset' | 'access_changed'
-  name: string
+  nameSealed: Buffer
   partnerId: string | null
-  recipient: string
+  recipientSealed: Buffer
   sentAt: Timestamp | null
   subjectId: string
   what: Defaulted<string>
@@ -122,8 +122,8 @@ export interface ApplicationsTable {
   closedAt: Timestamp | null
   companyName: string
   companyNormalized: string
-  contactEmail: string
-  contactName: string
+  contactEmailSealed: Buffer
+  contactNameSealed: Buffer
   country: string
   dueAt: Timestamp | null
   id: Defaulted<string>
@@ -319,11 +319,11 @@ export interface CurrenciesTable {
 
 export interface CustomersTable {
   createdAt: Defaulted<Timestamp>
-  email: string
+  emailSealed: Buffer
   id: Defaulted<string>
   linkId: string | null
   masterId: Defaulted<string>
-  name: string
+  nameSealed: Buffer
   partnerId: string
   resellerId: Defaulted<string>
   vendorCustomerId: string | null
@@ -422,10 +422,10 @@ export interface InvitationsTable {
   acceptedAt: Timestamp | null
   acceptedOperationId: string | null
   createdAt: Defaulted<Timestamp>
-  email: string
+  emailSealed: Buffer
   expiresAt: Timestamp
   id: Defaulted<string>
-  name: string
+  nameSealed: Buffer
   partnerId: string
   revokedAt: Timestamp | null
   tokenHash: Buffer
@@ -527,11 +527,12 @@ export interface MemberInvitationsTable {
   acceptedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
   customerId: string | null
-  email: string
+  emailIndex: Buffer
+  emailSealed: Buffer
   expiresAt: Timestamp
   id: Defaulted<string>
   invitedBy: string
-  name: string
+  nameSealed: Buffer
   partnerId: string | null
   revokedAt: Timestamp | null
   role: 'owner' | 'admin' | 'finance' | 'viewer'
@@ -542,9 +543,10 @@ export interface MembersTable {
   createdAt: Defaulted<Timestamp>
   customerId: string | null
   disabledAt: Timestamp | null
-  email: string
+  emailIndex: Buffer
+  emailSealed: Buffer
   id: Defaulted<string>
-  name: string
+  nameSealed: Buffer
   partnerId: string | null
   role: Defaulted<'owner' | 'admin' | 'finance' | 'viewer'>
   status: Defaulted<'active' | 'disabled'>
@@ -556,7 +558,7 @@ export interface NoticesTable {
   id: Defaulted<string>
   kind: string
   occurrence: Defaulted<string>
-  recipient: string
+  recipientSealed: Buffer
   sentAt: Timestamp | null
   subjectId: string
 }
@@ -630,8 +632,8 @@ export interface PartnerTiersTable {
 
 export interface PartnersTable {
   activatedAt: Timestamp | null
-  contactEmail: string
-  contactName: string
+  contactEmailSealed: Buffer
+  contactNameSealed: Buffer
   country: string
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
@@ -746,7 +748,8 @@ export interface PayoutsTable {
 
 export interface PeopleTable {
   createdAt: Defaulted<Timestamp>
-  email: string
+  emailIndex: Buffer
+  emailSealed: Buffer
   id: Defaulted<string>
   oidcIssuer: string | null
   oidcSubject: string | null

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { type Db, inTransaction, type Trx } from './database.ts'
 import { buildSchema } from './migrations.ts'
+import { sealingWith, temporaryVault } from './sealed-fields.ts'
 
 class RolledBack extends Error {}
 
@@ -18,7 +19,7 @@ export async function withScratchSchema<T>(db: Db, work: (trx: Trx) => Promise<T
       await sql`create schema ${schema}`.execute(trx)
       await sql`set local search_path to ${schema}, public`.execute(trx)
       await buildSchema(trx)
-      done.result = await work(trx)
+      done.result = await sealingWith(temporaryVault(), () => work(trx))
       throw new RolledBack()
     })
   } catch (error) {

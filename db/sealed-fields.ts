@@ -3,6 +3,8 @@
  * queries name them like any other column. What is sealed opens only in the row and column, and for
  * the organisation, that it was sealed for.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { createHmac, randomBytes } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import type pg from 'pg'
 
@@ -92,11 +94,51 @@ function sealedValue(value: unknown): { place: FieldPlace; bytes: Buffer } | und
   return { place: { organisation, table, column, row }, bytes: value.subarray(end) }
 }
 
+const instead = new AsyncLocalStorage<FieldVault>()
+
+/** Has all queries of this work seal and open with another vault than that of their connection. */
+export function sealingWith<T>(vault: FieldVault, work: () => Promise<T>): Promise<T> {
+  return instead.run(vault, work)
+}
+
+/**
+ * A vault for rows that nobody keeps: it remembers the texts and gives out random bytes for them,
+ * so that no key is made for organisations that never were.
+ */
+export function temporaryVault(): FieldVault {
+  const texts = new Map<string, string>()
+  const indexKey = randomBytes(32)
+  const nameOf = ({ organisation, table, column, row }: FieldPlace, bytes: Uint8Array) =>
+    JSON.stringify([organisation, table, column, row, Buffer.from(bytes).toString('hex')])
+  return {
+    async sealMany(given) {
+      return given.map(({ place, text }) => {
+        const bytes = randomBytes(16)
+        texts.set(nameOf(place, bytes), text)
+        return bytes
+      })
+    },
+    async openMany(sealedTexts) {
+      return sealedTexts.map(({ place, bytes }) => {
+        const text = texts.get(nameOf(place, bytes))
+        if (text === undefined) throw new Error('this was not sealed here')
+        return text
+      })
+    },
+    async blindIndex(text, purpose) {
+      return createHmac('sha256', indexKey)
+        .update(JSON.stringify([purpose, text]))
+        .digest()
+    },
+  }
+}
+
 export type RunQuery = (text: string, values: readonly unknown[]) => Promise<pg.QueryResult>
 
 /** The same queries, with their personal fields sealed before and opened after. */
-export function withVault(run: RunQuery, vault: FieldVault | undefined): RunQuery {
+export function withVault(run: RunQuery, usual: FieldVault | undefined): RunQuery {
   return async (text, values) => {
+    const vault = instead.getStore() ?? usual
     const result = await run(text, await sealValues(values, vault))
     await openRows(result.rows ?? [], vault)
     return result

@@ -4,17 +4,23 @@ import { DomainError } from '../domain/errors.ts'
 import type { SubscriptionStatus } from '../domain/subscriptions.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { openedField, openedFields, sealedFields } from './personal-fields.ts'
 
 export type CustomerRow = NonNullable<Awaited<ReturnType<typeof findCustomer>>>
 
+function customerQuery(db: Db) {
+  return db
+    .selectFrom('customers')
+    .select(['id', 'partnerId', 'vendorCustomerId', 'linkId', 'createdAt', 'version'])
+    .select(openedFields('customers'))
+}
+
 export async function findCustomer(db: Db, id: string) {
-  return db.selectFrom('customers').selectAll().where('id', '=', id).executeTakeFirst()
+  return customerQuery(db).where('id', '=', id).executeTakeFirst()
 }
 
 export async function listCustomers(db: Db, page: PageRequest): Promise<Page<CustomerRow>> {
-  let query = db
-    .selectFrom('customers')
-    .selectAll()
+  let query = customerQuery(db)
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
   if (page.after) query = query.where('id', '<', page.after)
@@ -32,16 +38,16 @@ export async function recordCustomer(
     linkId?: string | null
   },
 ): Promise<CustomerRow> {
+  const { name, email, ...kept } = customer
   await trx
     .insertInto('customers')
-    .values(customer)
+    .values({
+      ...kept,
+      ...sealedFields('customers', { id: kept.id, organisation: kept.partnerId }, { name, email }),
+    })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .execute()
-  return trx
-    .selectFrom('customers')
-    .selectAll()
-    .where('id', '=', customer.id)
-    .executeTakeFirstOrThrow()
+  return customerQuery(trx).where('id', '=', customer.id).executeTakeFirstOrThrow()
 }
 
 export async function markCustomerAtVendor(db: Db, id: string, vendorCustomerId: string) {
@@ -77,8 +83,8 @@ export async function getSubscriptionOrder(db: Db, id: string) {
     .innerJoin('featurePackages', 'featurePackages.id', 'subscriptions.featurePackageId')
     .selectAll('subscriptions')
     .select([
-      'customers.name as customerName',
-      'customers.email as customerEmail',
+      openedField('customers', 'name').as('customerName'),
+      openedField('customers', 'email').as('customerEmail'),
       'customers.vendorCustomerId',
       'featurePackages.name as packageName',
       'featurePackages.amountMinor',

@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { processLogin, storeContextKey, storeLogin } from '../db/context-keys.ts'
+import type { Database } from '../db/database.ts'
 import { migrate } from '../db/migrations.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { preferredPorts as ports } from './launch/ports.ts'
@@ -15,6 +16,7 @@ import { stackSecrets } from './stack/secrets.ts'
 import { seedPartners } from './stack/seed.ts'
 import { urlsOf } from './stack/stack.ts'
 import { productVariables, sandboxSettings } from './stack/variables.ts'
+import { keksIn, vaultsOf } from './stack/vault.ts'
 
 interface Places {
   directory: string
@@ -59,12 +61,14 @@ async function prepare({ directory, databaseUrl, temporalAddress }: Places): Pro
   writeFileSync(join(directory, 'product.env'), lines.join(''), ownerOnly)
   const settings = JSON.stringify(sandboxSettings(ports.api, secrets))
   writeFileSync(join(directory, 'sandbox.json'), settings, ownerOnly)
-  await withDatabase(databaseUrl, async ({ db }) => {
-    await migrate(db)
+  const keks = keksIn(directory)
+  const work = async ({ db }: Database) => {
+    await migrate(db, vaultsOf(keks))
     await storeContextKey(db, secrets.contextSecret)
     await storeLogin(db, processLogin(secrets.contextSecret))
     await seedPlatform(db, directory)
-  })
+  }
+  await withDatabase(databaseUrl, work, keks)
 }
 
 async function run(input: CommandInput): Promise<number> {

@@ -13,6 +13,7 @@ import { outwardId, uuidOf } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { openDevDatabase, withDatabase } from './stack/database.ts'
+import { keksOf } from './stack/keks.ts'
 
 interface Reason {
   sentences: string[]
@@ -121,7 +122,7 @@ async function run({ env, args, progress, print }: CommandInput): Promise<number
   if (!id) throw new CommandError('name the id: npm run explain -- ID', 2)
   const database = await openDevDatabase(env, progress)
   try {
-    const reason = await withDatabase(database.url, ({ db }) => explain(db, id))
+    const reason = await withDatabase(database.url, ({ db }) => explain(db, id), keksOf(env))
     if (!reason) throw new CommandError(`there is no ${id} in these books`, 1)
     const { sentences, data } = reason
     print({ sentence: sentences.join(' '), data }, () => sentences.join('\n'))

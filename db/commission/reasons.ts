@@ -4,6 +4,7 @@ import type { AccrualFacts } from '../../domain/commission-reasons.ts'
 import type { Rate } from '../../domain/money.ts'
 import type { Db } from '../database.ts'
 import { nameOrFormer } from '../partner-places.ts'
+import { openedField } from '../personal-fields.ts'
 import type { StoredRule } from './rules.ts'
 
 /** Everything that made an accrual: its event, base, rule, rate, rounding and what came back. */
@@ -19,7 +20,7 @@ export async function getAccrualReasons(db: Db, id: string) {
     .selectAll('accruals')
     .select([
       nameOrFormer.as('partnerName'),
-      'customers.name as customerName',
+      openedField('customers', 'name').as('customerName'),
       'partnerLinks.code as linkCode',
       'linePayments.paidAt',
       'linePayments.vendorLineId',

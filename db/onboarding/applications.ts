@@ -5,6 +5,7 @@ import type { ApplicationStage, ApplicationStatus, NextActor } from '../../domai
 import type { PartnerLevel, PartnerType } from '../../domain/partners.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
+import { openedField, openedFields, sealedFields } from '../personal-fields.ts'
 
 export interface NewApplication {
   id: string
@@ -22,9 +23,16 @@ export interface NewApplication {
 
 /** Inserts the form as it was sent; the same id is the same form. */
 export async function recordApplication(trx: Trx, application: NewApplication): Promise<void> {
+  const { contactName, contactEmail, ...columns } = application
+  const { id } = columns
+  const contact = { contactName, contactEmail }
   const inserted = await trx
     .insertInto('applications')
-    .values({ ...application, nextActor: 'system' })
+    .values({
+      ...columns,
+      ...sealedFields('applications', { id, organisation: id }, contact),
+      nextActor: 'system',
+    })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .executeTakeFirst()
@@ -49,6 +57,7 @@ function applicationQuery(db: Db) {
     .leftJoin('payoutAccounts', 'payoutAccounts.applicationId', 'applications.id')
     .selectAll('applications')
     .select(['agreements.status as agreementStatus', 'payoutAccounts.status as verificationStatus'])
+    .select(openedFields('applications'))
 }
 
 export type ApplicationRow = Awaited<ReturnType<typeof getApplication>>
@@ -169,7 +178,7 @@ export async function getDecisionNote(db: Db, id: string) {
     .innerJoin('members', 'members.id', 'decisionNotes.memberId')
     .leftJoin('partners', 'partners.id', 'members.partnerId')
     .selectAll('decisionNotes')
-    .select(['members.name as memberName', 'partners.level as memberLevel'])
+    .select([openedField('members', 'name').as('memberName'), 'partners.level as memberLevel'])
     .where('decisionNotes.id', '=', id)
     .executeTakeFirstOrThrow()
 }

@@ -1,9 +1,17 @@
 /** Persons and their passwords; a person is known by its address in small letters. */
+import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
 import type { MemberRole, MemberStatus } from '../../domain/members.ts'
 import type { ActorLevel } from '../../domain/partners.ts'
 import type { Db, Trx } from '../database.ts'
+import {
+  mailboxIndex,
+  mailboxOf,
+  openedField,
+  openedFields,
+  sealedFields,
+} from '../personal-fields.ts'
 import { endSessionsOf } from './sessions.ts'
 
 export type PersonRow = NonNullable<Awaited<ReturnType<typeof findPerson>>>
@@ -12,6 +20,7 @@ export async function findPerson(db: Db, email: string) {
   return db
     .selectFrom('people')
     .selectAll()
+    .select(openedFields('people'))
     .select((eb) => [
       eb
         .selectFrom('passkeys')
@@ -19,7 +28,7 @@ export async function findPerson(db: Db, email: string) {
         .whereRef('passkeys.personId', '=', 'people.id')
         .as('passkeys'),
     ])
-    .where('email', '=', sql<string>`lower(${email})`)
+    .where('emailIndex', '=', mailboxIndex(email))
     .executeTakeFirst()
 }
 
@@ -43,10 +52,10 @@ export async function listMemberships(db: Db, email: string): Promise<Membership
       'members.partnerId',
       'members.customerId',
       'members.role',
-      'members.name',
+      openedField('members', 'name').as('name'),
       'partners.level as partnerLevel',
     ])
-    .where(sql<boolean>`lower(members.email) = lower(${email})`)
+    .where('members.emailIndex', '=', mailboxIndex(email))
     .where('members.status', '=', 'active' satisfies MemberStatus)
     .where(sql<boolean>`partners.status is distinct from 'terminated'`)
     .orderBy('members.id')
@@ -59,15 +68,18 @@ export async function listMemberships(db: Db, email: string): Promise<Membership
 
 /** Inserts a person at its first credential; the same address is the same person. */
 export async function recordPerson(db: Db, email: string): Promise<string> {
+  const proposedId = randomUUIDv7()
+  const emailIndex = mailboxIndex(email)
+  const sealed = sealedFields('people', { id: proposedId }, { email: mailboxOf(email) })
   await db
     .insertInto('people')
-    .values({ email: sql<string>`lower(${email})` })
-    .onConflict((conflict) => conflict.column('email').doNothing())
+    .values({ id: proposedId, ...sealed, emailIndex })
+    .onConflict((conflict) => conflict.column('emailIndex').doNothing())
     .execute()
   const { id } = await db
     .selectFrom('people')
     .select('id')
-    .where('email', '=', sql<string>`lower(${email})`)
+    .where('emailIndex', '=', emailIndex)
     .executeTakeFirstOrThrow()
   return id
 }
@@ -152,7 +164,8 @@ export async function lockReset(trx: Trx, tokenHash: Buffer) {
   const row = await trx
     .selectFrom('passwordResets')
     .innerJoin('people', 'people.id', 'passwordResets.personId')
-    .select(['passwordResets.id', 'people.id as personId', 'people.email'])
+    .select(['passwordResets.id', 'people.id as personId'])
+    .select(openedFields('people'))
     .where('tokenHash', '=', tokenHash)
     .where('usedAt', 'is', null)
     .where('expiresAt', '>', sql<Date>`clock_timestamp()`)

@@ -1,6 +1,8 @@
 /** Mails about access: written with what they tell of, sent by the sweeper, kept for a while. */
+import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Db, Trx } from '../database.ts'
+import { openedFields, sealedFields } from '../personal-fields.ts'
 
 export interface AccessMail {
   kind: 'member_invitation' | 'password_reset' | 'access_changed'
@@ -12,14 +14,21 @@ export interface AccessMail {
 }
 
 export async function recordAccessMail(trx: Trx, mail: AccessMail): Promise<void> {
-  await trx.insertInto('accessMails').values(mail).execute()
+  const { recipient, name, ...kept } = mail
+  const id = randomUUIDv7()
+  const row = { id, organisation: mail.partnerId }
+  await trx
+    .insertInto('accessMails')
+    .values({ ...kept, id, ...sealedFields('accessMails', row, { recipient, name }) })
+    .execute()
 }
 
 export async function listWaitingMails(db: Db, limit: number) {
   return db
     .selectFrom('accessMails')
     .leftJoin('partners', 'partners.id', 'accessMails.partnerId')
-    .selectAll('accessMails')
+    .select(['accessMails.id', 'accessMails.kind', 'accessMails.subjectId', 'accessMails.what'])
+    .select(openedFields('accessMails'))
     .select('partners.name as organisation')
     .where('sentAt', 'is', null)
     .orderBy('accessMails.id')

@@ -4,6 +4,7 @@ import { DomainError } from '../../domain/errors.ts'
 import type { MemberRole, MemberStatus } from '../../domain/members.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
+import { mailboxIndex, openedFields, sealedFields } from '../personal-fields.ts'
 
 /** An organisation whose people they are: a customer, its partner, or the platform. */
 export interface Organisation {
@@ -11,16 +12,7 @@ export interface Organisation {
   customerId: string | null
 }
 
-const memberColumns = [
-  'id',
-  'name',
-  'email',
-  'role',
-  'status',
-  'createdAt',
-  'disabledAt',
-  'version',
-] as const
+const memberColumns = ['id', 'role', 'status', 'createdAt', 'disabledAt', 'version'] as const
 
 /** The platform sees everybody's members, and keeps its own. */
 const isOf = ({ partnerId, customerId }: Organisation) =>
@@ -34,6 +26,7 @@ export async function findMember(db: Db, organisation: Organisation, id: string)
   return db
     .selectFrom('members')
     .select(memberColumns)
+    .select(openedFields('members'))
     .where('id', '=', id)
     .where(isOf(organisation))
     .executeTakeFirst()
@@ -47,6 +40,7 @@ export async function listMembers(
   let query = db
     .selectFrom('members')
     .select(memberColumns)
+    .select(openedFields('members'))
     .where(isOf(organisation))
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
@@ -101,8 +95,6 @@ const invitationColumns = [
   'id',
   'partnerId',
   'customerId',
-  'name',
-  'email',
   'role',
   'invitedBy',
   'expiresAt',
@@ -117,6 +109,7 @@ export async function findMemberInvitation(db: Db, organisation: Organisation, i
   return db
     .selectFrom('memberInvitations')
     .select(invitationColumns)
+    .select(openedFields('memberInvitations'))
     .where('id', '=', id)
     .where(isOf(organisation))
     .executeTakeFirst()
@@ -130,6 +123,7 @@ export async function listMemberInvitations(
   let query = db
     .selectFrom('memberInvitations')
     .select(invitationColumns)
+    .select(openedFields('memberInvitations'))
     .where(isOf(organisation))
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
@@ -153,21 +147,22 @@ export interface NewMemberInvitation extends Organisation {
  */
 export async function recordMemberInvitation(
   trx: Trx,
-  { lifeSeconds, ...invitation }: NewMemberInvitation,
+  { lifeSeconds, name, email, ...invitation }: NewMemberInvitation,
 ): Promise<{ isNew: boolean }> {
-  const { id, email } = invitation
+  const { id, partnerId } = invitation
+  const emailIndex = mailboxIndex(email)
   const member = await trx
     .selectFrom('members')
     .select('id')
     .where(isOf(invitation))
-    .where(sql<boolean>`lower(email) = lower(${email})`)
+    .where('emailIndex', '=', emailIndex)
     .executeTakeFirst()
   if (member) throw new DomainError('conflict', 'this address is a member already')
   await trx
     .updateTable('memberInvitations')
     .set({ revokedAt: sql<Date>`clock_timestamp()` })
     .where(isOf(invitation))
-    .where(sql<boolean>`lower(email) = lower(${email})`)
+    .where('emailIndex', '=', emailIndex)
     .where('id', '<>', id)
     .where('acceptedAt', 'is', null)
     .where('revokedAt', 'is', null)
@@ -176,6 +171,8 @@ export async function recordMemberInvitation(
     .insertInto('memberInvitations')
     .values({
       ...invitation,
+      ...sealedFields('memberInvitations', { id, organisation: partnerId }, { name, email }),
+      emailIndex,
       expiresAt: sql<Date>`clock_timestamp() + make_interval(secs => ${lifeSeconds})`,
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
@@ -210,6 +207,7 @@ export async function takeMemberInvitation(
   const found = await trx
     .selectFrom('memberInvitations')
     .select([...invitationColumns, holds.as('holds')])
+    .select(openedFields('memberInvitations'))
     .where('tokenHash', '=', tokenHash)
     .forUpdate()
     .executeTakeFirst()
@@ -223,13 +221,17 @@ export async function takeMemberInvitation(
     .where('id', '=', found.id)
     .execute()
   const { partnerId, customerId, name, email, role } = found
-  const member = { id: memberId, partnerId, customerId, name, email, role }
+  const kept = { id: memberId, partnerId, customerId, role }
   const inserted = await trx
     .insertInto('members')
-    .values(member)
+    .values({
+      ...kept,
+      ...sealedFields('members', { id: memberId, organisation: partnerId }, { name, email }),
+      emailIndex: mailboxIndex(email),
+    })
     .onConflict((conflict) => conflict.constraint('members_once').doNothing())
     .returning('id')
     .executeTakeFirst()
   if (!inserted) throw new DomainError('gone', 'you are a member already')
-  return member
+  return { ...kept, name, email }
 }

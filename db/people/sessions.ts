@@ -13,6 +13,7 @@ import type { ActorLevel, PartnerStatus } from '../../domain/partners.ts'
 import { standing } from '../access.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
+import { openedField } from '../personal-fields.ts'
 
 export type EndReason =
   | 'signed_out'
@@ -74,7 +75,7 @@ export async function findSession(db: Db, tokenHash: Buffer): Promise<Session | 
     .select([
       'sessions.id',
       'sessions.memberId',
-      'members.name as memberName',
+      openedField('members', 'name').as('memberName'),
       'members.role',
       'members.partnerId',
       'members.customerId',
@@ -84,7 +85,7 @@ export async function findSession(db: Db, tokenHash: Buffer): Promise<Session | 
       'partners.status as partnerStatus',
       'partners.level as partnerLevel',
       'sessions.personId',
-      'people.email',
+      openedField('people', 'email').as('email'),
       sql<boolean>`people.password_hash is not null`.as('hasPassword'),
       sql<boolean>`people.totp_confirmed_at is not null`.as('hasTotp'),
       sql<number>`(select count(*)::int from passkeys where person_id = people.id)`.as('passkeys'),

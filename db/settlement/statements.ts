@@ -5,6 +5,7 @@ import type { EarningsFilter } from '../commission/accruals.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
 import { nameOrFormer } from '../partner-places.ts'
+import { openedField } from '../personal-fields.ts'
 
 export interface DraftStatement {
   runId: string
@@ -130,6 +131,7 @@ export async function listStatementLines(
   statement: { partnerId: string; period: string; currency: string },
 ) {
   const { partnerId, period, currency } = statement
+  const customerName = openedField('customers', 'name', 'customer')
   const { rows } = await sql<{
     kind: StatementLineKind
     id: string
@@ -141,7 +143,7 @@ export async function listStatementLines(
     amount: bigint
     note: string | null
   }>`
-    select 'accrual' as kind, accrual.id, line.paid_at as at, customer.name as customer,
+    select 'accrual' as kind, accrual.id, line.paid_at as at, ${customerName} as customer,
       payment.vendor_invoice_id as invoice, accrual.depth, accrual.base_minor as base,
       accrual.amount_minor as amount, null as note
     from accruals accrual
@@ -151,7 +153,7 @@ export async function listStatementLines(
     where accrual.partner_id = ${partnerId} and accrual.period = ${period}
       and accrual.currency = ${currency}
     union all
-    select 'clawback', back.id, reversal.happened_at, customer.name, payment.vendor_invoice_id,
+    select 'clawback', back.id, reversal.happened_at, ${customerName}, payment.vendor_invoice_id,
       accrual.depth, reversal.base_minor, -back.amount_minor, reversal.cause
     from clawbacks back
     join accruals accrual on accrual.id = back.accrual_id

@@ -16,6 +16,7 @@ import { NotReady } from '../launch/not-ready.ts'
 import { freePort } from '../launch/ports.ts'
 import { type PostgresServer, startPostgres } from '../launch/postgres.ts'
 import type { Progress } from '../launch/progress.ts'
+import { type Keks, openVault, vaultsOf } from './vault.ts'
 
 export interface StackDatabase {
   url: string
@@ -36,6 +37,8 @@ export interface DatabaseOptions {
   name: string
   /** What the product's processes sign contexts with; their login is made of it. */
   contextSecret: string
+  /** Seals what an earlier version has written in clear. */
+  keks: Keks
   /** Allows a database host that is not this machine. */
   yes?: boolean
 }
@@ -48,7 +51,7 @@ export async function provideDatabase(options: DatabaseOptions): Promise<StackDa
   const step = options.progress.step('migrations', 'bring the database to the newest schema')
   const login = processLogin(options.contextSecret)
   const applied = await withDatabase(provided.url, async ({ db }) => {
-    const names = await migrate(db)
+    const names = await migrate(db, vaultsOf(options.keks))
     await storeContextKey(db, options.contextSecret)
     await storeLogin(db, login)
     return names
@@ -115,13 +118,19 @@ export async function openDevDatabase(env: LauncherEnvironment, progress: Progre
   throw new NotReady('there is no development database yet: run `npm run dev` once')
 }
 
-/** Opens a small pool for one piece of work. */
+/**
+ * Opens a small pool for one piece of work.
+ * @param keks for work that reads or writes personal fields.
+ */
 export async function withDatabase<T>(
   url: string,
   work: (database: Database) => Promise<T>,
+  keks?: Keks,
 ): Promise<T> {
+  const keys = keks && openVault(url, keks)
   const database = openDatabase({
     url,
+    ...(keys ? { vault: keys.vault } : {}),
     poolSize: 2,
     applicationName: 'tributary-script',
     onError: () => {},
@@ -130,6 +139,7 @@ export async function withDatabase<T>(
     return await work(database)
   } finally {
     await database.close()
+    await keys?.close()
   }
 }
 

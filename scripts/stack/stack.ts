@@ -12,6 +12,7 @@ import { provideDatabase, type StackDatabase, withDatabase } from './database.ts
 import { type StackKeys, seedPlatform } from './programme.ts'
 import { type StackSecrets, stackSecrets } from './secrets.ts'
 import { productVariables, sandboxSettings } from './variables.ts'
+import { keksIn } from './vault.ts'
 
 export interface StackOptions {
   /** Where children record themselves and log; another root than the checkout for a throwaway. */
@@ -55,7 +56,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const [database, temporal] = await startServers(options, secrets, started)
     const [keys, certificate] = await Promise.all([
-      withDatabase(database.url, ({ db }) => seedPlatform(db, directory)),
+      withDatabase(database.url, ({ db }) => seedPlatform(db, directory), keksIn(directory)),
       startSandbox(supervisor, options, secrets),
     ])
     await startProduct(supervisor, options, { database, temporal, secrets, certificate })
@@ -92,6 +93,7 @@ async function startServers(
       port: ports.postgres,
       name: `tributary_${run}`,
       contextSecret,
+      keks: keksIn(options.directory),
       ...(options.yes === undefined ? {} : { yes: options.yes }),
     }).then(keep),
     provideTemporal({

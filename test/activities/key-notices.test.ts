@@ -1,4 +1,5 @@
 /** Mails about keys: their owners are told before the end, once each time, and of every leak. */
+
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { sendKeyNotices } from '../../activities/key-notices.ts'
@@ -6,6 +7,7 @@ import { generateKey } from '../../api/keys.ts'
 import { recordApiKey, recordMember } from '../../db/access.ts'
 import { markKeyLeaked } from '../../db/api-keys.ts'
 import { inTransaction } from '../../db/database.ts'
+import { openedField } from '../../db/personal-fields.ts'
 import type { MemberRole } from '../../domain/members.ts'
 import type { Mail, Mailer } from '../../integrations/email.ts'
 import { VendorError, type VendorFailure } from '../../integrations/vendor-error.ts'
@@ -141,9 +143,11 @@ test('a refused address stops nobody, and a server that is away delays only', as
   const { ida } = await organisation()
   const key = await makeKey(ida)
   await markKeyLeaked(database.db, key.hash)
-  const { rows } = await sql<{ email: string }>`select email from members
-    where id = ${ida}`.execute(database.db)
-  const email = rows[0]?.email ?? ''
+  const { email } = await database.db
+    .selectFrom('members')
+    .select(openedField('members', 'email').as('email'))
+    .where('id', '=', ida)
+    .executeTakeFirstOrThrow()
   const away = rounds({ [email]: 'unknown' })
   await away.round()
   const back = rounds({ [email]: 'rejected' })

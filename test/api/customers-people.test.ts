@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { mailboxIndex } from '../../db/personal-fields.ts'
 import { outwardId, uuidOf } from '../../domain/ids.ts'
 import { makeOrder, unique } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
@@ -84,7 +85,7 @@ describe('a member of a customer', () => {
     ])
     const context = contextAt('reseller', world.shop.id)
     const { rows: seen } = await product.tenancy.withTenant(context, (trx) =>
-      sql`select id from members where email = ${form.email}`.execute(trx),
+      sql`select id from members where email_index = ${mailboxIndex(form.email)}`.execute(trx),
     )
     expect(seen).toEqual([])
   })

@@ -244,7 +244,7 @@ describe('a provisioning that failed', () => {
     await sql`
       with made as (
         insert into partners (programme_id, name, level, type, status, country, website,
-          contact_name, contact_email)
+          contact_name_sealed, contact_email_sealed)
         select id, ${slug} || '-' || n, 'reseller', 'franchise', 'active', 'PT', '', '', ''
         from programmes, generate_series(1, 50) n returning id, name
       )

@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { markInvitationRevoked, recordInvitation } from '../../db/access.ts'
+import { inTransaction } from '../../db/database.ts'
 import { makePartner, unique } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { type Call, clientOf, faults, type Json } from './kit.ts'
@@ -16,10 +18,12 @@ async function invite(state: 'open' | 'expired' | 'revoked' = 'open') {
   const partnerId = await makePartner(product.db)
   const token = unique('token')
   const tokenHash = createHash('sha256').update(token).digest()
-  await sql`insert into invitations (partner_id, name, email, token_hash, expires_at, revoked_at)
-    values (${partnerId}, 'Ada', 'ada@partner.example', ${tokenHash},
-      clock_timestamp() + ${state === 'expired' ? '-1 second' : '7 days'}::interval,
-      ${state === 'revoked' ? new Date() : null})`.execute(product.db)
+  const expiresAt = new Date(Date.now() + (state === 'expired' ? -1_000 : 7 * 86_400_000))
+  const ada = { id: randomUUIDv7(), partnerId, name: 'Ada', email: 'ada@partner.example' }
+  await inTransaction(product.db, async (trx) => {
+    await recordInvitation(trx, { ...ada, tokenHash, expiresAt })
+    if (state === 'revoked') await markInvitationRevoked(trx, partnerId)
+  })
   return { partnerId, token }
 }
 

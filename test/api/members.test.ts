@@ -224,9 +224,7 @@ describe('an invitation', () => {
     const newest = await invite(owner, again)
     const old = await invite(owner, form())
     await sql`update member_invitations set expires_at = now()
-      where email = (select recipient from access_mails order by id desc limit 1)`.execute(
-      product.db,
-    )
+      where id = (select subject_id from access_mails order by id desc limit 1)`.execute(product.db)
     const orphan = await invite(giver, form())
     await owner.browser.send('PATCH', memberPath(giver), { status: 'disabled' })
     for (const { token } of [withdrawn, replaced, old, orphan]) {

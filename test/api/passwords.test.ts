@@ -1,11 +1,20 @@
 /** Choosing another password, with the old one and by mail. */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { recordInvitation } from '../../db/access.ts'
+import { inTransaction } from '../../db/database.ts'
 import { createLinks } from '../../integrations/links.ts'
-import { makePartner, unique } from '../support/factories.ts'
+import { makeMember, makePartner, unique } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { type Call, clientOf, faults, type Json, withoutRequestId } from './kit.ts'
-import { enrolTotp, makeOlder, makePerson, openBrowser, password } from './people-kit.ts'
+import {
+  accessMailsTo,
+  enrolTotp,
+  makeOlder,
+  makePerson,
+  openBrowser,
+  password,
+} from './people-kit.ts'
 
 let product: Product
 let call: Call
@@ -92,11 +101,9 @@ const confirm = (token: string, chosen = better) =>
 
 /** The token of the newest reset of this address, made as the mail makes it. */
 async function tokenFor(email: string): Promise<string> {
-  const { rows } = await sql<{ id: string }>`select subject_id as id from access_mails
-    where kind = 'password_reset' and recipient = ${email} order by id desc limit 1`.execute(
-    product.db,
-  )
-  return createLinks(product.config.api).passwordResetToken(rows[0]?.id ?? '')
+  const mails = await accessMailsTo(product.db, email)
+  const newest = mails.findLast(({ kind }) => kind === 'password_reset')
+  return createLinks(product.config.api).passwordResetToken(newest?.subjectId ?? '')
 }
 
 describe('a new password by mail', () => {
@@ -106,9 +113,12 @@ describe('a new password by mail', () => {
     expect(known.status).toBe(202)
     const stranger = `${unique('nobody')}@people.example`
     expect(withoutRequestId(await ask(stranger))).toEqual(withoutRequestId(known))
-    const { rows } = await sql<{ recipient: string }>`select recipient from access_mails
+    const { rows } = await sql`select from access_mails
       where kind = 'password_reset'`.execute(product.db)
-    expect(rows).toEqual([{ recipient: email }])
+    expect([rows.length, await accessMailsTo(product.db, email)]).toMatchObject([
+      1,
+      [{ kind: 'password_reset' }],
+    ])
   })
 
   it('is chosen once, ends every session, and leaves the second factor', async () => {
@@ -125,8 +135,7 @@ describe('a new password by mail', () => {
 
   it('gives a first password to who had none', async () => {
     const email = `${unique('bare')}@people.example`
-    await sql`insert into members (partner_id, name, email)
-      values (${shop}, 'Bare', ${email})`.execute(product.db)
+    await makeMember(product.db, { partnerId: shop, role: 'viewer', email })
     await ask(email)
     expect((await confirm(await tokenFor(email))).status).toBe(200)
     expect((await browser().signIn(email, { password: better })).status).toBe(201)
@@ -136,9 +145,12 @@ describe('a new password by mail', () => {
     const token = unique('token')
     const partner = await makePartner(product.db)
     const email = `${unique('first')}@people.example`
-    const hash = createHash('sha256').update(token).digest()
-    await sql`insert into invitations (partner_id, name, email, token_hash, expires_at)
-      values (${partner}, 'Ada', ${email}, ${hash}, now() + interval '1 day')`.execute(product.db)
+    const tokenHash = createHash('sha256').update(token).digest()
+    const expiresAt = new Date(Date.now() + 86_400_000)
+    const invitation = { id: randomUUIDv7(), partnerId: partner, name: 'Ada', email }
+    await inTransaction(product.db, (trx) =>
+      recordInvitation(trx, { ...invitation, tokenHash, expiresAt }),
+    )
     const accept = (body: Json) => call('/v1/invitations/accept', { method: 'POST', body })
     const weak = await accept({ token, password: 'password1234' })
     expect(faults(weak)).toEqual(['too_common /password'])

@@ -3,7 +3,8 @@ import { createHmac, randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { recordMember } from '../../db/access.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
-import { recordFirstPassword } from '../../db/people/credentials.ts'
+import { findPerson, recordFirstPassword } from '../../db/people/credentials.ts'
+import { mailboxIndex, openedFields } from '../../db/personal-fields.ts'
 import type { MemberRole } from '../../domain/members.ts'
 import { codeAt, stepAt } from '../../domain/totp.ts'
 import { hashPassword } from '../../integrations/passwords.ts'
@@ -28,8 +29,7 @@ export async function makePerson(
   const id = await inTransaction(db, async (trx) => {
     const made = { id: randomUUIDv7(), partnerId, name: 'Grace Hopper', email, role }
     const memberId = await recordMember(trx, made)
-    const { rows } = await sql`select from people where email = lower(${email})`.execute(trx)
-    if (rows.length === 0) await recordFirstPassword(trx, { email, passwordHash })
+    if (!(await findPerson(trx, email))) await recordFirstPassword(trx, { email, passwordHash })
     return memberId
   })
   return { id, email }
@@ -101,7 +101,8 @@ export function codeOf(secret: string, offset = 0): string {
 
 /** As if the codes of the last minute had not been shown. */
 export async function forgetCodes(db: Db, email: string): Promise<void> {
-  await sql`update people set totp_last_step = 0 where email = lower(${email})`.execute(db)
+  await sql`update people set totp_last_step = 0
+    where email_index = ${mailboxIndex(email)}`.execute(db)
 }
 
 /** As if this had happened earlier than it did. */
@@ -109,7 +110,8 @@ export async function makeOlder(db: Db, email: string, interval: string): Promis
   await sql`update sessions set created_at = created_at - ${interval}::interval,
       last_seen_at = last_seen_at - ${interval}::interval,
       stepped_up_at = stepped_up_at - ${interval}::interval
-    where person_id = (select id from people where email = lower(${email}))`.execute(db)
+    where person_id = (select id from people
+      where email_index = ${mailboxIndex(email)})`.execute(db)
 }
 
 /** Sets up an app right after signing in. */
@@ -121,4 +123,15 @@ export async function enrolTotp(browser: Browser) {
   const done = await browser.send('POST', '/v1/second-factors/totp/confirm', { code })
   expect([done.status, done.body.code]).toEqual([200, undefined])
   return { secret, recoveryCodes: done.body.recovery_codes as string[] }
+}
+
+/** What was written to an address about its access, oldest first. */
+export async function accessMailsTo(db: Db, email: string) {
+  const mails = await db
+    .selectFrom('accessMails')
+    .select(['kind', 'subjectId', 'what'])
+    .select(openedFields('accessMails'))
+    .orderBy('id')
+    .execute()
+  return mails.filter(({ recipient }) => recipient === email)
 }

@@ -1,8 +1,9 @@
 /** Signing in: what it gives, what it gives away, and how it ends. */
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
+import { mailboxIndex } from '../../db/personal-fields.ts'
 import { outwardId } from '../../domain/ids.ts'
-import { makePartner, unique } from '../support/factories.ts'
+import { makeMember, makePartner, unique } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { type Call, clientOf, faults, type Json, rows, withoutRequestId } from './kit.ts'
 import {
@@ -119,9 +120,7 @@ describe('signing in with a password', () => {
     await sql`update members set status = 'disabled', disabled_at = now()
       where id = ${disabled.id}`.execute(db)
     const bare = `${unique('bare')}@people.example`
-    await sql`insert into members (partner_id, name, email) values (${shop}, 'B', ${bare})`.execute(
-      db,
-    )
+    await makeMember(db, { partnerId: shop, email: bare })
     const wrong = await browser().signIn(email, { password: 'not this one at all' })
     for (const [who, more] of [
       [`${unique('nobody')}@people.example`, {}],
@@ -329,7 +328,7 @@ describe('a session ends', () => {
   it('after its time, however much it is used', async () => {
     const { email, browser: own } = await clerk()
     await sql`update sessions set expires_at = clock_timestamp() where person_id =
-      (select id from people where email = ${email})`.execute(product.db)
+      (select id from people where email_index = ${mailboxIndex(email)})`.execute(product.db)
     expect((await current(own)).status).toBe(401)
   })
 

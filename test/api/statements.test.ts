@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { sealedFields } from '../../db/personal-fields.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import {
@@ -30,8 +31,17 @@ beforeAll(async () => {
   world = await makeWorld(product.db)
   await fillWorld(product.db, world)
   const formula = "=cmd|'/C calc'!A1"
-  await sql`update customers set name = ${formula}
-    where partner_id = ${world.market.id}`.execute(product.db)
+  const organisation = world.market.id
+  const { rows: sold } = await sql<{ id: string }>`
+    select id from customers where partner_id = ${organisation}`.execute(product.db)
+  for (const { id } of sold) {
+    const { nameSealed } = sealedFields(
+      'customers',
+      { id, organisation },
+      { name: formula, email: '' },
+    )
+    await sql`update customers set name_sealed = ${nameSealed} where id = ${id}`.execute(product.db)
+  }
   await issueStatements(product.db)
 })
 afterAll(() => product.stop())

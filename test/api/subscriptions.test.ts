@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { generateKey } from '../../api/keys.ts'
 import { scopes } from '../../api/policies.ts'
-import { recordApiKey } from '../../db/access.ts'
+import { recordApiKey, recordMember } from '../../db/access.ts'
 import { recordFeaturePackage } from '../../db/catalog.ts'
 import { inTransaction } from '../../db/database.ts'
 import { markPartner } from '../../db/partners.ts'
@@ -309,10 +309,13 @@ describe('a package', () => {
 async function customerKey(name: PlaceName): Promise<string> {
   const { secret, ...stored } = generateKey('test')
   await inTransaction(product.db, async (trx) => {
-    const memberId = randomUUIDv7()
-    await sql`insert into members (id, partner_id, customer_id, role, name, email)
-      values (${memberId}, ${world[name].id}, ${orders[name].customerId}, 'owner', 'Buyer',
-        'buyer@customer.example')`.execute(trx)
+    const memberId = await recordMember(trx, {
+      id: randomUUIDv7(),
+      partnerId: world[name].id,
+      customerId: orders[name].customerId,
+      name: 'Buyer',
+      email: 'buyer@customer.example',
+    })
     await recordApiKey(trx, {
       ...stored,
       id: randomUUIDv7(),

@@ -1,8 +1,10 @@
 /** Plain writes under a key: the effect and its answer are one, wherever the request breaks off. */
+
 import { randomUUID } from 'node:crypto'
 import { type KyselyPlugin, sql } from 'kysely'
 import { type KeyedRequest, onceInTransaction, requireKey } from '../../api/idempotency.ts'
 import type { Answer } from '../../api/route.ts'
+import { recordMember } from '../../db/access.ts'
 import { type Db, openDatabase, type Trx } from '../../db/database.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -32,10 +34,8 @@ const requestOf = (changes: Partial<KeyedRequest> = {}): KeyedRequest => ({
 
 /** The effect: one member more; its id is that of the operation. */
 async function addMember(trx: Trx, operationId: string): Promise<Answer> {
-  await trx
-    .insertInto('members')
-    .values({ id: operationId, partnerId, name: 'Ana', email: `${randomUUID()}@shop.example` })
-    .execute()
+  const email = `${randomUUID()}@shop.example`
+  await recordMember(trx, { id: operationId, partnerId, name: 'Ana', email })
   return { status: 201, body: { id: operationId }, headers: { Location: `/v1/${operationId}` } }
 }
 
@@ -172,6 +172,7 @@ describe('a write whose connection dies', () => {
     const name = `dying-${randomUUID()}`
     const { db, close } = openDatabase({
       url: database.url,
+      vault: database.vault,
       poolSize: 2,
       applicationName: name,
       onError: () => {},
@@ -200,8 +201,8 @@ describe('a write whose connection dies', () => {
       expect(await outcome(request)).toBe('replayed')
       expect(await counted('members')).toBe(Number(before[0]) + 1)
     }
-    // The lock, the look-up, the effect and the answer.
-    expect(deaths).toBe(4)
+    // The lock, the look-up, the effect, which is two, and the answer.
+    expect(deaths).toBe(5)
   })
 
   it('leaves nothing when it dies in the commit', async () => {

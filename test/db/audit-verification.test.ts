@@ -35,7 +35,8 @@ beforeAll(async () => {
   const { master, reseller } = await makeChain(db)
   for (const partner of [master, reseller, await makePartner(db)]) {
     for (let n = 0; n < 4; n += 1) await makeOrder(db, partner)
-    await sql`update customers set name = name || '!' where partner_id = ${partner}`.execute(db)
+    await sql`update customers set name_sealed = name_sealed || '!'
+      where partner_id = ${partner}`.execute(db)
   }
   await sql`select record_refusal('GET /v1/x', 'forbidden')`.execute(db)
 })

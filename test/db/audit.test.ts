@@ -1,9 +1,11 @@
 /** The audit trail: what is recorded, for whom, in which chain, and that nobody can unrecord it. */
-import { generateKeyPairSync } from 'node:crypto'
+
+import { generateKeyPairSync, randomUUIDv7 } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import { listAuditEvents, recordDailyHead, recordRefusal } from '../../db/audit.ts'
 import { storeContextKey } from '../../db/context-keys.ts'
 import { type Db, inTransaction, type Trx } from '../../db/database.ts'
+import { sealedFields } from '../../db/personal-fields.ts'
 import { processRoles } from '../../db/roles.ts'
 import { withScratchSchema } from '../../db/scratch.ts'
 import { openTenancy, type Tenancy } from '../../db/tenancy.ts'
@@ -55,9 +57,13 @@ async function recordedBy(work: () => Promise<unknown>) {
 
 const run = (statement: RawBuilder<unknown>) => () => statement.execute(db)
 
-const customer = (partnerId: string, name = 'Café Grün') => sql`
-  insert into customers (partner_id, name, email)
-  values (${partnerId}, ${name}, 'pay@cafe.example')`
+function customer(partnerId: string, name = 'Café Grün') {
+  const id = randomUUIDv7()
+  const texts = { name, email: 'pay@cafe.example' }
+  const fields = sealedFields('customers', { id, organisation: partnerId }, texts)
+  return sql`insert into customers (id, partner_id, name_sealed, email_sealed)
+    values (${id}, ${partnerId}, ${fields.nameSealed}, ${fields.emailSealed})`
+}
 
 describe('a change is recorded by the database', () => {
   it('once for each row, with its owner, where that stands, and hashes of the row', async () => {
@@ -76,9 +82,13 @@ describe('a change is recorded by the database', () => {
     })
     const subject = created?.subject ?? ''
     const [changed] = await recordedBy(
-      run(sql`update customers set email = 'x@y.example', name = 'Grün' where id = ${subject}`),
+      run(sql`update customers set email_sealed = '1', name_sealed = '2' where id = ${subject}`),
     )
-    expect(changed).toMatchObject({ verb: 'changed', subject, changed: ['email', 'name'] })
+    expect(changed).toMatchObject({
+      verb: 'changed',
+      subject,
+      changed: ['email_sealed', 'name_sealed'],
+    })
     expect(changed?.beforeHash).toEqual(created?.afterHash)
     expect(changed?.seq).toBe((created?.seq ?? 0n) + 1n)
   })
@@ -118,7 +128,7 @@ describe('a change is recorded by the database', () => {
   it('with a thousand others of one statement, each at its own place', async () => {
     const others = [await makePartner(db), await makePartner(db), chain.reseller]
     const events = await recordedBy(
-      run(sql`insert into customers (partner_id, name, email)
+      run(sql`insert into customers (partner_id, name_sealed, email_sealed)
         select partner.id, 'bulk', 'b@x.example'
         from unnest(${others}::uuid[]) partner (id), generate_series(1, 400)`),
     )
@@ -129,8 +139,8 @@ describe('a change is recorded by the database', () => {
 
   it('and not where nothing changed, or only when something was used', async () => {
     const nothing = [
-      sql`update customers set name = name`,
-      sql`update customers set name = 'x' where false`,
+      sql`update customers set name_sealed = name_sealed`,
+      sql`update customers set name_sealed = 'x' where false`,
       sql`delete from customers where false`,
       sql`update api_keys set last_used_at = clock_timestamp()`,
       sql`update customers set reseller_id = partner_id, master_id = partner_id where false`,

@@ -3,6 +3,7 @@ import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
+import { readKeyEncryption } from '../../config.ts'
 import { processLogin } from '../../db/context-keys.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { guardTables } from '../../db/grants.ts'
@@ -11,7 +12,8 @@ import { migrate } from '../../db/migrations.ts'
 import { levelRoles, processRoles } from '../../db/roles.ts'
 import { recordCustomer } from '../../db/subscriptions.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
-import { createTestDatabase, rolledBack, type TestDatabase } from '../support/database.ts'
+import { openVault } from '../../scripts/stack/vault.ts'
+import { createTestDatabase, rolledBack, type TestDatabase, testKeks } from '../support/database.ts'
 import { makeChain, makeOrder, makeProgramme } from '../support/factories.ts'
 import { suiteFacts } from '../support/suite.ts'
 import { contextAt, openTestTenancy, type TestTenancy } from '../support/tenancy.ts'
@@ -81,7 +83,7 @@ describe('it is found', () => {
     ['a right that has no policy', `grant delete on partners to ${reader}`],
     ['a right to empty a table', `grant truncate on customers to ${reader}`],
     ['a right of everybody', 'grant select on customers to public'],
-    ['a right to a column', `grant select (email) on people to ${reader}`],
+    ['a right to a column', `grant select (email_sealed) on people to ${reader}`],
     ['a view as its owner', 'create view extra as select * from customers'],
     ['a copy', 'create materialized view extra as select * from customers'],
     [
@@ -120,6 +122,7 @@ describe('it is found', () => {
 describe('a server whose owner of the tables is no superuser', () => {
   const [owner, password] = [`owner_${randomBytes(4).toString('hex')}`, 'secret']
   let managed: Database
+  let keys: ReturnType<typeof openVault>
   let through: TestTenancy
   let url: string
   beforeAll(async () => {
@@ -137,13 +140,15 @@ describe('a server whose owner of the tables is no superuser', () => {
     Object.assign(own, { username: owner, password })
     url = own.href
     const pool = { poolSize: 2, applicationName: 'managed', onError: () => {} }
-    managed = openDatabase({ url, ...pool })
+    keys = openVault(url, readKeyEncryption(testKeks))
+    managed = openDatabase({ url, vault: keys.vault, ...pool })
     await migrate(managed.db)
-    through = await openTestTenancy({ db: managed.db, url })
+    through = await openTestTenancy({ db: managed.db, url, vault: keys.vault })
   })
   afterAll(async () => {
     await through.close()
     await managed.close()
+    await keys.close()
     const { db } = database
     await dropDatabase(suiteFacts().postgresUrl, owner)
     const made = processLogin(through.secret).name

@@ -65,8 +65,6 @@ export interface OwnedRow {
   place: string
   partner: string | null
   customer: string | null
-  /** Written before its partner stood anywhere: nobody was above it. */
-  early: boolean
 }
 
 /** Every row of a table, by where it lies, as the owner of the tables sees it. */
@@ -75,10 +73,9 @@ export async function rowsOf(db: Db, table: string): Promise<OwnedRow[]> {
   const partner =
     byWhatItIsAbout[table] ?? (common.includes(guard?.kind ?? '') ? 'null' : 'own.partner_id')
   const customer = customerOf[table] ?? (guard?.customer ? 'own.customer_id' : 'null::uuid')
-  const early = table === 'audit_events' ? `own.kind = 'partner' and own.verb = 'created'` : 'false'
   const { rows } = await sql<OwnedRow>`
     select own.ctid::text as place, ${sql.raw(partner)} as partner,
-      ${sql.raw(customer)} as customer, ${sql.raw(early)} as early
+      ${sql.raw(customer)} as customer
     from ${sql.table(table)} own`.execute(db)
   return rows
 }
@@ -158,11 +155,11 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       values (${closing}, ${reversal}, 'USD', 1, ${period}, ${stamps})`,
     sql`insert into payout_attempts (payout_id, attempt_no, idempotency_key, request, ${stamped})
       values (${some('payouts')}, 77, ${key}, '{}', ${stamps})`,
-    sql`insert into invitations (partner_id, name, email, token_hash, expires_at)
-      values (${owner.id}, 'Guest', ${`${key}@partner.example`}, sha256(${key}::bytea), now())`,
-    sql`insert into member_invitations (partner_id, name, email, role, token_hash, invited_by,
-      expires_at) values (${owner.id}, 'Guest', ${`${key}@partner.example`}, 'viewer',
-      sha256(${key}::bytea), ${member}, now())`,
+    sql`insert into invitations (partner_id, name_sealed, email_sealed, token_hash, expires_at)
+      values (${owner.id}, 'Guest', 'guest', sha256(${key}::bytea), now())`,
+    sql`insert into member_invitations (partner_id, name_sealed, email_sealed, email_index, role,
+      token_hash, invited_by, expires_at) values (${owner.id}, 'Guest', 'guest', ${key}::bytea,
+      'viewer', sha256(${key}::bytea), ${member}, now())`,
     sql`insert into partner_status_changes (partner_id, status, reason, level, changed_by)
       values (${owner.id}, 'active', 'test', 'super_admin', 'test')`,
     sql`insert into partner_moves (partner_id, parent_id, effective_from)
@@ -170,8 +167,8 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     sql`insert into commission_rules (programme_id, version, depth, rate_num, rate_den, valid,
       code, partner_id, owner_id) select programme_id, 1, 0, 1, 100, '(,)', ${key}, ${owner.id},
       ${owner.id} from commission_rules limit 1`,
-    sql`insert into members (id, partner_id, customer_id, name, email, role)
-      values (${customerMember}, ${owner.id}, ${customer}, 'Buyer', ${`${key}@b.example`},
+    sql`insert into members (id, partner_id, customer_id, name_sealed, email_sealed, email_index,
+      role) values (${customerMember}, ${owner.id}, ${customer}, 'Buyer', 'buyer', ${key}::bytea,
       'owner')`,
     sql`insert into api_keys (member_id, partner_id, customer_id, label, prefix, last_four,
       secret_hash, scopes, expires_at) values (${customerMember}, ${owner.id}, ${customer}, 'test',

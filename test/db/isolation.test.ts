@@ -103,7 +103,6 @@ function isToSee({ level, place }: Viewer, table: string, row: OwnedRow): boolea
   const below = sees[place as PlaceName].map((name) => world[name].id)
   const isOwn = row.partner === world[place as PlaceName].id
   const isBuyer = level === 'customer'
-  if (row.early) return isOwn && !isBuyer
   switch (kind) {
     case 'shared':
       return true

@@ -7,7 +7,7 @@ import { bookInvoice } from '../../activities/commission/payments.ts'
 import { readToolEnvironment } from '../../config.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { createTestDatabase, type TestDatabase, testKeks } from '../support/database.ts'
 import {
   makeLink,
   makeOrder,
@@ -113,7 +113,7 @@ describe('npm run ledger:check', () => {
 describe('setting up a database of one’s own', () => {
   const name = `setup_${process.pid}`
   const { postgresUrl } = suiteFacts()
-  const variables = { DATABASE_URL: databaseUrl(postgresUrl, name) }
+  const variables = { ...testKeks, DATABASE_URL: databaseUrl(postgresUrl, name) }
   beforeAll(() => createDatabase(postgresUrl, name))
   afterAll(() => dropDatabase(postgresUrl, name))
 
@@ -195,7 +195,7 @@ describe('npm run explain', () => {
     await bookInvoice({ db }, paidInvoice(order))
     const [accrual] = await db.selectFrom('accruals').select('id').orderBy('id', 'desc').execute()
     const id = outwardId('accrual', accrual?.id ?? '')
-    const variables = { DATABASE_URL: database.url }
+    const variables = { ...testKeks, DATABASE_URL: database.url }
     const { code, stdout } = await command('explain', [id], variables)
     expect(code).toBe(0)
     expect(stdout).toMatch(/earned 20\.00 USD as the seller: 20 % of 99\.99 USD/)
@@ -206,7 +206,7 @@ describe('npm run explain', () => {
 })
 
 describe('npm run rules', () => {
-  const variables = () => ({ DATABASE_URL: database.url })
+  const variables = () => ({ ...testKeks, DATABASE_URL: database.url })
   const file = join(suiteFacts().claims, `link-rules-${process.pid}.json`)
   const publish = (link: string, changes: object = {}) => {
     const rate = { depth: 0, kind: 'percentage', rate_bps: 2_000 }

@@ -1,31 +1,45 @@
 /** A database for one test file: a copy of the migrated template, gone with the file. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { readKeyEncryption } from '../../config.ts'
 import { type Db, openDatabase, type Trx } from '../../db/database.ts'
+import type { FieldVault } from '../../db/sealed-fields.ts'
 import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
+import { openVault } from '../../scripts/stack/vault.ts'
 import { suiteFacts, templateDatabase } from './suite.ts'
 
 export interface TestDatabase {
   db: Db
   url: string
+  /** What its personal fields are sealed with; its data keys lie in this database. */
+  vault: FieldVault
   drop(): Promise<void>
 }
 
-export async function createTestDatabase(poolSize = 8): Promise<TestDatabase> {
+/** The keys that encrypt keys of a test that brings none, as variables of a command. */
+export const testKeks = { KEKS: `test:${createHash('sha256').update('test').digest('base64')}` }
+
+export async function createTestDatabase(
+  poolSize = 8,
+  keks = readKeyEncryption(testKeks),
+): Promise<TestDatabase> {
   const { postgresUrl } = suiteFacts()
   const name = `test_${randomBytes(6).toString('hex')}`
   await createDatabase(postgresUrl, name, { template: templateDatabase })
   const url = databaseUrl(postgresUrl, name)
+  const { vault, close: closeKeys } = openVault(url, keks)
   const { db, close } = openDatabase({
     url,
     poolSize,
+    vault,
     applicationName: 'tributary-test',
     onError: () => {},
   })
   const drop = async () => {
     await close()
+    await closeKeys()
     await dropDatabase(postgresUrl, name)
   }
-  return { db, url, drop }
+  return { db, url, vault, drop }
 }
 
 class Undo extends Error {}

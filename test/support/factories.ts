@@ -2,7 +2,7 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import { generateKey } from '../../api/keys.ts'
 import { scopes } from '../../api/policies.ts'
-import { recordApiKey, recordMember } from '../../db/access.ts'
+import { type NewMember, recordApiKey, recordMember } from '../../db/access.ts'
 import { recordFeaturePackage } from '../../db/catalog.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
 import { type NewApplication, recordApplication } from '../../db/onboarding/applications.ts'
@@ -83,6 +83,16 @@ export async function makeKey(db: Db, partnerId: string | null): Promise<string>
     })
   })
   return secret
+}
+
+/** Somebody of an organisation, with neither key nor password. */
+export async function makeMember(
+  db: Db,
+  member: Partial<NewMember> & Pick<NewMember, 'partnerId'>,
+): Promise<string> {
+  const email = `${unique('member')}@partner.example`
+  const made = { id: randomUUIDv7(), name: 'Member', email, ...member }
+  return inTransaction(db, (trx) => recordMember(trx, made))
 }
 
 export interface Order {

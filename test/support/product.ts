@@ -31,6 +31,7 @@ import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
 import { freePort } from '../../scripts/launch/ports.ts'
 import { stackSecrets } from '../../scripts/stack/secrets.ts'
 import { productVariables, sandboxSettings } from '../../scripts/stack/variables.ts'
+import { keksIn } from '../../scripts/stack/vault.ts'
 import { createStory, type Story } from '../../scripts/story/client.ts'
 import { activityDependencies } from '../../worker/dependencies.ts'
 import { openSealing } from '../../worker/sealing.ts'
@@ -67,10 +68,10 @@ const silentLog = { info() {}, warn() {}, error() {} }
 
 export async function startProduct(): Promise<Product> {
   const folder = mkdtempSync(join(tmpdir(), 'tributary-product-'))
-  const database = await createTestDatabase()
+  const secrets = stackSecrets(folder)
+  const database = await createTestDatabase(8, keksIn(folder))
   const { temporalAddress, bundle } = suiteFacts()
   const apiPort = await freePort()
-  const secrets = stackSecrets(folder)
   const settingsFile = join(folder, 'sandbox.json')
   writeFileSync(settingsFile, JSON.stringify(sandboxSettings(apiPort, secrets)))
   const sandbox = await startSandbox({

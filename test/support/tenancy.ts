@@ -12,7 +12,7 @@ export interface TestTenancy extends Tenancy {
 }
 
 export async function openTestTenancy(
-  database: Pick<TestDatabase, 'db' | 'url'>,
+  database: Pick<TestDatabase, 'db' | 'url'> & Partial<Pick<TestDatabase, 'vault'>>,
   options: { role?: keyof typeof processRoles; poolSize?: number; secret?: string } = {},
 ): Promise<TestTenancy> {
   const secret = options.secret ?? randomBytes(32).toString('hex')
@@ -27,6 +27,7 @@ export async function openTestTenancy(
     applicationName: 'tributary-test',
     role: processRoles[options.role ?? 'api'],
     contextSecret: secret,
+    vault: database.vault,
     onError: () => {},
   })
   return { ...tenancy, url, secret }
