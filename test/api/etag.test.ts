@@ -126,9 +126,9 @@ describe('the version of a row', () => {
     await makeOrder(db, partnerId)
     const tables = {
       partners: sql`name = name || 'x'`,
-      members: sql`name = name || 'x'`,
+      members: sql`role = case role when 'owner' then 'admin' else 'owner' end`,
       api_keys: sql`label = label || 'x'`,
-      customers: sql`name = name || 'x'`,
+      customers: sql`vendor_customer_id = coalesce(vendor_customer_id, '') || 'x'`,
       partner_links: sql`name = name || 'x'`,
       feature_packages: sql`name = name || 'x'`,
     }

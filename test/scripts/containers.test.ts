@@ -36,7 +36,10 @@ describe('the container stack', () => {
     const config = readConfig(parseEnv(readFileSync(file, 'utf8')))
     expect(config).toMatchObject({
       sandbox: true,
-      database: { url: database.url },
+      // The product's own login, on the same database.
+      database: {
+        url: expect.stringMatching(`tributary_\\w+:\\w+@.*${new URL(database.url).pathname}$`),
+      },
       temporal: { address: 'temporal:7233' },
       api: { host: '0.0.0.0', port: preferredPorts.api },
     })
