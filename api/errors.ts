@@ -29,7 +29,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   level_not_allowed: { status: 403, title: 'Your level may not do this' },
   malformed_request: { status: 400, title: 'The request cannot be read' },
   method_not_allowed: { status: 405, title: 'This path does not take the method' },
-  not_authenticated: { status: 401, title: 'A valid API key is needed' },
+  not_authenticated: { status: 401, title: 'Sign in, or send a valid API key' },
   not_found: { status: 404, title: 'Not found' },
   not_payable: { status: 409, title: 'This cannot be paid' },
   not_ready: {
