@@ -23,6 +23,7 @@ const packageForm = z
     currency: z.enum(currencyCodes),
     interval: z.enum(['month']),
     creates: z.enum(createdLevels).default('customer'),
+    api_per_minute: z.int().min(1).max(1_000_000).optional(),
   })
   .refine(({ amount, currency }) => BigInt(amount) % currencyOf(currency).chargeStep === 0n, {
     path: ['amount'],
@@ -36,6 +37,7 @@ const packageAnswer = z.object({
   currency: currencyAnswer,
   interval: z.enum(['month']),
   creates: z.enum(createdLevels),
+  api_per_minute: z.int().nullable(),
   created_at: instantAnswer,
 })
 
@@ -47,18 +49,20 @@ export function catalogRoutes(): Route[] {
       tag: 'Catalog',
       summary: 'Create a package',
       description:
-        'It `creates` an organisation of a level, and is sold by those who may create that level.',
+        'It `creates` an organisation of a level, and is sold by those who may create it. ' +
+        'Programs of a customer that has it may ask `api_per_minute` times, where that is given.',
       access: 'packages.write',
       effect: 'transaction',
       body: packageForm,
       answers: { 201: { description: 'Created', schema: packageAnswer } },
       refusals: ['invalid_request'],
       handle: async ({ db, body, operationId }) => {
-        const { amount, ...form } = body
+        const { amount, api_per_minute: apiPerMinute = null, ...form } = body
         const row = await inTransaction(db, async (trx) => {
           const programme = await getProgramme(trx)
           return recordFeaturePackage(trx, {
             ...form,
+            apiPerMinute,
             id: operationId,
             programmeId: programme.id,
             amountMinor: BigInt(amount),
@@ -107,6 +111,7 @@ function presentPackage(row: FeaturePackageRow) {
     currency: row.currency,
     interval: 'month' as const,
     creates: row.creates,
+    api_per_minute: row.apiPerMinute,
     created_at: row.createdAt.toISOString(),
   }
 }

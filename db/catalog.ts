@@ -39,6 +39,8 @@ export interface NewFeaturePackage {
   interval: 'month'
   /** The level of the organisation that buying it makes; a customer, unless it says otherwise. */
   creates?: CreatedLevel
+  /** How often programs of a customer that has it may ask; null is no limit of its own. */
+  apiPerMinute?: number | null
 }
 
 export async function recordFeaturePackage(trx: Trx, featurePackage: NewFeaturePackage) {

@@ -25,6 +25,7 @@ describe('a package', () => {
     expect(body).toEqual({
       ...form,
       creates: 'customer',
+      api_per_minute: null,
       id: expect.stringMatching(/^pkg_/),
       created_at: expect.stringMatching(/Z$/),
     })

@@ -297,6 +297,35 @@ describe('a customer', () => {
   })
 })
 
+describe('the package of a customer', () => {
+  it('says how often its programs may ask, all of them together', async () => {
+    const { body } = await call('/v1/packages', {
+      method: 'POST',
+      key: world.owner.key,
+      body: { name: 'Small', amount: 100, currency: 'USD', interval: 'month', api_per_minute: 2 },
+    })
+    expect(body.api_per_minute).toBe(2)
+    const { customer, id } = sold.pier
+    const keys = [
+      await addKey(customer, {}, world.pier.key),
+      await addKey(customer, {}, world.pier.key),
+    ]
+    await sql`update subscriptions set status = 'active',
+      feature_package_id = ${uuidOf('featurePackage', String(body.id))}
+      where customer_id = ${id}`.execute(product.db)
+    const [first, second, third] = [keys[0], keys[1], keys[0]].map((made) => String(made?.body.key))
+    expect((await call('/v1/me', { key: first ?? '' })).status).toBe(200)
+    const last = await call('/v1/me', { key: second ?? '' })
+    expect([last.status, last.headers.get('ratelimit')]).toEqual([
+      200,
+      expect.stringContaining('"package";r=0'),
+    ])
+    const refused = await call('/v1/me', { key: third ?? '' })
+    expect([refused.status, refused.body['violated-policies']]).toEqual([429, ['package']])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  })
+})
+
 describe('letting people and programs of a customer in', () => {
   it.each(routes)('is for the partner that sells to it alone: %s', async (route) => {
     const body = route.endsWith('members') ? person() : { label: 'x' }
