@@ -2,7 +2,6 @@
  * How often a caller may ask. The limiter is exact and shared by all processes; it says in every
  * answer what is left (RateLimit header fields for HTTP).
  */
-import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Db } from '../db/database.ts'
 import { type Bucket, type BucketState, type Quota, takeFromBuckets } from '../db/limits.ts'
@@ -108,18 +107,5 @@ export function callerLimits(
     ...(quotas.package
       ? [{ policy: 'package', name: `package:${tenantId}`, ...quotas.package }]
       : []),
-  ]
-}
-
-/** Guessing is held to its address and to the name that is tried, whichever is reached first. */
-export function loginLimits(
-  { ip, account }: { ip: string; account: string },
-  quotas: { address: Quota; account: Quota },
-): Limit[] {
-  // Names and addresses of people are not kept where their tries are counted.
-  const hidden = createHash('sha256').update(account.toLowerCase()).digest('base64url')
-  return [
-    { policy: 'address', name: `login-address:${ip}`, ...quotas.address },
-    { policy: 'account', name: `login-account:${hidden}`, ...quotas.account },
   ]
 }

@@ -50,6 +50,16 @@ export const standing = {
     where place.partner_id = members.partner_id and place.reseller_id <> place.partner_id)`,
 }
 
+/** A member that acts through a key. */
+export interface KeyHolder extends Principal {
+  keyId: string
+  /** Whether this use is to be noted: the one before is older than a minute. */
+  isUseDue: boolean
+}
+
+const isUseDue = sql<boolean>`(api_keys.last_used_at is null
+  or api_keys.last_used_at < clock_timestamp() - interval '1 minute')`
+
 /** Whether the request comes from where the key may be used, as the context of `db` has it. */
 const comesFromAllowed = sql<boolean>`(api_keys.allowed_ips is null
   or context_address() <<= any(api_keys.allowed_ips::inet[]))`
@@ -58,7 +68,7 @@ const comesFromAllowed = sql<boolean>`(api_keys.allowed_ips is null
  * The live key with this hash, and the member behind it; expired and revoked keys are none, and a
  * key is none where it may not be used. Its scopes are those that its member's role still has.
  */
-export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Principal | undefined> {
+export async function findPrincipal(db: Db, secretHash: Buffer): Promise<KeyHolder | undefined> {
   const row = await db
     .selectFrom('apiKeys')
     .innerJoin('members', 'members.id', 'apiKeys.memberId')
@@ -66,6 +76,7 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Princip
     .select([
       'apiKeys.id as keyId',
       'apiKeys.scopes',
+      isUseDue.as('isUseDue'),
       'members.id as memberId',
       openedField('members', 'name').as('memberName'),
       'members.role',
@@ -86,7 +97,7 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Princip
     .where(sql<boolean>`partners.status is distinct from 'terminated'`)
     .executeTakeFirst()
   if (!row) return undefined
-  const { partnerLevel, keyId, perMinute, ...rest } = row
+  const { partnerLevel, perMinute, ...rest } = row
   const level = rest.customerId ? 'customer' : (partnerLevel ?? 'super_admin')
   const ofRole = scopesOfRole[rest.role]
   const scopes = rest.scopes.filter((scope) => covers(ofRole, scope))
@@ -94,7 +105,7 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<Princip
     ...rest,
     scopes,
     level,
-    through: `key:${keyId}`,
+    through: `key:${rest.keyId}`,
     packageLimit: limitOf(perMinute),
     stepUp: null,
   }
@@ -109,12 +120,7 @@ export async function markKeyUsed(db: Db, keyId: string): Promise<void> {
       lastUsedIp: sql<string | null>`host(context_address())`,
     })
     .where('id', '=', keyId)
-    .where((eb) =>
-      eb.or([
-        eb('lastUsedAt', 'is', null),
-        eb('lastUsedAt', '<', sql<Date>`clock_timestamp() - interval '1 minute'`),
-      ]),
-    )
+    .where(isUseDue)
     .execute()
 }
 

@@ -302,31 +302,27 @@ create trigger commission_rules_owner before insert or update of partner_id, lin
 update commission_rules set owner_id = coalesce(commission_rules.partner_id,
   (select link.partner_id from partner_links link where link.id = commission_rules.link_id));
 
--- Keys belong to the organisation of their member.
-alter table api_keys add column partner_id uuid references partners;
-update api_keys set partner_id = member.partner_id from members member where member.id = member_id;
-create function name_key_owner() returns trigger language plpgsql as $$
-begin
-  new.partner_id := (select member.partner_id from members member where member.id = new.member_id);
-  return new;
-end $$;
-create trigger api_keys_owner before insert on api_keys
-  for each row execute function name_key_owner();
-create index api_keys_by_partner on api_keys (partner_id, id);
-
 -- People of a customer see what is theirs and nothing of the platform.
 alter table members
   add column customer_id uuid,
   add foreign key (customer_id, partner_id) references customers (id, partner_id),
   drop constraint members_partner_id_email_key,
   add constraint members_once unique nulls not distinct (partner_id, customer_id, email);
-alter table api_keys add column customer_id uuid references customers;
-create or replace function name_key_owner() returns trigger language plpgsql as $$
+
+-- Keys belong to the organisation of their member.
+alter table api_keys
+  add column partner_id uuid references partners,
+  add column customer_id uuid references customers;
+update api_keys set partner_id = member.partner_id from members member where member.id = member_id;
+create function name_key_owner() returns trigger language plpgsql as $$
 begin
   select member.partner_id, member.customer_id into new.partner_id, new.customer_id
     from members member where member.id = new.member_id;
   return new;
 end $$;
+create trigger api_keys_owner before insert on api_keys
+  for each row execute function name_key_owner();
+create index api_keys_by_partner on api_keys (partner_id, id);
 
 -- An application is read by the master reseller that decides on it, and by who applied.
 alter table applications add column master_id uuid references partners;
