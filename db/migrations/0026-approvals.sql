@@ -37,6 +37,12 @@ create table approvals (
 create index approvals_by_status on approvals (status, id);
 create index approvals_by_concerned on approvals (concerned_id, id);
 
+-- One person may be a member several times: that is told by the mailbox.
+create function is_same_person(one_id uuid, other_id uuid) returns boolean language sql stable as $$
+  select exists (select from members one
+    join members other on other.id = other_id and lower(other.email) = lower(one.email)
+    where one.id = one_id) $$;
+
 -- Whoever writes: what was proposed never changes, it is decided once and in time, by a person of
 -- the platform who is not the one that proposed, under whatever membership, and in nobody's name.
 create function guard_approval() returns trigger language plpgsql as $$
@@ -69,9 +75,7 @@ begin
   if new.decided_at >= old.lapses_at then
     raise exception 'proposal % has lapsed', old.id using errcode = 'restrict_violation';
   end if;
-  if new.status <> 'withdrawn' and exists (select from members one
-      join members other on other.id = new.decided_by and lower(other.email) = lower(one.email)
-      where one.id = new.proposed_by) then
+  if new.status <> 'withdrawn' and is_same_person(new.proposed_by, new.decided_by) then
     raise exception 'approval % takes a second person', old.id using errcode = 'restrict_violation';
   end if;
   return new;
