@@ -1,6 +1,6 @@
 /** Mails about access. The API writes them with what they tell of; each round sends what waits. */
 import { listWaitingMails, markMailSent, removeStaleAccess } from '../db/people/mails.ts'
-import { type MailContent, mails } from '../integrations/email-templates.ts'
+import { type MailContent, mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'

@@ -6,7 +6,7 @@ import {
   markKeyEndTold,
   markKeyLeakTold,
 } from '../db/api-keys.ts'
-import { type MailContent, mails } from '../integrations/email-templates.ts'
+import { type MailContent, mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'

@@ -1,6 +1,6 @@
 /** Mails that go out once, however often the step that sends them is repeated. */
 import { markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
-import type { MailContent } from '../integrations/email-templates.ts'
+import type { MailContent } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
 
 /** Claims the notice, sends it, and notes that it is sent; a claimed mail keeps its Message-ID. */

@@ -23,7 +23,7 @@ import { toStripeAmount } from '../domain/currencies.ts'
 import { outwardId } from '../domain/ids.ts'
 import { attemptKey, nextMove, type SendOutcome, transferGroup } from '../domain/payouts.ts'
 import { sealText } from '../domain/settlement.ts'
-import { mails } from '../integrations/email-templates.ts'
+import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
 

@@ -7,7 +7,7 @@ import { getProgramme, markFeePriced } from '../db/programmes.ts'
 import { getTenant, markTenant, reserveSubdomain } from '../db/provisioning.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
-import { mails } from '../integrations/email-templates.ts'
+import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
 

@@ -13,6 +13,7 @@ import { removeOldRequestKeys } from '../db/requests.ts'
 import { sealJournals } from '../db/seals.ts'
 import { listOpenRuns } from '../db/settlement/runs.ts'
 import { listPendingSubscriptions } from '../db/subscriptions.ts'
+import { onboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { sendAccessMails } from './access-mails.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -34,7 +35,7 @@ export function relayActivities(deps: ActivityDeps) {
       await processes.ensureRunning({
         type: workflowTypes.partnerOnboarding,
         workflowId: workflowIds.onboarding(id),
-        input: { applicationId: id, parentId, deadlines },
+        input: { applicationId: id, parentId, deadlines: onboardingDeadlines(deadlines) },
       })
     }
   }

@@ -5,7 +5,7 @@ import { getProgramme, listTierThresholds } from '../db/programmes.ts'
 import { findTierChangeOf, listTierMetrics, recordTierChange } from '../db/tiers.ts'
 import { periodEnd, windowStart } from '../domain/period.ts'
 import { explainPromotion, promotionFor } from '../domain/tiers.ts'
-import { mails } from '../integrations/email-templates.ts'
+import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
 

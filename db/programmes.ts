@@ -1,25 +1,10 @@
 /** The programme: what the platform owner set as policy. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { DomainError } from '../domain/errors.ts'
 import type { TierThreshold } from '../domain/tiers.ts'
 import { insertRules } from './commission/rules.ts'
 import type { Db, Trx } from './database.ts'
-
-const seconds = z.int().min(0)
-
-/** All in seconds. Pinned into a process when it starts. */
-export const deadlinesSchema = z.strictObject({
-  agreementReminders: z.array(seconds),
-  agreementExpiry: seconds,
-  verificationReminders: z.array(seconds),
-  verificationExpiry: seconds,
-  approvalReminder: seconds,
-  approvalEscalation: seconds,
-  approvalLapse: seconds,
-  firstPaymentExpiry: seconds,
-  releaseReminder: seconds,
-})
-export type Deadlines = z.infer<typeof deadlinesSchema>
+import { deadlinesSchema, onboardingSettingsSchema } from './programme-settings.ts'
 
 export type Programme = Awaited<ReturnType<typeof getProgramme>>
 
@@ -32,7 +17,11 @@ export async function getProgramme(db: Db) {
     .limit(1)
     .executeTakeFirst()
   if (!row) throw new DomainError('not_ready', 'no programme has been set up yet')
-  return { ...row, deadlines: deadlinesSchema.parse(row.deadlines) }
+  return {
+    ...row,
+    deadlines: deadlinesSchema.parse(row.deadlines),
+    onboarding: onboardingSettingsSchema.parse(row.onboarding),
+  }
 }
 
 export async function listTierThresholds(db: Db, programmeId: string): Promise<TierThreshold[]> {
@@ -67,7 +56,9 @@ export interface NewProgramme {
   minimumPayoutMinor: bigint
   platformFeeMinor: bigint
   tierWindowMonths: number
-  deadlines: Deadlines
+  /** What is left out is as the programme's settings say. */
+  deadlines: z.input<typeof deadlinesSchema>
+  onboarding?: z.input<typeof onboardingSettingsSchema>
   /** What is shared as one base; the line where it is left out. */
   allocationUnit?: 'line' | 'invoice'
   /** The most that all overrides of a line take together, in hundredths of a percent. */
@@ -81,10 +72,14 @@ export interface NewProgramme {
 export async function recordProgramme(trx: Trx, programme: NewProgramme): Promise<boolean> {
   const existing = await trx.selectFrom('programmes').select('id').executeTakeFirst()
   if (existing) return false
-  const { tiers, rules, deadlines, ...columns } = programme
+  const { tiers, rules, deadlines, onboarding = {}, ...columns } = programme
   const inserted = await trx
     .insertInto('programmes')
-    .values({ ...columns, deadlines: JSON.stringify(deadlinesSchema.parse(deadlines)) })
+    .values({
+      ...columns,
+      deadlines: JSON.stringify(deadlinesSchema.parse(deadlines)),
+      onboarding: JSON.stringify(onboardingSettingsSchema.parse(onboarding)),
+    })
     .onConflict((conflict) => conflict.column('code').doNothing())
     .returning('id')
     .executeTakeFirst()

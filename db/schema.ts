@@ -111,8 +111,10 @@ export interface ApplicationEventsTable {
   actor: string
   applicationId: string
   at: Defaulted<Timestamp>
+  dueAt: Timestamp | null
   entryKey: string
   id: GeneratedAlways<bigint>
+  internal: Defaulted<boolean>
   masterId: string | null
   stage: string
   what: string
@@ -770,6 +772,7 @@ export interface ProgrammesTable {
   id: Defaulted<string>
   minimumPayoutMinor: bigint
   name: string
+  onboarding: Defaulted<Json>
   overridePoolBps: number | null
   platformFeeMinor: bigint
   resellerChains: Defaulted<boolean>

@@ -129,6 +129,29 @@ export interface OnboardingDeadlines {
   approvalReminder: number
   approvalEscalation: number
   approvalLapse: number
+  informationReminders: number[]
+  informationExpiry: number
+  undo: number
+  provisioningPatience: number
+  trainingReminders: number[]
+}
+
+/** Those of a programme's deadlines that the process of an application waits by. */
+export function onboardingDeadlines(all: OnboardingDeadlines): OnboardingDeadlines {
+  return {
+    agreementReminders: all.agreementReminders,
+    agreementExpiry: all.agreementExpiry,
+    verificationReminders: all.verificationReminders,
+    verificationExpiry: all.verificationExpiry,
+    approvalReminder: all.approvalReminder,
+    approvalEscalation: all.approvalEscalation,
+    approvalLapse: all.approvalLapse,
+    informationReminders: all.informationReminders,
+    informationExpiry: all.informationExpiry,
+    undo: all.undo,
+    provisioningPatience: all.provisioningPatience,
+    trainingReminders: all.trainingReminders,
+  }
 }
 
 const legalForms = new Set(['ag', 'bv', 'co', 'corp', 'gmbh', 'inc', 'llc', 'ltd', 'plc', 'sa'])

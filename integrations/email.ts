@@ -1,7 +1,7 @@
 /** Mail over SMTP. The caller claims a mail before it is sent, so that a step can be repeated. */
 import { createTransport } from 'nodemailer'
-import type { MailContent } from './email-templates.ts'
-import { renderHtml, renderText } from './email-templates.ts'
+import type { MailContent } from './email-templates/index.ts'
+import { renderHtml, renderText } from './email-templates/layout.ts'
 import { VendorError } from './vendor-error.ts'
 
 export interface Mail {

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { inTransaction } from '../db/database.ts'
-import { deadlinesSchema, recordProgramme } from '../db/programmes.ts'
+import { deadlinesSchema, onboardingSettingsSchema } from '../db/programme-settings.ts'
+import { recordProgramme } from '../db/programmes.ts'
 import { currencyCodes } from '../domain/currencies.ts'
 import { tierNames } from '../domain/tiers.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
@@ -20,6 +21,7 @@ const programmeFile = z
     platform_fee: minor,
     tier_window_months: z.int().min(1).max(36),
     deadlines: deadlinesSchema,
+    onboarding: onboardingSettingsSchema.optional(),
     tiers: z.array(z.strictObject({ tier: z.enum(tierNames), threshold: minor })).min(1),
     rules: z
       .array(z.strictObject({ depth: z.int().min(0), rate_bps: z.int().min(0).max(10_000) }))
@@ -67,6 +69,7 @@ async function run({ env, args, print }: CommandInput): Promise<number> {
         platformFeeMinor: programme.platform_fee,
         tierWindowMonths: programme.tier_window_months,
         deadlines: programme.deadlines,
+        ...(programme.onboarding ? { onboarding: programme.onboarding } : {}),
         tiers: programme.tiers,
         rules: programme.rules.map(({ depth, rate_bps }) => ({
           depth,

@@ -22,7 +22,6 @@ export interface World {
 }
 
 const beginning = new Date('1970-01-01T00:00:00Z')
-const noDeadline = 0
 
 /** The programme, its rules, the partners and the rates of a scenario. */
 export async function makeWorld(trx: Trx, scenario: Scenario): Promise<World> {
@@ -37,17 +36,7 @@ export async function makeWorld(trx: Trx, scenario: Scenario): Promise<World> {
     tierWindowMonths: 12,
     allocationUnit: programme.allocationUnit,
     overridePoolBps: programme.overridePoolBps,
-    deadlines: {
-      agreementReminders: [],
-      agreementExpiry: noDeadline,
-      verificationReminders: [],
-      verificationExpiry: noDeadline,
-      approvalReminder: noDeadline,
-      approvalEscalation: noDeadline,
-      approvalLapse: noDeadline,
-      firstPaymentExpiry: noDeadline,
-      releaseReminder: noDeadline,
-    },
+    deadlines: {},
     tiers: [{ tier: 'bronze', threshold: 0n }],
     rules: [],
   })

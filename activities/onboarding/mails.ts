@@ -7,7 +7,7 @@ import {
 } from '../../db/onboarding/applications.ts'
 import { getPartner } from '../../db/partners.ts'
 import { findTenantOf } from '../../db/provisioning.ts'
-import { type MailContent, mails } from '../../integrations/email-templates.ts'
+import { type MailContent, mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { notify } from '../notices.ts'
 

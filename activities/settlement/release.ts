@@ -16,7 +16,7 @@ import { DomainError } from '../../domain/errors.ts'
 import { holdReasonOf } from '../../domain/payouts.ts'
 import { periodEnd } from '../../domain/period.ts'
 import { releaseRefusal } from '../../domain/settlement.ts'
-import { mails } from '../../integrations/email-templates.ts'
+import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { notify } from '../notices.ts'
 

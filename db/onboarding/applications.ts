@@ -132,6 +132,10 @@ export interface TimelineEntry {
   stage: ApplicationStage
   actor: string
   what: string
+  /** Until when the next step is due. */
+  dueAt?: Date | null
+  /** True for what the applicant is not told. */
+  internal?: boolean
 }
 
 export async function recordTimeline(

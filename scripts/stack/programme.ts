@@ -20,17 +20,7 @@ export const demoProgramme: NewProgramme = {
   minimumPayoutMinor: 500n,
   platformFeeMinor: 4_900n,
   tierWindowMonths: 12,
-  deadlines: {
-    agreementReminders: [3 * day, 7 * day, 14 * day],
-    agreementExpiry: 30 * day,
-    verificationReminders: [2 * day, 5 * day, 10 * day],
-    verificationExpiry: 30 * day,
-    approvalReminder: 2 * day,
-    approvalEscalation: 5 * day,
-    approvalLapse: 30 * day,
-    firstPaymentExpiry: 23 * 3_600,
-    releaseReminder: day,
-  },
+  deadlines: { undo: 0 },
   tiers: [
     { tier: 'bronze', threshold: 0n },
     { tier: 'silver', threshold: 50_000n },

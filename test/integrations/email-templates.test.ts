@@ -1,9 +1,5 @@
-import {
-  type MailContent,
-  mails,
-  renderHtml,
-  renderText,
-} from '../../integrations/email-templates.ts'
+import { type MailContent, mails } from '../../integrations/email-templates/index.ts'
+import { renderHtml, renderText } from '../../integrations/email-templates/layout.ts'
 
 /** Everything that any mail asks for, each value recognizable. */
 const facts = {

@@ -1,6 +1,8 @@
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import { deadlinesSchema } from '../../db/programme-settings.ts'
+import { onboardingDeadlines } from '../../domain/onboarding.ts'
 import { taskQueue, workflowIds } from '../../domain/process-names.ts'
 import {
   agreementChanged,
@@ -15,15 +17,7 @@ import { partnerOnboarding } from '../../workflows/onboarding.ts'
 import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
 
 const day = 86_400
-const deadlines: OnboardingInput['deadlines'] = {
-  agreementReminders: [3 * day, 7 * day, 14 * day],
-  agreementExpiry: 30 * day,
-  verificationReminders: [2 * day, 5 * day, 10 * day],
-  verificationExpiry: 30 * day,
-  approvalReminder: 2 * day,
-  approvalEscalation: 5 * day,
-  approvalLapse: 30 * day,
-}
+const deadlines = onboardingDeadlines(deadlinesSchema.parse({}))
 
 let env: TestWorkflowEnvironment
 beforeAll(async () => {

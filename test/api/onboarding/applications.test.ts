@@ -1,20 +1,28 @@
 import { sql } from 'kysely'
-import { inTransaction } from '../../db/database.ts'
-import { markPartner } from '../../db/partners.ts'
-import { outwardId, uuidOf } from '../../domain/ids.ts'
-import { workflowIds } from '../../domain/process-names.ts'
-import { makeApplication, makePartner } from '../support/factories.ts'
-import { type Product, startProduct } from '../support/product.ts'
+import { inTransaction } from '../../../db/database.ts'
+import { markPartner } from '../../../db/partners.ts'
+import { outwardId, uuidOf } from '../../../domain/ids.ts'
+import { workflowIds } from '../../../domain/process-names.ts'
+import { makeApplication, makePartner } from '../../support/factories.ts'
+import { type Product, startProduct } from '../../support/product.ts'
 import {
   expectHidden,
   itIsClosedTo,
   itRefusesBadQueries,
   itTakesLiveKeysOnly,
   unknownId,
-} from './guards.ts'
-import { type Call, clientOf, faults, type Json, rows, serveWith, withoutRequestId } from './kit.ts'
-import { goneTemporal } from './temporal-away.ts'
-import { makeWorld, type World } from './world.ts'
+} from '../guards.ts'
+import {
+  type Call,
+  clientOf,
+  faults,
+  type Json,
+  rows,
+  serveWith,
+  withoutRequestId,
+} from '../kit.ts'
+import { goneTemporal } from '../temporal-away.ts'
+import { makeWorld, type World } from '../world.ts'
 
 let product: Product
 let call: Call

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
-import { uuidOf } from '../../domain/ids.ts'
-import { workflowIds } from '../../domain/process-names.ts'
-import { eventually } from '../../scripts/story/client.ts'
-import { unique } from '../support/factories.ts'
-import { type Product, startProduct, type TestWorker } from '../support/product.ts'
-import { type Answer, type Call, clientOf, faults, type Json } from './kit.ts'
-import { makeWorld, type World } from './world.ts'
+import { uuidOf } from '../../../domain/ids.ts'
+import { workflowIds } from '../../../domain/process-names.ts'
+import { eventually } from '../../../scripts/story/client.ts'
+import { unique } from '../../support/factories.ts'
+import { type Product, startProduct, type TestWorker } from '../../support/product.ts'
+import { type Answer, type Call, clientOf, faults, type Json } from '../kit.ts'
+import { makeWorld, type World } from '../world.ts'
 
 const names = ['dated', 'instant', 'refused', 'twice', 'early', 'crowded', 'patient'] as const
 type Name = (typeof names)[number]

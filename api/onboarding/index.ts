@@ -1,0 +1,16 @@
+/** Every route of onboarding, in the order of the way. */
+import type { ApiDeps } from '../deps.ts'
+import type { Route } from '../route.ts'
+import { applicationFormRoutes } from './application-form.ts'
+import { applicationRoutes } from './applications.ts'
+import { decisionRoutes } from './decision.ts'
+import { verificationRoutes } from './verification.ts'
+
+export function onboardingRoutes(deps: ApiDeps): Route[] {
+  return [
+    ...applicationFormRoutes(deps),
+    ...applicationRoutes(deps),
+    ...verificationRoutes(deps),
+    ...decisionRoutes(deps),
+  ]
+}

@@ -1,0 +1,40 @@
+/** The way of an applicant to its identity check. */
+import { findPayoutAccount } from '../../db/onboarding/payout-accounts.ts'
+import { DomainError } from '../../domain/errors.ts'
+import { workflowIds } from '../../domain/process-names.ts'
+import { refreshVerificationLink } from '../../workflows/contract.ts'
+import type { ApiDeps } from '../deps.ts'
+import { updateProcess } from '../processes.ts'
+import { openRoute, type Route } from '../route.ts'
+import { type LinkCall, linkQuery, readable } from './applications.ts'
+
+export function verificationRoutes(deps: ApiDeps): Route[] {
+  return [
+    openRoute({
+      method: 'GET',
+      path: '/v1/applications/:id/verification',
+      tag: 'Onboarding',
+      summary: 'Go to the identity check',
+      description: 'Leads to a fresh page of the payment provider; its links live for minutes.',
+      access: 'optional',
+      query: linkQuery,
+      answers: { 303: { description: 'The page is in the Location header' } },
+      refusals: ['not_authenticated', 'not_found', 'not_ready', 'temporarily_unavailable'],
+      handle: (call) => toVerification(deps, call),
+    }),
+  ]
+}
+
+async function toVerification(deps: ApiDeps, call: LinkCall & { operationId: string }) {
+  const { db, row } = await readable(deps, call)
+  await updateProcess(deps, {
+    workflowId: workflowIds.onboarding(row.id),
+    definition: refreshVerificationLink,
+    args: [],
+    updateId: call.operationId,
+    ended: new DomainError('not_ready', 'no identity check is waiting'),
+  })
+  const account = await findPayoutAccount(db, row.id)
+  if (!account?.linkUrl) throw new DomainError('not_ready', 'no identity check is waiting')
+  return { status: 303, body: null, headers: { Location: account.linkUrl } }
+}

@@ -1,0 +1,106 @@
+/** What a programme sets: how long things may take, and how partners are brought in. */
+import { z } from 'zod'
+import { partnerLevels, partnerTypes } from '../domain/partners.ts'
+import { tierNames } from '../domain/tiers.ts'
+
+const seconds = z.int().min(0)
+const marks = z.array(seconds)
+const hour = 3_600
+const day = 24 * hour
+
+/** All in seconds; lists are moments since the beginning. Pinned into a process when it starts. */
+export const deadlinesSchema = z.strictObject({
+  agreementReminders: marks.default([3 * day, 7 * day, 14 * day]),
+  agreementExpiry: seconds.default(30 * day),
+  verificationReminders: marks.default([2 * day, 5 * day, 10 * day]),
+  verificationExpiry: seconds.default(30 * day),
+  approvalReminder: seconds.default(2 * day),
+  approvalEscalation: seconds.default(5 * day),
+  approvalLapse: seconds.default(30 * day),
+  /** While the applicant is asked for more, the decision waits. */
+  informationReminders: marks.default([3 * day, 7 * day]),
+  informationExpiry: seconds.default(14 * day),
+  /** How long an approval can be taken back before anything follows from it. */
+  undo: seconds.default(10),
+  /** How long a step of provisioning that failed waits for a person before all is undone. */
+  provisioningPatience: seconds.default(3 * day),
+  trainingReminders: marks.default([3 * day, 7 * day, 14 * day]),
+  /** How long after a rejection the same applicant has to wait. */
+  reapplication: seconds.default(30 * day),
+  territoryReservation: seconds.default(90 * day),
+  certificateReminders: marks.default([30 * day, 7 * day]),
+  welcomeMails: marks.default([day, 3 * day, 7 * day, 14 * day]),
+  domainReminders: marks.default([day, 3 * day]),
+  domainExpiry: seconds.default(7 * day),
+  reverificationReminders: marks.default([3 * day, 7 * day, 14 * day]),
+  /** When payouts are held, and how much later new sales stop. */
+  reverificationHold: seconds.default(14 * day),
+  reverificationSuspension: seconds.default(30 * day),
+  /** How long results of identity checks stay at the vendor. */
+  verificationRetention: seconds.default(365 * day),
+  termsNotice: seconds.default(30 * day),
+  termsReminders: marks.default([7 * day, 14 * day, 21 * day]),
+  /** Of a tenant that leaves: until when it fetches its export; when the law's answer is due. */
+  retrieval: seconds.default(30 * day),
+  retrievalReminders: marks.default([7 * day, 25 * day]),
+  erasureAlarm: seconds.default(25 * day),
+  firstPaymentExpiry: seconds.default(23 * hour),
+  releaseReminder: seconds.default(day),
+})
+export type Deadlines = z.output<typeof deadlinesSchema>
+
+const fieldName = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a name like tax_number')
+
+/** A question of this programme's own on the application form. */
+export const customFieldSchema = z.strictObject({
+  name: fieldName,
+  label: z.string().min(1).max(200),
+  kind: z.enum(['text', 'number', 'yes_no', 'choice']),
+  required: z.boolean().default(false),
+  options: z.array(z.string().min(1).max(100)).max(50).optional(),
+})
+
+/** What a rule of the programme looks at; all conditions that are given must hold. */
+const conditions = {
+  countries: z.array(z.string().regex(/^[A-Z]{2}$/)).optional(),
+  types: z.array(z.enum(partnerTypes)).optional(),
+  levels: z.array(z.enum(partnerLevels)).optional(),
+  emailDomains: z.array(z.string().min(3)).optional(),
+  volumeAbove: z.int().min(0).optional(),
+  volumeBelow: z.int().min(0).optional(),
+}
+
+/** The first rule that fits an application rejects it, or shows it to the approver. */
+export const preScreenRuleSchema = z.strictObject({
+  ...conditions,
+  outcome: z.enum(['reject', 'review']),
+  reason: z.string().min(1).max(500),
+})
+
+/** An application that fits one of these, with a checklist all green, is approved by rule. */
+export const autoApprovalRuleSchema = z.strictObject({
+  ...conditions,
+  name: z.string().min(1).max(100),
+})
+
+export const onboardingSettingsSchema = z.strictObject({
+  customFields: z.array(customFieldSchema).max(30).default([]),
+  preScreen: z.array(preScreenRuleSchema).max(100).default([]),
+  autoApproval: z.array(autoApprovalRuleSchema).max(100).default([]),
+  /** Expected monthly volume in minor units from which two members have to approve. */
+  twoApproversFrom: z.int().min(0).default(5_000_000),
+  /** How often an agreement that nobody signed in time is sent again. */
+  agreementResends: z.int().min(0).max(5).default(1),
+  signing: z.enum(['mail', 'embedded']).default('mail'),
+  /** An identity check of the contact person, beside what Stripe asks of the company. */
+  identityCheck: z.enum(['none', 'contact']).default('none'),
+  /** How often an identity check may be handed in again. */
+  verificationTries: z.int().min(1).max(10).default(3),
+  /** Hits at or above this score, in hundredths, have to be looked at. */
+  screeningThreshold: z.int().min(1).max(100).default(85),
+  certificationRequiredFor: z.array(z.enum(['activation', ...tierNames])).default([]),
+})
+export type OnboardingSettings = z.output<typeof onboardingSettingsSchema>
+export type CustomField = z.output<typeof customFieldSchema>
+export type PreScreenRule = z.output<typeof preScreenRuleSchema>
+export type AutoApprovalRule = z.output<typeof autoApprovalRuleSchema>

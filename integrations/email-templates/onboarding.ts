@@ -1,0 +1,37 @@
+/** Mails to applicants and to those who decide on them. */
+import { type Applicant, hello, type MailContent } from './layout.ts'
+
+export const onboardingMails = {
+  applicationReceived: (to: Applicant & { statusUrl: string }): MailContent => ({
+    subject: 'We have your application',
+    greeting: hello(to.contact),
+    paragraphs: [
+      `thank you for the application of ${to.company}. Your agreement comes next: you will get ` +
+        'it for signature in a separate mail.',
+      'You can see at any time where your application stands.',
+    ],
+    action: { label: 'See your application', url: to.statusUrl },
+  }),
+
+  applicationRejected: (to: Applicant & { reason: string }): MailContent => ({
+    subject: 'Your application was not accepted',
+    greeting: hello(to.contact),
+    paragraphs: [`we cannot accept ${to.company} as a partner.`, `The reason: ${to.reason}`],
+  }),
+
+  applicationLapsed: (to: Applicant & { why: string }): MailContent => ({
+    subject: 'Your application has lapsed',
+    greeting: hello(to.contact),
+    paragraphs: [`the application of ${to.company} has ended because ${to.why}.`],
+  }),
+
+  decisionNeeded: (about: { approver: string; company: string; applicationUrl: string }) => ({
+    subject: `${about.company} waits for your decision`,
+    greeting: hello(about.approver),
+    paragraphs: [
+      `${about.company} has signed the agreement and is verified. Please approve or reject the ` +
+        'application.',
+    ],
+    action: { label: 'Open the application', url: about.applicationUrl },
+  }),
+}
