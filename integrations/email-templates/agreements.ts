@@ -1,7 +1,7 @@
 /** Mails about the agreement. */
 import { type Applicant, hello, type MailContent } from './layout.ts'
 
-export const agreementsMails = {
+export const agreementMails = {
   agreementReminder: (to: Applicant & { statusUrl: string; days: string }): MailContent => ({
     subject: 'Your agreement waits for your signature',
     greeting: hello(to.contact),

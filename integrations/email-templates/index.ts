@@ -1,18 +1,32 @@
 /** The words of every mail, once. */
 import { accessMails } from './access.ts'
-import { agreementsMails } from './agreements.ts'
+import { agreementMails } from './agreements.ts'
+import type { Facts, MailContent } from './layout.ts'
 import { onboardingMails } from './onboarding.ts'
 import { provisioningMails } from './provisioning.ts'
 import { settlementMails } from './settlement.ts'
 import { verificationMails } from './verification.ts'
 
-export type { MailContent } from './layout.ts'
+export type { Brand, MailContent } from './layout.ts'
 
-export const mails = {
+/** Lets every mail say which template wrote it and about what. */
+function named<T extends Record<string, (about: never) => MailContent>>(templates: T): T {
+  const entries = Object.entries(templates).map(([template, write]) => {
+    const named = (about: Facts) => ({ ...write(about as never), template, facts: about })
+    return [template, named]
+  })
+  return Object.fromEntries(entries) as T
+}
+
+export const mails = named({
   ...onboardingMails,
-  ...agreementsMails,
+  ...agreementMails,
   ...verificationMails,
   ...provisioningMails,
   ...accessMails,
   ...settlementMails,
-}
+})
+
+export type MailTemplate = keyof typeof mails
+
+export const mailTemplates = Object.keys(mails) as MailTemplate[]

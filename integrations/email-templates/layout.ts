@@ -1,11 +1,17 @@
-/** Text and HTML are two renderings of the same words. */
+/** Text and HTML are two renderings of the same words, under the brand of whoever writes. */
 
 export interface MailContent {
   subject: string
   greeting: string
   paragraphs: string[]
   action?: { label: string; url: string }
+  /** Which template wrote it, about what; own words of a brand are filled with these. */
+  template?: string
+  facts?: Facts
 }
+
+/** What a template writes about, by name. */
+export type Facts = Record<string, unknown>
 
 /** Whom mails of onboarding greet, and for which company. */
 export interface Applicant {
@@ -13,11 +19,37 @@ export interface Applicant {
   company: string
 }
 
+/** How mails of a programme, or of a partner's own environment, look. */
+export interface Brand {
+  name: string
+  /** Colour of the button and of the line at the top, like `#0f4c5c`. */
+  accent: string
+  logoUrl: string | null
+  footer: string | null
+  supportAddress: string | null
+}
+
+export const plainBrand: Brand = {
+  name: 'Tributary',
+  accent: '#0f4c5c',
+  logoUrl: null,
+  footer: null,
+  supportAddress: null,
+}
+
 export const hello = (name: string) => `Hello ${name},`
 
-export function renderText(content: MailContent): string {
+/** What stands below every mail: whose it is and whom to ask. */
+function closingOf(brand: Brand): string[] {
+  const support = brand.supportAddress ? [`Questions? Write to ${brand.supportAddress}.`] : []
+  return [...support, ...(brand.footer ? [brand.footer] : [])]
+}
+
+export function renderText(content: MailContent, brand: Brand = plainBrand): string {
   const action = content.action ? [`${content.action.label}: ${content.action.url}`] : []
-  return `${[content.greeting, ...content.paragraphs, ...action].join('\n\n')}\n`
+  const closing = closingOf(brand)
+  const foot = closing.length > 0 ? [`-- \n${brand.name}\n${closing.join('\n')}`] : []
+  return `${[content.greeting, ...content.paragraphs, ...action, ...foot].join('\n\n')}\n`
 }
 
 const escapes: Record<string, string> = {
@@ -32,27 +64,50 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => escapes[character] ?? character)
 }
 
-const buttonStyle =
-  'display:inline-block;padding:12px 20px;border-radius:6px;' +
-  'background:#0f4c5c;color:#ffffff;text-decoration:none'
-
-function button({ label, url }: { label: string; url: string }): string {
-  return `<p><a href="${escapeHtml(url)}" style="${buttonStyle}">${escapeHtml(label)}</a></p>`
+/** White or black, whichever is easier to read on this colour. */
+export function inkOn(colour: string): '#ffffff' | '#000000' {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) =>
+    Number.parseInt(colour.slice(at, at + 2), 16),
+  )
+  // The middle of the luminance weights of sRGB; enough to choose between two inks.
+  return red * 299 + green * 587 + blue * 114 > 140_000 ? '#000000' : '#ffffff'
 }
 
-export function renderHtml(content: MailContent): string {
+function button({ label, url }: { label: string; url: string }, { accent }: Brand): string {
+  const style =
+    'display:inline-block;padding:12px 20px;border-radius:6px;' +
+    `background:${accent};color:${inkOn(accent)};text-decoration:none`
+  return `<p><a href="${escapeHtml(url)}" style="${style}">${escapeHtml(label)}</a></p>`
+}
+
+function mastheadOf(brand: Brand): string {
+  if (!brand.logoUrl) return ''
+  const [source, name] = [escapeHtml(brand.logoUrl), escapeHtml(brand.name)]
+  return `<p><img src="${source}" alt="${name}" style="max-height:48px;max-width:200px"></p>\n`
+}
+
+function footOf(brand: Brand): string {
+  const closing = closingOf(brand)
+  if (closing.length === 0) return ''
+  const lines = [brand.name, ...closing].map(escapeHtml).join('<br>')
+  const style = 'color:#5b6b78;font-size:13px;border-top:1px solid #dde3e8;padding-top:12px'
+  return `<p style="${style}">${lines}</p>\n`
+}
+
+export function renderHtml(content: MailContent, brand: Brand = plainBrand): string {
   const paragraphs = [content.greeting, ...content.paragraphs]
     .map((text) => `<p>${escapeHtml(text)}</p>`)
     .join('\n')
-  const action = content.action ? button(content.action) : ''
+  const action = content.action ? button(content.action, brand) : ''
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>${escapeHtml(content.subject)}</title></head>
 <body style="margin:0;background:#f4f6f8;font:16px/1.5 system-ui,sans-serif;color:#1d2b36">
-<div style="max-width:560px;margin:24px auto;padding:24px;background:#ffffff;border-radius:8px">
-${paragraphs}
+<div style="max-width:560px;margin:24px auto;padding:24px;background:#ffffff;border-radius:8px;\
+border-top:4px solid ${brand.accent}">
+${mastheadOf(brand)}${paragraphs}
 ${action}
-</div>
+${footOf(brand)}</div>
 </body>
 </html>
 `

@@ -1,33 +1,6 @@
 import { type MailContent, mails } from '../../integrations/email-templates/index.ts'
 import { renderHtml, renderText } from '../../integrations/email-templates/layout.ts'
-
-/** Everything that any mail asks for, each value recognizable. */
-const facts = {
-  contact: 'Ada Contact',
-  approver: 'Bob Approver',
-  member: 'Eve Member',
-  company: 'Acme Company',
-  statusUrl: 'https://api.example/status',
-  verificationUrl: 'https://api.example/verification',
-  applicationUrl: 'https://api.example/application',
-  inviteUrl: 'https://api.example/invite',
-  resetUrl: 'https://api.example/reset',
-  what: 'Your password was changed.',
-  tenantUrl: 'https://acme.example',
-  docsUrl: 'https://api.example/docs',
-  days: 'in 3 days',
-  reason: 'no such reason',
-  why: 'nobody signed',
-  amount: 1_234_567n,
-  currency: 'USD',
-  period: '2026-10',
-  statement: 'S-2026-10-0001',
-  seal: `12:${'ab'.repeat(32)}`,
-  missing: 'a review',
-  tier: 'gold',
-  key: 'till (trib_test_sk_…abcd)',
-  until: '2026-12-24 10:00 UTC',
-}
+import { sampleFacts as facts } from '../../integrations/email-templates/samples.ts'
 
 type Facts = typeof facts
 
