@@ -62,6 +62,10 @@ export function payoutActivities(deps: ActivityDeps) {
         if (move === 'send') await markAttemptSent(trx, last.id)
         return { attemptId: last.id, key: last.idempotencyKey, request: last.request, move }
       }
+      if (payout.partnerIsHeld) {
+        await markPayout(trx, payoutId, { status: 'held', holdReason: 'partner_held' })
+        return null
+      }
       const attemptNo = (last?.attemptNo ?? 0) + 1
       const key = attemptKey(outwardId('payout', payoutId), attemptNo)
       const request = transferRequest({ ...payout, destination: payout.vendorAccountId })
@@ -127,7 +131,7 @@ export function payoutActivities(deps: ActivityDeps) {
   }
 
   return {
-    /** Lets payouts go whose partner was not verified when they were made. */
+    /** Lets payouts go whose partner was held, or not verified, when they were made. */
     async releaseHeldPayouts({ runId }: { runId: string }): Promise<number> {
       const released = await inTransaction(db, (trx) => releaseHeldPayouts(trx, runId))
       return released

@@ -141,6 +141,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     definer: true,
     may: { super_admin: ['insert', 'update', 'delete'], ...lookedUp },
   },
+  partnerHolds: { kind: 'inner', may: { super_admin: change } },
   partnerLinks: { kind: 'tree', may: { super_admin: ['update'], ...partners(change) } },
   partnerMoves: { kind: 'own', may: { super_admin: insert } },
   partnerPlaces: { kind: 'inner', definer: true, may: { super_admin: insert, ...lookedUp } },

@@ -61,13 +61,19 @@ export async function listPayablePage(
   return rows.map((row) => row.id)
 }
 
-/** A held payout whose partner's account is verified by now; `transfer_rejected` waits for more. */
+const partnerIsHeld = sql<boolean>`exists (select from partner_holds hold
+  where hold.partner_id = payouts.partner_id and hold.released_at is null)`
+
+/**
+ * A held payout whose partner is held no more, with an account that is verified by now;
+ * `transfer_rejected` waits for more.
+ */
 const holdIsOver = sql<boolean>`payouts.status = 'held'
   and payouts.hold_reason <> 'transfer_rejected'
   and account.partner_id = payouts.partner_id and account.status = 'verified'
-  and account.vendor_account_id is not null`
+  and account.vendor_account_id is not null and not ${partnerIsHeld}`
 
-/** Lets held payouts of a run go where the partner's account is verified by now. */
+/** Lets held payouts of a run go where nothing holds the partner any more. */
 export async function releaseHeldPayouts(trx: Trx, runId: string): Promise<number> {
   const { rows } = await sql`
     update payouts set status = 'approved', hold_reason = null,
@@ -107,6 +113,7 @@ export async function lockPayout(trx: Trx, id: string) {
     .innerJoin('settlementRuns', 'settlementRuns.id', 'payouts.runId')
     .selectAll('payouts')
     .select('settlementRuns.period as runPeriod')
+    .select(partnerIsHeld.as('partnerIsHeld'))
     .where('payouts.id', '=', id)
     .forUpdate('payouts')
     .executeTakeFirstOrThrow()

@@ -98,7 +98,7 @@ const clearingAtRest = `(
       where p.vendor_invoice_id = source and (d.status = 'open'
         or d.closed_at >= now() - interval '${clearingDays} days')))`
 
-/** A held payout waits for its partner, and one behind an empty balance for money. */
+/** A held payout waits for who holds it, and one behind an empty balance for money. */
 const transitAtRest = `(
   select 'payout_in_transit', o.id::text, o.currency, o.amount_minor
   from payouts o
@@ -106,7 +106,9 @@ const transitAtRest = `(
   where o.status in ('approved', 'in_flight', 'unknown')
     and greatest(o.created_at, account.checked_at, (
         select max(greatest(a.first_sent_at, a.finished_at)) from payout_attempts a
-        where a.payout_id = o.id and (o.status = 'approved' or a.finished_at is null)))
+        where a.payout_id = o.id and (o.status = 'approved' or a.finished_at is null)),
+        (select max(released_at) from partner_holds hold
+          where hold.partner_id = o.partner_id))
       < now() - interval '${transitDays} days'
     and not (o.status = 'approved' and exists (
       select from payout_attempts a join payouts other on other.id = a.payout_id

@@ -581,6 +581,16 @@ export interface PartnerAncestryTable {
   valid: string
 }
 
+export interface PartnerHoldsTable {
+  cause: 'screening' | 'verification' | 'agreement' | 'suspension' | 'offboarding'
+  id: Defaulted<string>
+  partnerId: string
+  placedAt: Defaulted<Timestamp>
+  reason: string
+  releasedAt: Timestamp | null
+  source: string
+}
+
 export interface PartnerLinksTable {
   archivedAt: Timestamp | null
   code: string
@@ -736,7 +746,7 @@ export interface PayoutsTable {
   amountMinor: bigint
   createdAt: Defaulted<Timestamp>
   currency: string
-  holdReason: 'no_payout_account' | 'account_not_verified' | 'transfer_rejected' | null
+  holdReason: 'no_payout_account' | 'account_not_verified' | 'transfer_rejected' | 'partner_held' | null
   id: Defaulted<string>
   masterId: Defaulted<string>
   paidAt: Timestamp | null
@@ -998,6 +1008,7 @@ export interface DB {
   notices: NoticesTable
   oidcSignIns: OidcSignInsTable
   partnerAncestry: PartnerAncestryTable
+  partnerHolds: PartnerHoldsTable
   partnerLinks: PartnerLinksTable
   partnerMoves: PartnerMovesTable
   partnerPlaces: PartnerPlacesTable

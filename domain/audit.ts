@@ -21,6 +21,7 @@ export const auditKinds = {
   member: 'member',
   member_invitation: 'memberInvitation',
   partner: 'partner',
+  partner_hold: null,
   partner_move: null,
   passkey: 'passkey',
   password_reset: null,

@@ -46,12 +46,21 @@ export type SendOutcome =
   | { kind: 'missed' }
 
 /** Why a payout waits although its amount is due. */
-export type HoldReason = 'no_payout_account' | 'account_not_verified' | 'transfer_rejected'
+export type HoldReason =
+  | 'no_payout_account'
+  | 'account_not_verified'
+  | 'transfer_rejected'
+  | 'partner_held'
+
+/** What may hold all payouts of a partner; why it does is for the platform's eyes. */
+export type HoldCause = 'screening' | 'verification' | 'agreement' | 'suspension' | 'offboarding'
 
 /** The reason for which this partner cannot be paid now, or null. */
 export function holdReasonOf(
   account: { vendorAccountId: string | null; status: string } | undefined,
+  partnerIsHeld: boolean,
 ): HoldReason | null {
+  if (partnerIsHeld) return 'partner_held'
   if (!account?.vendorAccountId) return 'no_payout_account'
   return account.status === 'verified' ? null : 'account_not_verified'
 }

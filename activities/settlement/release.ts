@@ -2,6 +2,7 @@
 import { listPlatformMembers } from '../../db/access.ts'
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { type Journal, recordJournals } from '../../db/ledger.ts'
+import { listHeldAmong } from '../../db/partner-holds.ts'
 import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
 import { bookingPeriod } from '../../db/periods.ts'
 import {
@@ -172,17 +173,16 @@ function conversionJournal(draft: Draft): Journal[] {
 /** Takes what will be paid out of the partner's balance before anything is sent. */
 async function reservePayouts(trx: Trx, drafts: Draft[], releasedAt: Date): Promise<void> {
   const due = drafts.map(payoutOf).filter(({ amountMinor }) => amountMinor > 0n)
-  const accounts = await listPayoutAccountsOf(
-    trx,
-    due.map((draft) => draft.partnerId),
-  )
+  const partnerIds = due.map((draft) => draft.partnerId)
+  const accounts = await listPayoutAccountsOf(trx, partnerIds)
+  const held = await listHeldAmong(trx, partnerIds)
   const payouts = await recordPayouts(
     trx,
     due.map((draft) => {
       const account = accounts.get(draft.partnerId)
       return {
         ...draft,
-        holdReason: holdReasonOf(account),
+        holdReason: holdReasonOf(account, held.has(draft.partnerId)),
         vendorAccountId: account?.vendorAccountId ?? null,
       }
     }),

@@ -4,6 +4,7 @@ import { bookInvoice } from '../../activities/commission/payments.ts'
 import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
+import { listHolds, placeHold, releaseHold } from '../../db/partner-holds.ts'
 import { listClosedRunsToPay, retryRejectedPayouts } from '../../db/payouts.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunReleased, markRunReviewed, recordRun } from '../../db/settlement/runs.ts'
@@ -268,6 +269,77 @@ describe('a partner that cannot be paid yet', () => {
     expect(await payoutsOf(runId)).toMatchObject([
       { ...refused, attempts: ['rejected', 'rejected'] },
     ])
+  })
+})
+
+describe('a partner that is held', () => {
+  const screeningHold = (partnerId: string, source: string) => ({
+    partnerId,
+    cause: 'screening' as const,
+    source,
+  })
+  const place = (partnerId: string, source: string) =>
+    inTransaction(kit.db, (trx) =>
+      placeHold(trx, { ...screeningHold(partnerId, source), reason: 'new_hit' }),
+    )
+  const release = (partnerId: string, source: string) =>
+    inTransaction(kit.db, (trx) => releaseHold(trx, screeningHold(partnerId, source)))
+
+  it('is sent nothing of a run that was released before, until the last hold is released', async () => {
+    const { runId, partners } = await payableRun()
+    const [partnerId = ''] = partners
+    expect(await place(partnerId, 'one')).toBe(true)
+    await place(partnerId, 'two')
+    expect(await pay(runId)).toMatchObject({ paid: 0 })
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'held', holdReason: 'partner_held' }])
+    expect(await release(partnerId, 'one')).toBe(1)
+    expect(await kit.steps.releaseHeldPayouts({ runId })).toBe(0)
+    expect(await transfersTo(partners)).toEqual([])
+    await release(partnerId, 'two')
+    expect(await kit.steps.releaseHeldPayouts({ runId })).toBe(1)
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+
+  it('has the payouts of a later run held when they are made, and paid after a closed month', async () => {
+    const partnerId = await makePartner(kit.db, { level: 'master_reseller' })
+    await makePayoutAccount(kit.db, partnerId, await verifiedAccount(partnerId))
+    await place(partnerId, 'one')
+    const runId = await releasedRun([partnerId])
+    await sql`update settlement_runs set stage = 'closed' where id = ${runId}`.execute(kit.db)
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'held', holdReason: 'partner_held' }])
+    expect(await listClosedRunsToPay(kit.db)).toEqual([])
+    await release(partnerId, 'one')
+    expect(await listClosedRunsToPay(kit.db)).toMatchObject([{ id: runId }])
+    await kit.steps.releaseHeldPayouts({ runId })
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+  })
+
+  it('still learns what became of a transfer that was on its way', async () => {
+    const { runId, partners } = await payableRun()
+    const path = '/v1/transfers'
+    await kit.fault({ vendor: 'stripe', kind: 'timeout_after_commit', path, count: 2 })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    await place(partners[0] ?? '', 'one')
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+
+  it('is held once for one occurrence, also when a step is repeated after the release', async () => {
+    const partnerId = await makePartner(kit.db, { level: 'master_reseller' })
+    expect(await place(partnerId, 'one')).toBe(true)
+    expect(await place(partnerId, 'one')).toBe(false)
+    expect(await listHolds(kit.db, partnerId)).toMatchObject([
+      { cause: 'screening', source: 'one', reason: 'new_hit', releasedAt: null },
+    ])
+    expect(await release(partnerId, 'one')).toBe(1)
+    expect(await release(partnerId, 'one')).toBe(0)
+    expect(await place(partnerId, 'one')).toBe(false)
+    expect(await listHolds(kit.db, partnerId)).toEqual([])
+    expect(await listHolds(kit.db, partnerId, 'all')).toHaveLength(1)
+    const reopened = sql`update partner_holds set released_at = null
+      where partner_id = ${partnerId}`.execute(kit.db)
+    await expect(reopened).rejects.toThrow(/released once/)
   })
 })
 

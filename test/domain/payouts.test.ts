@@ -68,18 +68,29 @@ describe('the next move of an attempt whose outcome is not known', () => {
 
 describe('the reason to hold a payout', () => {
   test('is that there is no account to pay to', () => {
-    expect(holdReasonOf(undefined)).toBe('no_payout_account')
-    expect(holdReasonOf({ vendorAccountId: null, status: 'verified' })).toBe('no_payout_account')
+    expect(holdReasonOf(undefined, false)).toBe('no_payout_account')
+    expect(holdReasonOf({ vendorAccountId: null, status: 'verified' }, false)).toBe(
+      'no_payout_account',
+    )
   })
 
   test.each(['link_issued', 'pending_review', 'needs_input', 'restricted', 'rejected', 'expired'])(
     'is that the account is not verified, while it is %s',
     (status) => {
-      expect(holdReasonOf({ vendorAccountId: 'acct_1', status })).toBe('account_not_verified')
+      expect(holdReasonOf({ vendorAccountId: 'acct_1', status }, false)).toBe(
+        'account_not_verified',
+      )
     },
   )
 
   test('is gone with a verified account', () => {
-    expect(holdReasonOf({ vendorAccountId: 'acct_1', status: 'verified' })).toBeNull()
+    expect(holdReasonOf({ vendorAccountId: 'acct_1', status: 'verified' }, false)).toBeNull()
+  })
+
+  test('is the hold of the partner before all others, and is not said outside', () => {
+    expect(holdReasonOf({ vendorAccountId: 'acct_1', status: 'verified' }, true)).toBe(
+      'partner_held',
+    )
+    expect(holdReasonOf(undefined, true)).toBe('partner_held')
   })
 })
