@@ -1,6 +1,11 @@
 /** Mails about access. The API writes them with what they tell of; each round sends what waits. */
 import { listWaitingMails, markMailSent, removeStaleAccess } from '../db/people/mails.ts'
-import { type MailContent, mails } from '../integrations/email-templates/index.ts'
+import {
+  type MailContent,
+  type MailTemplate,
+  mails,
+} from '../integrations/email-templates/index.ts'
+import { sampleMail } from '../integrations/email-templates/own-words.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
@@ -27,6 +32,8 @@ function contentOf(mail: WaitingMail, links: Deps['links']): MailContent {
     }
     case 'access_changed':
       return mails.accessChanged({ member, what: mail.what })
+    case 'template_preview':
+      return sampleMail(mail.what as MailTemplate)
   }
 }
 
@@ -36,9 +43,9 @@ function contentOf(mail: WaitingMail, links: Deps['links']): MailContent {
  */
 export async function sendAccessMails(deps: Deps): Promise<void> {
   for (const mail of await listWaitingMails(deps.db, mailsAtOnce)) {
-    const { id, kind, recipient } = mail
+    const { id, kind, recipient, partnerId: inNameOf } = mail
     try {
-      const notice = { kind, subjectId: id, recipient, occurrence: '' }
+      const notice = { kind, subjectId: id, recipient, inNameOf }
       await notify(deps, notice, contentOf(mail, deps.links))
     } catch (error) {
       if (!(error instanceof VendorError)) throw error

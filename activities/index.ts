@@ -11,6 +11,7 @@ import { relayActivities } from './relay.ts'
 import { settlementActivities } from './settlement/index.ts'
 import { subscriptionActivities } from './subscriptions.ts'
 import { tierActivities } from './tiers.ts'
+import { welcomeActivities } from './welcome.ts'
 
 export type Activities = ReturnType<typeof createActivities>
 
@@ -24,6 +25,7 @@ export function createActivities(deps: ActivityDeps) {
     ...payoutActivities(deps),
     ...balanceActivities(deps),
     ...tierActivities(deps),
+    ...welcomeActivities(deps),
     ...relayActivities(deps),
     ...auditActivities(deps),
   })

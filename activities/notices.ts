@@ -1,16 +1,42 @@
 /** Mails that go out once, however often the step that sends them is repeated. */
 import { markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
-import type { MailContent } from '../integrations/email-templates/index.ts'
+import { findMailTemplate, findProgrammeBrand } from '../db/mail-templates.ts'
+import type { Brand, MailContent } from '../integrations/email-templates/index.ts'
+import { inOwnWords, plainBrand } from '../integrations/email-templates/layout.ts'
 import type { ActivityDeps } from './deps.ts'
+
+/** A notice, and the partner in whose name it goes out; the platform's where there is none. */
+export type SignedNotice = Notice & { inNameOf?: string | null }
 
 /** Claims the notice, sends it, and notes that it is sent; a claimed mail keeps its Message-ID. */
 export async function notify(
   { db, mailer }: Pick<ActivityDeps, 'db' | 'mailer'>,
-  notice: Notice,
+  { inNameOf = null, ...notice }: SignedNotice,
   content: MailContent,
 ): Promise<void> {
   const claimed = await recordNotice(db, notice)
   if (claimed.sent) return
-  await mailer.send({ id: claimed.id, kind: notice.kind, to: claimed.recipient, content })
+  const { brand, dressed } = await dress({ db }, content, inNameOf)
+  await mailer.send({
+    id: claimed.id,
+    kind: notice.kind,
+    to: claimed.recipient,
+    content: dressed,
+    brand,
+  })
   await markNoticeSent(db, claimed.id)
+}
+
+/** The words and the looks of the one in whose name a mail goes out. */
+async function dress(
+  { db }: Pick<ActivityDeps, 'db'>,
+  content: MailContent,
+  partnerId: string | null,
+): Promise<{ dressed: MailContent; brand: Brand }> {
+  const brand = (await findProgrammeBrand(db)) ?? plainBrand
+  const { template } = content
+  if (!template) return { dressed: content, brand }
+  const own = partnerId ? await findMailTemplate(db, { partnerId, template }) : undefined
+  const words = own ?? (await findMailTemplate(db, { partnerId: null, template }))
+  return { dressed: words ? inOwnWords(content, words) : content, brand }
 }

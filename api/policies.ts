@@ -62,6 +62,8 @@ export const policies = {
   'keys.write': { levels: everyone, scope: 'write', roles: admins, stepUp: true },
   'links.read': { levels: organisations, scope: 'read' },
   'links.write': { levels: sellers, scope: 'write', roles: finance, active: true },
+  'mails.read': { levels: organisations, scope: 'read' },
+  'mails.write': { levels: organisations, scope: 'write', roles: admins },
   'members.read': { levels: everyone, scope: 'read' },
   'members.write': { levels: everyone, scope: 'write', roles: admins, stepUp: true },
   'packages.read': { levels: everyone, scope: 'read' },

@@ -10,6 +10,7 @@ import { customerPeopleRoutes } from './customers-people.ts'
 import type { ApiDeps } from './deps.ts'
 import { healthRoutes } from './health.ts'
 import { invitationRoutes } from './invitations.ts'
+import { mailTemplateRoutes } from './mail-templates.ts'
 import { memberRoutes } from './members.ts'
 import { onboardingRoutes } from './onboarding/index.ts'
 import { partnerLinkRoutes } from './partner-links.ts'
@@ -29,6 +30,7 @@ import { statementRoutes } from './statements.ts'
 import { customerRoutes, subscriptionRoutes } from './subscriptions.ts'
 import { tierRoutes } from './tiers.ts'
 import { webhookRoutes } from './webhooks.ts'
+import { welcomeRoutes } from './welcome.ts'
 
 /** Fixed paths stand before those with parameters. */
 export function allRoutes(deps: ApiDeps): Route[] {
@@ -59,6 +61,8 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...passkeyRoutes(deps),
     ...passwordRoutes(deps),
     ...memberRoutes(deps),
+    ...mailTemplateRoutes(),
+    ...welcomeRoutes(deps),
     ...auditRoutes(),
     ...webhookRoutes(deps),
     ...healthRoutes(deps),

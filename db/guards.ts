@@ -116,6 +116,13 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   ledgerUnchecked: { kind: 'inner', may: { super_admin: ['insert', 'delete'] } },
   linePayments: { kind: 'tree' },
   lineReversals: { kind: 'tree' },
+  mailTemplates: {
+    kind: 'own',
+    may: {
+      super_admin: ['insert', 'update', 'delete'],
+      ...partners(['insert', 'update', 'delete']),
+    },
+  },
   members: {
     kind: 'own',
     customer: 'customer_id',
@@ -172,5 +179,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   tenants: { kind: 'tree', may: { super_admin: ['update'] } },
   tiers: { kind: 'shared', may: { super_admin: change } },
   verificationEvents: { kind: 'inner' },
+  // A link in its mails stops them, whoever opens it.
+  welcomeSequences: { kind: 'inner', may: { intake: ['select', 'update'] } },
   webhookEvents: { kind: 'inner', may: { intake: ['select', 'insert'] } },
 }

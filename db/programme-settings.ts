@@ -104,3 +104,19 @@ export type OnboardingSettings = z.output<typeof onboardingSettingsSchema>
 export type CustomField = z.output<typeof customFieldSchema>
 export type PreScreenRule = z.output<typeof preScreenRuleSchema>
 export type AutoApprovalRule = z.output<typeof autoApprovalRuleSchema>
+
+const colour = z.string().regex(/^#[0-9a-f]{6}$/, 'expected a colour like #0f4c5c')
+
+/** How the programme's mails look. */
+export const brandSchema = z.strictObject({
+  /** The programme's name where it is left out. */
+  name: z.string().min(1).max(100).optional(),
+  accent: colour.default('#0f4c5c'),
+  logoUrl: z
+    .url({ protocol: /^https$/, error: 'expected https://…' })
+    .nullable()
+    .default(null),
+  footer: z.string().min(1).max(500).nullable().default(null),
+  supportAddress: z.email().nullable().default(null),
+})
+export type ProgrammeBrand = z.output<typeof brandSchema>

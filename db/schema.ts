@@ -17,7 +17,7 @@ type Defaulted<T> =
 export interface AccessMailsTable {
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
-  kind: 'member_invitation' | 'password_reset' | 'access_changed'
+  kind: 'member_invitation' | 'password_reset' | 'access_changed' | 'template_preview'
   nameSealed: Buffer
   partnerId: string | null
   recipientSealed: Buffer
@@ -525,6 +525,16 @@ export interface LineReversalsTable {
   vendorSourceId: string
 }
 
+export interface MailTemplatesTable {
+  actionLabel: string | null
+  changedAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  paragraphs: string[]
+  partnerId: string | null
+  subject: string
+  template: string
+}
+
 export interface MemberInvitationsTable {
   acceptedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
@@ -774,6 +784,7 @@ export interface PeopleTable {
 
 export interface ProgrammesTable {
   allocationUnit: Defaulted<'line' | 'invoice'>
+  brand: Defaulted<Json>
   code: string
   createdAt: Defaulted<Timestamp>
   currency: string
@@ -964,6 +975,14 @@ export interface WebhookEventsTable {
   wake: Json | null
 }
 
+export interface WelcomeSequencesTable {
+  endedAt: Timestamp | null
+  partnerId: string
+  sent: Defaulted<number>
+  startedAt: Defaulted<Timestamp>
+  stoppedAt: Timestamp | null
+}
+
 export interface DB {
   accessMails: AccessMailsTable
   accountingPeriods: AccountingPeriodsTable
@@ -1003,6 +1022,7 @@ export interface DB {
   ledgerUnchecked: LedgerUncheckedTable
   linePayments: LinePaymentsTable
   lineReversals: LineReversalsTable
+  mailTemplates: MailTemplatesTable
   memberInvitations: MemberInvitationsTable
   members: MembersTable
   notices: NoticesTable
@@ -1037,4 +1057,5 @@ export interface DB {
   tiers: TiersTable
   verificationEvents: VerificationEventsTable
   webhookEvents: WebhookEventsTable
+  welcomeSequences: WelcomeSequencesTable
 }

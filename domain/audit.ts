@@ -18,6 +18,7 @@ export const auditKinds = {
   feature_package: 'featurePackage',
   invitation: 'invitation',
   link: 'link',
+  mail_template: null,
   member: 'member',
   member_invitation: 'memberInvitation',
   partner: 'partner',

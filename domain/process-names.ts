@@ -16,6 +16,7 @@ export const workflowTypes = {
   payoutBatch: 'payoutBatch',
   tierReview: 'tierReview',
   sweeper: 'sweeper',
+  welcomeSequence: 'welcomeSequence',
 } as const
 export type WorkflowType = keyof typeof workflowTypes
 
@@ -44,6 +45,7 @@ export const workflowIds = {
   payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
   tiers: (period: string) => `tiers:${period}`,
   sweeper: 'sweeper',
+  welcome: (partnerId: string) => `welcome:${outwardId('partner', partnerId)}`,
 }
 
 export const scheduleIds = {

@@ -1,7 +1,7 @@
 /** Mail over SMTP. The caller claims a mail before it is sent, so that a step can be repeated. */
 import { createTransport } from 'nodemailer'
-import type { MailContent } from './email-templates/index.ts'
-import { renderHtml, renderText } from './email-templates/layout.ts'
+import type { Brand, MailContent } from './email-templates/index.ts'
+import { plainBrand, renderHtml, renderText } from './email-templates/layout.ts'
 import { VendorError } from './vendor-error.ts'
 
 export interface Mail {
@@ -10,6 +10,8 @@ export interface Mail {
   kind: string
   to: string
   content: MailContent
+  /** Under whose name and looks it goes out; the product's own where it is left out. */
+  brand?: Brand
 }
 
 export type Mailer = ReturnType<typeof createMailer>
@@ -20,16 +22,19 @@ export function createMailer(settings: { smtpUrl: string; from: string }) {
     disableFileAccess: true,
     disableUrlAccess: true,
   })
-  const domain = settings.from.replace(/^.*@/, '').replace(/>$/, '')
+  const address = settings.from.replace(/^.*</, '').replace(/>$/, '')
+  const domain = address.replace(/^.*@/, '')
   return {
     /** @throws VendorError; `rejected` only where the server refused the recipient for good. */
     async send(mail: Mail): Promise<void> {
       try {
+        const { brand } = mail
         await transport.sendMail({
+          ...(brand ? { from: { name: brand.name, address } } : {}),
           to: mail.to,
           subject: mail.content.subject,
-          text: renderText(mail.content),
-          html: renderHtml(mail.content),
+          text: renderText(mail.content, brand ?? plainBrand),
+          html: renderHtml(mail.content, brand ?? plainBrand),
           messageId: `<${mail.id}@${domain}>`,
           headers: { 'X-Notice-Kind': mail.kind },
         })

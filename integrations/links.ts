@@ -4,6 +4,11 @@ import { outwardId } from '../domain/ids.ts'
 
 export type Links = ReturnType<typeof createLinks>
 
+function same(expected: string, given: string): boolean {
+  const [a, b] = [Buffer.from(expected), Buffer.from(given)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
 export function createLinks(settings: {
   publicUrl: string
   tenantDomain: string
@@ -28,11 +33,16 @@ export function createLinks(settings: {
     /** What an approver opens, with a key. */
     applicationUrl,
 
-    isApplicationToken(applicationId: string, token: string): boolean {
-      const expected = Buffer.from(sign('application', applicationId))
-      const given = Buffer.from(token)
-      return expected.length === given.length && timingSafeEqual(expected, given)
-    },
+    isApplicationToken: (applicationId: string, token: string) =>
+      same(sign('application', applicationId), token),
+
+    /** Ends the mails of a partner's first weeks. */
+    welcomeStopUrl: (partnerId: string) =>
+      `${publicUrl}/v1/partners/${outwardId('partner', partnerId)}/welcome-mails/stop` +
+      `?token=${sign('welcome', partnerId)}`,
+
+    isWelcomeStopToken: (partnerId: string, token: string) =>
+      same(sign('welcome', partnerId), token),
 
     /** The secret of an invitation; made again for a repeated mail, stored only as a hash. */
     invitationToken: (invitationId: string) => sign('invitation', invitationId),

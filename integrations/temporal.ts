@@ -109,6 +109,7 @@ const summaries: Record<WorkflowType, string> = {
   payoutBatch: 'The payouts of a settlement',
   tierReview: 'The review of tiers after a month',
   sweeper: 'Starts what was left behind',
+  welcomeSequence: 'The first mails to a new partner',
 }
 
 /** True where the server cannot be reached or is too busy: worth trying again later. */

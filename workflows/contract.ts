@@ -90,3 +90,9 @@ export const balanceAvailable = defineSignal<[]>(signalNames.balanceAvailable)
 export interface TierReviewInput {
   period: string
 }
+
+export interface WelcomeInput {
+  partnerId: string
+  /** Seconds after the beginning at which its mails go out. */
+  mails: number[]
+}

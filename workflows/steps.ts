@@ -79,6 +79,16 @@ export const mail: {
   mailTierChange: (input) => sent(post.mailTierChange(input)),
 }
 
+/** One that cannot be sent stops none after it. @returns whether more may follow. */
+export async function sendWelcomeMail(input: Parameters<Activities['sendWelcomeMail']>[0]) {
+  let more = true
+  const answered = post.sendWelcomeMail(input).then((answer) => {
+    more = answer
+  })
+  await sent(answered)
+  return more
+}
+
 /** The stable type behind a failed step, or undefined for anything else. */
 export function failureType(error: unknown): string | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : error

@@ -2,9 +2,12 @@
 import { inTransaction } from '../../db/database.ts'
 import { markApplication, recordTimeline } from '../../db/onboarding/applications.ts'
 import { markPartner } from '../../db/partners.ts'
+import { getProgramme } from '../../db/programmes.ts'
+import { recordWelcome } from '../../db/welcome.ts'
+import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { ActivityDeps } from '../deps.ts'
 
-export function activationActivities({ db }: ActivityDeps) {
+export function activationActivities({ db, processes }: ActivityDeps) {
   return {
     async markProvisioningStarted({ applicationId }: { applicationId: string }): Promise<void> {
       await inTransaction(db, async (trx) => {
@@ -58,6 +61,13 @@ export function activationActivities({ db }: ActivityDeps) {
           status: 'active',
           nextActor: null,
         })
+        await recordWelcome(trx, applicationId)
+      })
+      const { deadlines } = await getProgramme(db)
+      await processes.ensureRunning({
+        type: workflowTypes.welcomeSequence,
+        workflowId: workflowIds.welcome(applicationId),
+        input: { partnerId: applicationId, mails: deadlines.welcomeMails },
       })
     },
 

@@ -5,7 +5,7 @@ import type { Db, Trx } from '../database.ts'
 import { openedFields, sealedFields } from '../personal-fields.ts'
 
 export interface AccessMail {
-  kind: 'member_invitation' | 'password_reset' | 'access_changed'
+  kind: 'member_invitation' | 'password_reset' | 'access_changed' | 'template_preview'
   subjectId: string
   partnerId: string | null
   recipient: string
@@ -27,7 +27,13 @@ export async function listWaitingMails(db: Db, limit: number) {
   return db
     .selectFrom('accessMails')
     .leftJoin('partners', 'partners.id', 'accessMails.partnerId')
-    .select(['accessMails.id', 'accessMails.kind', 'accessMails.subjectId', 'accessMails.what'])
+    .select([
+      'accessMails.id',
+      'accessMails.kind',
+      'accessMails.subjectId',
+      'accessMails.partnerId',
+      'accessMails.what',
+    ])
     .select(openedFields('accessMails'))
     .select('partners.name as organisation')
     .where('sentAt', 'is', null)

@@ -6,6 +6,7 @@ import { onboardingMails } from './onboarding.ts'
 import { provisioningMails } from './provisioning.ts'
 import { settlementMails } from './settlement.ts'
 import { verificationMails } from './verification.ts'
+import { welcomeMails } from './welcome.ts'
 
 export type { Brand, MailContent } from './layout.ts'
 
@@ -25,6 +26,7 @@ export const mails = named({
   ...provisioningMails,
   ...accessMails,
   ...settlementMails,
+  ...welcomeMails,
 })
 
 export type MailTemplate = keyof typeof mails

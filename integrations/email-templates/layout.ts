@@ -39,6 +39,31 @@ export const plainBrand: Brand = {
 
 export const hello = (name: string) => `Hello ${name},`
 
+/** Words that an organisation has set for one of its mails. */
+export interface OwnWords {
+  subject: string
+  paragraphs: string[]
+  actionLabel: string | null
+}
+
+/** Every `{word}` that stands for a fact; what is no fact stays as it is. */
+const fill = (text: string, facts: Facts) =>
+  text.replace(/\{(\w+)\}/g, (whole, name: string) =>
+    typeof facts[name] === 'string' ? facts[name] : whole,
+  )
+
+/** The mail in other words: whom it greets and where it leads stay as they are. */
+export function inOwnWords(content: MailContent, words: OwnWords): MailContent {
+  const facts = content.facts ?? {}
+  const { action } = content
+  return {
+    ...content,
+    subject: fill(words.subject, facts),
+    paragraphs: words.paragraphs.map((paragraph) => fill(paragraph, facts)),
+    ...(action ? { action: { ...action, label: words.actionLabel ?? action.label } } : {}),
+  }
+}
+
 /** What stands below every mail: whose it is and whom to ask. */
 function closingOf(brand: Brand): string[] {
   const support = brand.supportAddress ? [`Questions? Write to ${brand.supportAddress}.`] : []

@@ -12,6 +12,7 @@ export const sampleFacts = {
   what: 'Your password was changed.',
   tenantUrl: 'https://acme.example',
   docsUrl: 'https://api.example/docs',
+  stopUrl: 'https://api.example/stop',
   days: 'in 3 days',
   reason: 'no such reason',
   why: 'nobody signed',

@@ -189,6 +189,17 @@ const without = (reason: string, routes: string): Record<string, Line> =>
       .map((route) => [route.trim(), { without: reason }]),
   )
 
+const ofMails = without(
+  'each organisation has words of its own, and the link proves itself',
+  `GET /v1/mail-templates
+  GET /v1/mail-templates/:template
+  PUT /v1/mail-templates/:template
+  DELETE /v1/mail-templates/:template
+  GET /v1/mail-templates/:template/preview
+  POST /v1/mail-templates/:template/preview
+  GET /v1/partners/:id/welcome-mails/stop`,
+)
+
 /** What is done with a cookie instead of a key. */
 const ofPeople = without(
   'by the session of a person',
@@ -232,6 +243,7 @@ export const matrix: Record<string, Line> = {
   ...ofPartners,
   ...ofSales,
   ...ofAccess,
+  ...ofMails,
   ...ofPeople,
   ...ofNobody,
 }

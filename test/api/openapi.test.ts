@@ -134,6 +134,13 @@ POST /v1/member-invitations: super_admin master_reseller reseller customer, memb
 GET /v1/member-invitations: super_admin master_reseller reseller customer, members:read
 DELETE /v1/member-invitations/{id}: super_admin master_reseller reseller customer, members:write
 POST /v1/member-invitations/accept: anyone
+GET /v1/mail-templates: super_admin master_reseller reseller, mails:read
+GET /v1/mail-templates/{template}: super_admin master_reseller reseller, mails:read
+PUT /v1/mail-templates/{template}: super_admin master_reseller reseller, mails:write
+DELETE /v1/mail-templates/{template}: super_admin master_reseller reseller, mails:write
+GET /v1/mail-templates/{template}/preview: super_admin master_reseller reseller, mails:read
+POST /v1/mail-templates/{template}/preview: super_admin master_reseller reseller, mails:write
+GET /v1/partners/{id}/welcome-mails/stop: anyone
 GET /v1/audit-events: super_admin master_reseller reseller, audit:read
 GET /v1/audit-events/export: super_admin master_reseller reseller, audit:read
 POST /v1/webhooks/stripe: anyone
