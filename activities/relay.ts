@@ -13,6 +13,7 @@ import { removeOldRequestKeys } from '../db/requests.ts'
 import { sealJournals } from '../db/seals.ts'
 import { listOpenRuns } from '../db/settlement/runs.ts'
 import { listPendingSubscriptions } from '../db/subscriptions.ts'
+import { expireReservations } from '../db/territories.ts'
 import { onboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { sendAccessMails } from './access-mails.ts'
@@ -96,6 +97,7 @@ export function relayActivities(deps: ActivityDeps) {
       await startSubscriptions()
       await startSettlements()
       await startPayouts()
+      await expireReservations(db)
       await sealJournals(db)
       await sendAccessMails(deps)
       await sendKeyNotices(deps)

@@ -69,6 +69,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   },
   subdomain_taken: { status: 409, title: 'No free subdomain' },
   temporarily_unavailable: { status: 503, title: 'A needed part does not answer' },
+  territory_conflict: { status: 409, title: 'Another partner holds the territory' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   totals_changed: {
     status: 409,

@@ -86,6 +86,15 @@ export const policies = {
   'subscriptions.write': { levels: sellers, scope: 'write', roles: finance, active: true },
   'tenants.read': { levels: organisations, scope: 'read' },
   'tenants.retry': { levels: owner, scope: 'write', roles: admins },
+  'territories.read': { levels: organisations, scope: 'read' },
+  'conflicts.read': { levels: approvers, scope: 'read' },
+  'conflicts.rule': { levels: approvers, scope: 'approvals:write', roles: admins, stepUp: true },
+  'territories.write': {
+    levels: approvers,
+    scope: 'approvals:write',
+    roles: admins,
+    stepUp: true,
+  },
   'tiers.read': { levels: organisations, scope: 'read' },
   'tiers.override': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
 } as const satisfies Record<string, Policy>

@@ -28,6 +28,7 @@ import { signInOidcRoutes } from './sign-in-oidc.ts'
 import { simulationRoutes } from './simulations.ts'
 import { statementRoutes } from './statements.ts'
 import { customerRoutes, subscriptionRoutes } from './subscriptions.ts'
+import { territoryRoutes } from './territories.ts'
 import { tierRoutes } from './tiers.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { welcomeRoutes } from './welcome.ts'
@@ -38,6 +39,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...onboardingRoutes(deps),
     ...partnerRoutes(),
     ...partnerMoveRoutes(),
+    ...territoryRoutes(),
     ...provisioningRoutes(deps),
     ...catalogRoutes(),
     ...partnerLinkRoutes(),

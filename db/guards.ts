@@ -177,6 +177,8 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     may: { super_admin: ['update'], ...partners(insert), ...lookedUp },
   },
   tenants: { kind: 'tree', may: { super_admin: ['update'] } },
+  // Functions of the owner assign, release and rule.
+  territoryAssignments: { kind: 'tree', definer: true },
   tiers: { kind: 'shared', may: { super_admin: change } },
   verificationEvents: { kind: 'inner' },
   // A link in its mails stops them, whoever opens it.

@@ -7,6 +7,7 @@ import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { recordMove } from './partner-places.ts'
 import { findPartner, getPartner, type PartnerRow } from './partners.ts'
 import { getProgramme } from './programmes.ts'
+import { moveTerritories } from './territories.ts'
 
 const moveColumns = ['id', 'partnerId', 'parentId', 'effectiveFrom', 'recordedAt'] as const
 
@@ -60,6 +61,7 @@ export async function recordPartnerMove(trx: Trx, move: NewMove): Promise<Partne
     throw new DomainError('conflict', 'the partner stands below this one already')
   }
   await recordMove(trx, { id, partnerId, parentId, from })
+  await moveTerritories(trx, partnerId)
   return (await findMove(trx, id)) as PartnerMoveRow
 }
 

@@ -946,6 +946,34 @@ export interface TenantsTable {
   vendorSubscriptionId: string | null
 }
 
+export interface TerritoryAssignmentsTable {
+  applicationId: string | null
+  blockedBy: string | null
+  blockedMode: 'exclusive' | 'shared' | null
+  blockedSince: Timestamp | null
+  blockedTerritory: string | null
+  expiresAt: Timestamp | null
+  holderId: Defaulted<string>
+  id: Defaulted<string>
+  masterId: Defaulted<string | null>
+  mode: 'exclusive' | 'shared'
+  parentId: Defaulted<string | null>
+  partnerId: string | null
+  programmeId: string
+  releaseCause: 'by_hand' | 'ended' | 'moved' | 'ruling' | 'terminated' | null
+  releaseReason: string | null
+  resellerId: Defaulted<string | null>
+  ruledAt: Timestamp | null
+  ruledBy: string | null
+  ruledIn: string | null
+  ruling: 'share' | 'grant_exclusive' | 'decline' | null
+  rulingReason: string | null
+  since: Defaulted<Timestamp>
+  status: 'reserved' | 'assigned' | 'conflict' | 'declined' | 'released' | 'expired'
+  territory: string
+  until: Timestamp | null
+}
+
 export interface TiersTable {
   programmeId: string
   thresholdMinor: bigint
@@ -1054,6 +1082,7 @@ export interface DB {
   stripeTxns: StripeTxnsTable
   subscriptions: SubscriptionsTable
   tenants: TenantsTable
+  territoryAssignments: TerritoryAssignmentsTable
   tiers: TiersTable
   verificationEvents: VerificationEventsTable
   webhookEvents: WebhookEventsTable

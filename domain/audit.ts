@@ -37,6 +37,7 @@ export const auditKinds = {
   status_change: null,
   subscription: 'subscription',
   tenant: 'tenant',
+  territory: 'territory',
   tier: null,
   tier_change: 'tierChange',
 } as const satisfies Record<string, IdKind | null>

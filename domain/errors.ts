@@ -37,6 +37,7 @@ export type ErrorCode =
   | 'subdomain_taken'
   | 'suspended'
   | 'temporarily_unavailable'
+  | 'territory_conflict'
   | 'too_many_requests'
   | 'totals_changed'
   | 'unsupported_media_type'

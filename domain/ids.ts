@@ -30,6 +30,8 @@ const prefixes = {
   statement: 'stm',
   subscription: 'sub',
   tenant: 'ten',
+  territory: 'ter',
+  territoryConflict: 'tcf',
   tierChange: 'tch',
 } as const
 

@@ -1,5 +1,6 @@
 /** The way of an application, from the form to an active partner. */
 import type { ActorLevel } from './partners.ts'
+import type { TerritoryStatus } from './territories.ts'
 
 export const applicationStatuses = [
   'submitted',
@@ -86,10 +87,12 @@ export interface ChecklistFacts {
   screening: 'clear' | 'review' | null
   agreement: AgreementStatus | null
   verification: VerificationStatus | null
+  /** How the wished territories stand; left out for the applicant, and where none are wished. */
+  territories?: TerritoryStatus[]
 }
 
 export interface ChecklistItem {
-  item: 'screening' | 'agreement' | 'verification'
+  item: 'screening' | 'agreement' | 'verification' | 'territories'
   state: string
   done: boolean
 }
@@ -112,7 +115,15 @@ export function checklistOf(facts: ChecklistFacts): ChecklistItem[] {
       state: facts.verification ?? 'not_started',
       done: facts.verification === 'verified',
     },
+    ...territoriesItem(facts.territories ?? []),
   ]
+}
+
+/** A conflict has to be ruled on before an approval; what has run out is tried again by it. */
+function territoriesItem(statuses: TerritoryStatus[]): ChecklistItem[] {
+  if (statuses.length === 0) return []
+  const isBlocked = statuses.includes('conflict')
+  return [{ item: 'territories', state: isBlocked ? 'conflict' : 'clear', done: !isBlocked }]
 }
 
 /** Verification states in which the vendor's last word is still to come. */
@@ -168,3 +179,6 @@ export function normalizedCompanyName(name: string): string {
   const own = words.filter((word) => !legalForms.has(word))
   return (own.length > 0 ? own : words).join(' ')
 }
+
+/** Who reads an application: it itself through its link, or those who decide on it. */
+export type Audience = 'applicant' | 'decider'

@@ -11,8 +11,10 @@ import {
 import { markPayoutAccountOwner } from '../../db/onboarding/payout-accounts.ts'
 import { recordPartner } from '../../db/partners.ts'
 import { recordTenant } from '../../db/provisioning.ts'
+import { admitTerritories } from '../../db/territories.ts'
 import { deciderOf } from '../../domain/partners.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { holdTerritories } from './territories.ts'
 
 type DecisionNote = Awaited<ReturnType<typeof getDecisionNote>>
 
@@ -47,6 +49,7 @@ async function admitPartner(
     effectiveFrom: note.effectiveFrom,
   })
   await markPayoutAccountOwner(trx, application.id, partnerId)
+  await admitTerritories(trx, { applicationId: application.id, partnerId })
   const tenantId = await recordTenant(trx, { partnerId, name: application.companyName })
   await markApplication(trx, application.id, {
     stage: 'provisioning',
@@ -63,6 +66,7 @@ export function approvalActivities({ db }: ActivityDeps) {
     async requestDecision(input: { applicationId: string; dueAt: string }): Promise<void> {
       await inTransaction(db, async (trx) => {
         const application = await getApplication(trx, input.applicationId)
+        await holdTerritories(trx, input.applicationId)
         await markApplication(trx, input.applicationId, {
           stage: 'approval',
           nextActor: deciderOf(application),

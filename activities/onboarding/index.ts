@@ -5,6 +5,7 @@ import { agreementActivities } from './agreement.ts'
 import { approvalActivities } from './approval.ts'
 import { mailActivities } from './mails.ts'
 import { screeningActivities } from './screening.ts'
+import { territoryActivities } from './territories.ts'
 import { verificationActivities } from './verification.ts'
 
 export function onboardingActivities(deps: ActivityDeps) {
@@ -13,6 +14,7 @@ export function onboardingActivities(deps: ActivityDeps) {
     ...agreementActivities(deps),
     ...verificationActivities(deps),
     ...approvalActivities(deps),
+    ...territoryActivities(deps),
     ...activationActivities(deps),
     ...mailActivities(deps),
   }

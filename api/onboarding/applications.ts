@@ -8,14 +8,21 @@ import {
   listApplications,
   listTimeline,
 } from '../../db/onboarding/applications.ts'
+import { listTerritoriesOf } from '../../db/territories.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
-import { applicationStages, applicationStatuses, checklistOf } from '../../domain/onboarding.ts'
+import {
+  type Audience,
+  applicationStages,
+  applicationStatuses,
+  checklistOf,
+} from '../../domain/onboarding.ts'
 import { partnerLevels, partnerTypes } from '../../domain/partners.ts'
 import type { ApiDeps } from '../deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from '../paging.ts'
 import { authorize } from '../policies.ts'
 import { type Call, openRoute, type Route, route } from '../route.ts'
+import { presentWishedTerritory, wishedTerritoryAnswer } from '../territories.ts'
 import { found, idAnswer, instantAnswer, pathId } from '../validate.ts'
 
 const applicationSummary = z.object({
@@ -34,6 +41,8 @@ const applicationSummary = z.object({
 
 export const applicationAnswer = applicationSummary.extend({
   checklist: z.array(z.object({ item: z.string(), state: z.string(), done: z.boolean() })),
+  /** What it asked for, for those who decide alone. */
+  territories: z.array(wishedTerritoryAnswer).optional(),
   timeline: z.array(
     z.object({ at: instantAnswer, stage: z.string(), actor: z.string(), what: z.string() }),
   ),
@@ -77,8 +86,8 @@ export function applicationRoutes(deps: ApiDeps): Route[] {
       answers: { 200: { description: 'Where it stands', schema: applicationAnswer } },
       refusals: ['not_authenticated', 'not_found'],
       handle: async (call) => {
-        const { db, row } = await readable(deps, call)
-        return { status: 200, body: await presentApplication(db, row) }
+        const { db, row, audience } = await readable(deps, call)
+        return { status: 200, body: await presentApplication(db, row, audience) }
       },
     }),
   ]
@@ -94,14 +103,14 @@ export async function readable({ links }: ApiDeps, call: LinkCall) {
       throw new DomainError('not_found', notFound)
     }
     const db = call.as('intake', id)
-    return { db, row: await getApplication(db, id) }
+    return { db, row: await getApplication(db, id), audience: 'applicant' as const }
   }
   if (!call.principal) {
     throw new DomainError('not_authenticated', 'send an API key or open the link of your mail')
   }
   authorize(call.principal, 'applications.read')
   const { db } = call
-  return { db, row: found(await findApplication(db, id), notFound) }
+  return { db, row: found(await findApplication(db, id), notFound), audience: 'decider' as const }
 }
 
 function presentSummary(row: ApplicationRow) {
@@ -120,15 +129,22 @@ function presentSummary(row: ApplicationRow) {
   }
 }
 
-export async function presentApplication(db: Db, row: ApplicationRow) {
-  const timeline = await listTimeline(db, row.id)
+export async function presentApplication(
+  db: Db,
+  row: ApplicationRow,
+  audience: Audience = 'decider',
+) {
+  const timeline = await listTimeline(db, row.id, audience)
+  const territories = audience === 'applicant' ? [] : await listTerritoriesOf(db, row.id)
   return {
     ...presentSummary(row),
     checklist: checklistOf({
       screening: row.screening,
       agreement: row.agreementStatus,
       verification: row.verificationStatus,
+      territories: territories.map(({ status }) => status),
     }),
+    ...(audience === 'applicant' ? {} : { territories: territories.map(presentWishedTerritory) }),
     timeline: timeline.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
   }
 }

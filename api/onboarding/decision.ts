@@ -7,6 +7,7 @@ import {
   getApplication,
   recordDecisionNote,
 } from '../../db/onboarding/applications.ts'
+import { hasTerritoryConflict } from '../../db/territories.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { isDecided } from '../../domain/onboarding.ts'
 import { workflowIds } from '../../domain/process-names.ts'
@@ -37,7 +38,13 @@ export function decisionRoutes(deps: ApiDeps): Route[] {
       idempotencyKey: 'required',
       body: decisionForm,
       answers: { 200: { description: 'Decided', schema: applicationAnswer } },
-      refusals: ['not_found', 'already_decided', 'not_ready', 'temporarily_unavailable'],
+      refusals: [
+        'not_found',
+        'already_decided',
+        'not_ready',
+        'territory_conflict',
+        'temporarily_unavailable',
+      ],
       handle: (call) => decide(deps, call),
     }),
   ]
@@ -57,6 +64,12 @@ async function decide(deps: ApiDeps, { db, principal, params, body, operationId 
   }
   if (row.stage !== 'approval') {
     throw new DomainError('not_ready', `the application is at the stage ${row.stage}`)
+  }
+  if (body.decision === 'approve' && (await hasTerritoryConflict(db, id))) {
+    throw new DomainError(
+      'territory_conflict',
+      'a territory that it asks for is held by another partner: rule on the conflict first',
+    )
   }
   await inTransaction(db, (trx) =>
     recordDecisionNote(trx, {

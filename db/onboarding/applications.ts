@@ -1,7 +1,12 @@
 /** Applications, their timeline and the decision on them. */
 import { type SqlBool, sql } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
-import type { ApplicationStage, ApplicationStatus, NextActor } from '../../domain/onboarding.ts'
+import type {
+  ApplicationStage,
+  ApplicationStatus,
+  Audience,
+  NextActor,
+} from '../../domain/onboarding.ts'
 import type { PartnerLevel, PartnerType } from '../../domain/partners.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
@@ -150,13 +155,15 @@ export async function recordTimeline(
     .execute()
 }
 
-export async function listTimeline(db: Db, applicationId: string) {
-  return db
+/** The timeline as it is told to who reads it. */
+export async function listTimeline(db: Db, applicationId: string, audience: Audience) {
+  let query = db
     .selectFrom('applicationEvents')
     .select(['at', 'stage', 'actor', 'what'])
     .where('applicationId', '=', applicationId)
     .orderBy('id')
-    .execute()
+  if (audience === 'applicant') query = query.where('internal', '=', false)
+  return query.execute()
 }
 
 export interface NewDecisionNote {

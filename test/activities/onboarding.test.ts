@@ -206,7 +206,7 @@ describe('the decision', () => {
       tier: 'bronze',
     })
     expect((await findTenantOf(kit.db, applicationId))?.id).toBe(first.tenantId)
-    const timeline = await listTimeline(kit.db, applicationId)
+    const timeline = await listTimeline(kit.db, applicationId, 'decider')
     expect(timeline.filter(({ what }) => what === 'approved')).toHaveLength(1)
   })
 

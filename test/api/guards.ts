@@ -25,6 +25,8 @@ const prefixes: Record<string, string> = {
   statements: 'stm',
   subscriptions: 'sub',
   tenants: 'ten',
+  'territory-assignments': 'ter',
+  'territory-conflicts': 'tcf',
 }
 
 /** The id of something of this kind that never was. */

@@ -93,6 +93,28 @@ const ofPartners: Record<string, Line> = {
     reaches: (viewer, { place }) => viewer.place === null || viewer.place === place,
   },
   'POST /v1/partners/:id/moves': { about: 'partner', body: (_, { parent }) => ({ parent }) },
+  'GET /v1/territories': {
+    list: 'territory',
+    filters: { holder: 'partner' },
+    queries: ['code=DE', 'status=assigned'],
+  },
+  'GET /v1/territory-assignments/:id': { about: 'territory' },
+  'POST /v1/partners/:id/territories': {
+    about: 'partner',
+    body: () => ({ code: 'PT-11', mode: 'shared' }),
+    reaches: below,
+  },
+  'POST /v1/territory-assignments/:id/release': {
+    about: 'territory',
+    body: () => ({ reason }),
+    reaches: below,
+  },
+  'GET /v1/territory-conflicts': { list: 'territoryConflict' },
+  'POST /v1/territory-conflicts/:id/ruling': {
+    about: 'territoryConflict',
+    body: () => ({ ruling: 'share', reason }),
+    reaches: below,
+  },
   'GET /v1/tenants': { list: 'tenant' },
   'GET /v1/tenants/:id': { about: 'tenant' },
   'POST /v1/tenants/:id/retry': { about: 'tenant' },

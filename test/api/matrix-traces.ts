@@ -60,7 +60,9 @@ interface Found {
 
 /** Who owns the rows of a table, as SQL; undefined where nobody in particular does. */
 function ownership(table: string, columns: Set<string>) {
-  const ofApplicant = columns.has('application_id') || table === 'applications'
+  // An area belongs to the partner that the application became.
+  const isBoth = table === 'territory_assignments'
+  const ofApplicant = (columns.has('application_id') && !isBoth) || table === 'applications'
   const partner = table === 'partners' ? 'id' : ofApplicant ? 'master_id' : 'partner_id'
   if (!columns.has(partner)) return undefined
   const customer = table === 'customers' ? 'id' : columns.has('customer_id') ? 'customer_id' : null

@@ -19,7 +19,7 @@ import { recordCustomer, recordSubscription } from '../../db/subscriptions.ts'
 import { type IdKind, outwardId } from '../../domain/ids.ts'
 import type { MemberRole } from '../../domain/members.ts'
 import type { ActorLevel } from '../../domain/partners.ts'
-import { makeApplication, makeLink, unique } from '../support/factories.ts'
+import { makeApplication, makeLink, makeTerritory, unique } from '../support/factories.ts'
 import {
   fillWorld,
   issueStatements,
@@ -114,6 +114,7 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
     planted.push(...(await sell(db, { place, partnerId: id })))
     planted.push(...(await invite(db, { place, partnerId: id })))
     await makeApplication(db, { parentId: id, companyName: unique('Company') })
+    await makeTerritories(db, id)
   }
   await makeApplication(db, { companyName: unique('Company') })
   await issueStatements(db)
@@ -278,6 +279,8 @@ export const kinds = {
     rows: sql`select id, partner_id as partner, customer_id as customer from subscriptions`,
   },
   tenant: ofTree('tenants'),
+  territory: ofTree('territory_assignments'),
+  territoryConflict: ofTree('territory_assignments', `status = 'conflict'`),
   tierChange: ofTree('partner_tiers', 'previous_tier is not null'),
 } satisfies Partial<Record<IdKind, Kind>>
 
@@ -328,4 +331,13 @@ export function maySee(viewer: Viewer, thing: Omit<Thing, 'id'>): boolean {
   if (seen === 'decider') return viewer.level === 'master_reseller' && viewer.place === place
   if (viewer.level === 'customer') return customer !== null && customer === viewer.customer
   return sees[viewer.place].includes(place)
+}
+
+/** An area that it shares, and one that somebody alone has. */
+async function makeTerritories(db: Db, partnerId: string): Promise<void> {
+  const shared = await makeTerritory(db, { partnerId, code: 'DE', mode: 'shared' })
+  await sql`insert into territory_assignments (programme_id, territory, mode, status, partner_id,
+      blocked_by, blocked_territory, blocked_mode, blocked_since)
+    select programme_id, 'DE-BY', 'exclusive', 'conflict', partner_id, id, territory, mode, since
+    from territory_assignments where id = ${shared}`.execute(db)
 }

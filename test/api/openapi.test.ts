@@ -52,6 +52,12 @@ POST /v1/partners/{id}/suspend: super_admin master_reseller, approvals:write
 POST /v1/partners/{id}/activate: super_admin master_reseller, approvals:write
 POST /v1/partners/{id}/moves: super_admin, approvals:write
 GET /v1/partners/{id}/moves: super_admin master_reseller reseller, partners:read
+GET /v1/territories: super_admin master_reseller reseller, territories:read
+GET /v1/territory-assignments/{id}: super_admin master_reseller reseller, territories:read
+POST /v1/partners/{id}/territories: super_admin master_reseller, approvals:write
+POST /v1/territory-assignments/{id}/release: super_admin master_reseller, approvals:write
+GET /v1/territory-conflicts: super_admin master_reseller, conflicts:read
+POST /v1/territory-conflicts/{id}/ruling: super_admin master_reseller, approvals:write
 GET /v1/tenants: super_admin master_reseller reseller, tenants:read
 GET /v1/tenants/{id}: super_admin master_reseller reseller, tenants:read
 POST /v1/tenants/{id}/retry: super_admin, tenants:write

@@ -162,6 +162,9 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       'viewer', sha256(${key}::bytea), ${member}, now())`,
     sql`insert into partner_status_changes (partner_id, status, reason, level, changed_by)
       values (${owner.id}, 'active', 'test', 'super_admin', 'test')`,
+    sql`insert into territory_assignments (programme_id, territory, mode, status, ${stamped})
+      select programme_id, 'US', 'shared', 'assigned', ${stamps} from partners
+      where id = ${owner.id}`,
     sql`insert into partner_moves (partner_id, parent_id, effective_from)
       values (${owner.id}, ${owner.id}, now())`,
     sql`insert into commission_rules (programme_id, version, depth, rate_num, rate_den, valid,

@@ -1,5 +1,6 @@
 /** Rows to start from, with what a test cares about overridden. Made by the product's own code. */
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import { sql } from 'kysely'
 import { generateKey } from '../../api/keys.ts'
 import { scopes } from '../../api/policies.ts'
 import { type NewMember, recordApiKey, recordMember } from '../../db/access.ts'
@@ -220,4 +221,19 @@ export async function makePayoutAccount(
     await markPayoutAccountOwner(trx, applicationId, partnerId)
   })
   return vendorAccountId
+}
+
+/** An area of the partner, alone unless it says otherwise; what is taken is a conflict. */
+export async function makeTerritory(
+  db: Db,
+  made: { partnerId: string; code: string; mode?: 'exclusive' | 'shared' },
+): Promise<string> {
+  const { partnerId, code, mode = 'exclusive' } = made
+  const { rows } = await sql<{ id: string }>`
+    select claimed.id from partners, claim_territory(jsonb_populate_record(
+      null::territory_assignments, jsonb_build_object('programme_id', partners.programme_id,
+        'territory', ${code}::text, 'mode', ${mode}::text, 'status', 'assigned',
+        'partner_id', partners.id))) claimed
+    where partners.id = ${partnerId}`.execute(db)
+  return rows[0]?.id ?? ''
 }

@@ -31,6 +31,10 @@ export async function decide(input: OnboardingInput, desk: Desk): Promise<Ending
   // The desk first: whoever reads the new stage in the books may decide at once.
   enter(desk, 'approval', 'Waiting for a decision')
   const since = Date.now()
+  desk.undos.push({
+    name: 'release territories',
+    run: () => quick.releaseTerritories({ applicationId }),
+  })
   await quick.requestDecision({ applicationId, dueAt: instantIn(deadlines.approvalLapse) })
   await mail.mailApprovers({ applicationId, occurrence: 'first' })
   await happensInTime({
