@@ -10,6 +10,7 @@ import type { StripeBalance } from '../integrations/stripe-balance.ts'
 import type { StripeBilling } from '../integrations/stripe-billing.ts'
 import type { StripeConnect } from '../integrations/stripe-connect.ts'
 import type { StripeEvents } from '../integrations/stripe-events.ts'
+import type { StripeIdentity } from '../integrations/stripe-identity.ts'
 
 /** Starts and wakes processes by name; activities never import workflow code. */
 export interface ProcessStarter {
@@ -28,6 +29,7 @@ export interface ActivityDeps {
   db: Db
   billing: StripeBilling
   connect: StripeConnect
+  identity: StripeIdentity
   events: StripeEvents
   balance: StripeBalance
   docusign: Docusign

@@ -103,6 +103,8 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   documents: { kind: 'inner' },
   featurePackages: { kind: 'shared', may: { super_admin: change, ...lookedUp } },
   fxRates: { kind: 'shared' },
+  identityCheckEvents: { kind: 'inner' },
+  identityChecks: { kind: 'application', application: 'application_id' },
   idempotencyKeys: { kind: 'keyed', may: anybody(everyVerb) },
   invitations: {
     kind: 'own',
@@ -154,6 +156,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   partnerPlaces: { kind: 'inner', definer: true, may: { super_admin: insert, ...lookedUp } },
   partnerStatusChanges: { kind: 'own', definer: true },
   partnerTiers: { kind: 'tree', may: { super_admin: ['insert', 'update', 'delete'] } },
+  partnerVerifications: { kind: 'tree' },
   partners: {
     kind: 'tree',
     partner: 'id',
@@ -183,5 +186,6 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   verificationEvents: { kind: 'inner' },
   // A link in its mails stops them, whoever opens it.
   welcomeSequences: { kind: 'inner', may: { intake: ['select', 'update'] } },
+  verificationExtensions: { kind: 'inner', may: { super_admin: insert } },
   webhookEvents: { kind: 'inner', may: { intake: ['select', 'insert'] } },
 }

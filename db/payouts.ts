@@ -38,7 +38,9 @@ export async function listPayoutAccountsOf(db: Db, partnerIds: string[]) {
     return new Map<string, { vendorAccountId: string | null; status: string }>()
   const rows = await db
     .selectFrom('payoutAccounts')
-    .select(['partnerId', 'vendorAccountId', 'status'])
+    .select(['partnerId', 'vendorAccountId'])
+    // While transfers reach the account, what is still asked for holds nothing by itself.
+    .select(sql<string>`case when payable then 'verified' else status end`.as('status'))
     .where('partnerId', 'in', partnerIds)
     .execute()
   return new Map(rows.map(({ partnerId, ...account }) => [partnerId ?? '', account]))
@@ -70,8 +72,8 @@ const partnerIsHeld = sql<boolean>`exists (select from partner_holds hold
  */
 const holdIsOver = sql<boolean>`payouts.status = 'held'
   and payouts.hold_reason <> 'transfer_rejected'
-  and account.partner_id = payouts.partner_id and account.status = 'verified'
-  and account.vendor_account_id is not null and not ${partnerIsHeld}`
+  and account.partner_id = payouts.partner_id and account.payable
+  and not ${partnerIsHeld}`
 
 /** Lets held payouts of a run go where nothing holds the partner any more. */
 export async function releaseHeldPayouts(trx: Trx, runId: string): Promise<number> {

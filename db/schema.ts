@@ -420,6 +420,32 @@ export interface IdempotencyKeysTable {
   route: string
 }
 
+export interface IdentityCheckEventsTable {
+  at: Defaulted<Timestamp>
+  detail: string | null
+  id: GeneratedAlways<bigint>
+  identityCheckId: string
+  status: string
+}
+
+export interface IdentityChecksTable {
+  applicationId: string
+  attempt: number
+  checkedAt: Timestamp | null
+  createdAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  lastError: string | null
+  masterId: string | null
+  partnerId: string | null
+  redactedAt: Timestamp | null
+  redactionAskedAt: Timestamp | null
+  refusals: Defaulted<number>
+  reportId: string | null
+  status: Defaulted<'created' | 'requires_input' | 'processing' | 'verified' | 'canceled' | 'redacted'>
+  vendorSessionId: string | null
+  verifiedAt: Timestamp | null
+}
+
 export interface InvitationsTable {
   acceptedAt: Timestamp | null
   acceptedOperationId: string | null
@@ -652,6 +678,23 @@ export interface PartnerTiersTable {
   valid: string
 }
 
+export interface PartnerVerificationsTable {
+  at: Defaulted<Timestamp>
+  deadline: 'eventually_due' | 'currently_due' | 'past_due' | null
+  deadlineAt: Timestamp | null
+  detail: string | null
+  extendedUntil: Timestamp | null
+  id: Defaulted<string>
+  identityStatus: string | null
+  masterId: Defaulted<string>
+  partnerId: string
+  payoutsHeld: Defaulted<boolean>
+  requirements: Defaulted<string[]>
+  resellerId: Defaulted<string>
+  salesStopped: Defaulted<boolean>
+  status: 'not_started' | 'link_issued' | 'in_progress' | 'pending_review' | 'needs_input' | 'verified' | 'restricted' | 'rejected' | 'expired' | 'redacted'
+}
+
 export interface PartnersTable {
   activatedAt: Timestamp | null
   contactEmailSealed: Buffer
@@ -723,15 +766,23 @@ export interface PaymentsTable {
 export interface PayoutAccountsTable {
   applicationId: string
   checkedAt: Timestamp | null
+  closedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
+  deadline: 'eventually_due' | 'currently_due' | 'past_due' | null
+  deadlineAt: Timestamp | null
   id: Defaulted<string>
   linkExpiresAt: Timestamp | null
   linkUrl: string | null
   masterId: string | null
   partnerId: string | null
-  status: Defaulted<'not_started' | 'link_issued' | 'in_progress' | 'pending_review' | 'needs_input' | 'verified' | 'restricted' | 'rejected' | 'expired'>
+  payable: Defaulted<boolean>
+  refusals: Defaulted<number>
+  requirements: Defaulted<string[]>
+  status: Defaulted<'not_started' | 'link_issued' | 'in_progress' | 'pending_review' | 'needs_input' | 'verified' | 'restricted' | 'rejected' | 'expired' | 'redacted'>
   statusDetail: string | null
+  transfersActive: Defaulted<boolean>
   vendorAccountId: string | null
+  verifiedAt: Timestamp | null
 }
 
 export interface PayoutAttemptsTable {
@@ -982,10 +1033,23 @@ export interface TiersTable {
 
 export interface VerificationEventsTable {
   at: Defaulted<Timestamp>
+  deadline: string | null
   detail: string | null
   id: GeneratedAlways<bigint>
   payoutAccountId: string
+  requirements: Defaulted<string[]>
   status: string
+}
+
+export interface VerificationExtensionsTable {
+  createdAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  lifts: boolean
+  memberId: string
+  partnerId: string
+  reason: string
+  takenAt: Timestamp | null
+  until: Timestamp
 }
 
 export interface WebhookEventsTable {
@@ -1041,6 +1105,8 @@ export interface DB {
   featurePackages: FeaturePackagesTable
   fxRates: FxRatesTable
   idempotencyKeys: IdempotencyKeysTable
+  identityCheckEvents: IdentityCheckEventsTable
+  identityChecks: IdentityChecksTable
   invitations: InvitationsTable
   ledgerAccounts: LedgerAccountsTable
   ledgerBalances: LedgerBalancesTable
@@ -1062,6 +1128,7 @@ export interface DB {
   partnerPlaces: PartnerPlacesTable
   partnerStatusChanges: PartnerStatusChangesTable
   partnerTiers: PartnerTiersTable
+  partnerVerifications: PartnerVerificationsTable
   partners: PartnersTable
   passkeyChallenges: PasskeyChallengesTable
   passkeys: PasskeysTable
@@ -1085,6 +1152,7 @@ export interface DB {
   territoryAssignments: TerritoryAssignmentsTable
   tiers: TiersTable
   verificationEvents: VerificationEventsTable
+  verificationExtensions: VerificationExtensionsTable
   webhookEvents: WebhookEventsTable
   welcomeSequences: WelcomeSequencesTable
 }

@@ -16,6 +16,7 @@ export const auditKinds = {
   data_key: null,
   decision_note: null,
   feature_package: 'featurePackage',
+  identity_check: null,
   invitation: 'invitation',
   link: 'link',
   mail_template: null,
@@ -40,6 +41,7 @@ export const auditKinds = {
   territory: 'territory',
   tier: null,
   tier_change: 'tierChange',
+  verification_extension: null,
 } as const satisfies Record<string, IdKind | null>
 
 export type AuditKind = keyof typeof auditKinds

@@ -45,6 +45,7 @@ export const verificationStatuses = [
   'restricted',
   'rejected',
   'expired',
+  'redacted',
 ] as const
 export type VerificationStatus = (typeof verificationStatuses)[number]
 
@@ -89,10 +90,12 @@ export interface ChecklistFacts {
   verification: VerificationStatus | null
   /** How the wished territories stand; left out for the applicant, and where none are wished. */
   territories?: TerritoryStatus[]
+  /** Of the contact person; left out where the programme asks for none. */
+  identity?: string | null
 }
 
 export interface ChecklistItem {
-  item: 'screening' | 'agreement' | 'verification' | 'territories'
+  item: 'screening' | 'agreement' | 'verification' | 'identity' | 'territories'
   state: string
   done: boolean
 }
@@ -115,6 +118,7 @@ export function checklistOf(facts: ChecklistFacts): ChecklistItem[] {
       state: facts.verification ?? 'not_started',
       done: facts.verification === 'verified',
     },
+    ...identityItem(facts.identity ?? null),
     ...territoriesItem(facts.territories ?? []),
   ]
 }
@@ -124,6 +128,11 @@ function territoriesItem(statuses: TerritoryStatus[]): ChecklistItem[] {
   if (statuses.length === 0) return []
   const isBlocked = statuses.includes('conflict')
   return [{ item: 'territories', state: isBlocked ? 'conflict' : 'clear', done: !isBlocked }]
+}
+
+function identityItem(state: string | null): ChecklistItem[] {
+  if (state === null) return []
+  return [{ item: 'identity', state, done: state === 'verified' || state === 'redacted' }]
 }
 
 /** Verification states in which the vendor's last word is still to come. */

@@ -1,7 +1,12 @@
 /** Payout accounts and transfers at Stripe, in our words. */
 import type Stripe from 'stripe'
-import type { VerificationStatus } from '../domain/onboarding.ts'
 import type { SendOutcome } from '../domain/payouts.ts'
+import {
+  type AccountFacts,
+  codeOf,
+  readingOf,
+  type VerificationReading,
+} from '../domain/verification.ts'
 import type { Metadata } from './stripe-billing.ts'
 import { callStripe } from './stripe-client.ts'
 import { VendorError } from './vendor-error.ts'
@@ -21,12 +26,6 @@ export interface SentTransfer {
   destination: string | null
   reversed: boolean
   metadata: Metadata
-}
-
-export interface Verification {
-  status: VerificationStatus
-  /** The vendor's reason in a word or two, or null. */
-  detail: string | null
 }
 
 export type StripeConnect = ReturnType<typeof stripeConnect>
@@ -83,13 +82,36 @@ export function stripeConnect(stripe: Stripe) {
     },
 
     /** What Stripe says now: the authority for paying a partner, whatever an event said. */
-    async readVerification(accountId: string): Promise<Verification> {
+    async readVerification(accountId: string): Promise<VerificationReading> {
       const account = await callStripe(
         stripe.v2.core.accounts.retrieve(accountId, {
           include: ['configuration.recipient', 'requirements'],
         }),
       )
-      return verificationOf(account)
+      return readingOf(factsOf(account))
+    },
+
+    /**
+     * Until when Stripe waits for what it asks for; null where it names no day. Only the older
+     * view of an account tells the moment.
+     */
+    async readRequirementDeadline(accountId: string): Promise<Date | null> {
+      const { requirements } = await callStripe(stripe.accounts.retrieve(accountId))
+      const seconds = requirements?.current_deadline
+      return seconds ? new Date(seconds * 1_000) : null
+    },
+
+    /** Closes an account that nobody will be paid in; closing it again changes nothing. */
+    async closeAccount(accountId: string, idempotencyKey: string): Promise<void> {
+      const account = await callStripe(stripe.v2.core.accounts.retrieve(accountId))
+      if (account.closed) return
+      await callStripe(
+        stripe.v2.core.accounts.close(
+          accountId,
+          { applied_configurations: account.applied_configurations as ['recipient'] },
+          { idempotencyKey },
+        ),
+      )
     },
 
     /** Sends money once: the key and the body were stored before this call. */
@@ -146,29 +168,19 @@ function sentTransfer(transfer: Stripe.Transfer): SentTransfer {
   }
 }
 
-function verificationOf(account: Stripe.V2.Core.Account): Verification {
+/** What Stripe shows of an account, in codes; what it says in words stays there. */
+function factsOf(account: Stripe.V2.Core.Account): AccountFacts {
   const capability =
     account.configuration?.recipient?.capabilities?.stripe_balance?.stripe_transfers
-  const reason = capability?.status_details?.[0]?.code ?? null
-  const entries = account.requirements?.entries ?? []
-  const fromUser = entries.filter((entry) => entry.awaiting_action_from === 'user')
-  const refused = fromUser.find((entry) => (entry.errors ?? []).length > 0)
-  const pastDue = fromUser.some((entry) => entry.minimum_deadline.status === 'past_due')
-  if (reason?.startsWith('rejected')) return { status: 'rejected', detail: reason }
-  switch (capability?.status) {
-    case 'active':
-      return { status: 'verified', detail: null }
-    case 'rejected':
-    case 'unsupported':
-      return { status: 'rejected', detail: reason ?? capability.status }
-    case 'restricted':
-    case 'pending':
-      if (refused) return { status: 'needs_input', detail: refused.description ?? reason }
-      if (pastDue) return { status: 'restricted', detail: reason }
-      return fromUser.length > 0
-        ? { status: 'link_issued', detail: null }
-        : { status: 'pending_review', detail: reason }
-    default:
-      return { status: 'not_started', detail: null }
+  const reason = capability?.status_details?.[0]?.code
+  return {
+    capability: capability?.status ?? null,
+    reason: reason === undefined ? null : codeOf(reason),
+    requirements: (account.requirements?.entries ?? []).map((entry) => ({
+      code: codeOf(entry.description),
+      awaits: entry.awaiting_action_from,
+      deadline: entry.minimum_deadline.status,
+      errors: (entry.errors ?? []).map(({ code }) => codeOf(code)),
+    })),
   }
 }

@@ -14,16 +14,19 @@ import type {
   Price,
   Product,
   Refund,
+  SessionRecord,
   SnapshotEvent,
   Subscription,
   ThinEvent,
   Transfer,
   TransferReversal,
+  VerificationReport,
 } from './stripe/wire.ts'
 
 /** Everything the sandbox remembers, by collection. What is not here is lost at a restart. */
 export interface Records {
   accounts: Account
+  account_deadlines: AccountDeadline
   account_links: AccountLink
   balances: Balance
   balance_transactions: BalanceTransaction
@@ -53,6 +56,8 @@ export interface Records {
   tokens: Token
   transfer_reversals: TransferReversal
   transfers: Transfer
+  verification_reports: VerificationReport
+  verification_sessions: SessionRecord
 }
 
 export type Name = keyof Records
@@ -63,6 +68,12 @@ export interface Balance {
   owner: string
   currency: string
   amount: number
+}
+
+/** Until when an account has to show what is asked, in seconds; only the v1 view tells it. */
+export interface AccountDeadline {
+  id: string
+  at: number
 }
 
 export interface IdempotencyRecord {

@@ -15,6 +15,7 @@ import { stripeBilling } from '../integrations/stripe-billing.ts'
 import { createStripe } from '../integrations/stripe-client.ts'
 import { stripeConnect } from '../integrations/stripe-connect.ts'
 import { stripeEvents } from '../integrations/stripe-events.ts'
+import { stripeIdentity } from '../integrations/stripe-identity.ts'
 import { processStarter } from '../integrations/temporal.ts'
 
 interface WorkerParts {
@@ -41,6 +42,7 @@ export function activityDependencies(
     db: tenancy.dbFor(workContext),
     billing: stripeBilling(stripe),
     connect: stripeConnect(stripe),
+    identity: stripeIdentity(stripe),
     events: stripeEvents(stripe),
     balance: stripeBalance(stripe),
     docusign: createDocusign(config.docusign),

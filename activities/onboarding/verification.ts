@@ -1,103 +1,180 @@
-/** Who the partner is: the payout account at Stripe and what Stripe asks of its owner. */
-import { inTransaction } from '../../db/database.ts'
+/** Who the partner is: the payout account at Stripe, and a check of its contact where wanted. */
+import { type Db, inTransaction, type Trx } from '../../db/database.ts'
 import {
+  type ApplicationRow,
   getApplication,
   markApplication,
   recordTimeline,
 } from '../../db/onboarding/applications.ts'
+import { findIdentityCheck } from '../../db/onboarding/identity-checks.ts'
 import {
   findPayoutAccount,
+  markPayoutAccountClosed,
   markPayoutAccountOpened,
   markVerificationLink,
+  type PayoutAccountRow,
   recordPayoutAccount,
   recordVerification,
 } from '../../db/onboarding/payout-accounts.ts'
+import { getProgramme } from '../../db/programmes.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
-import type { NextActor, VerificationStatus } from '../../domain/onboarding.ts'
+import type { VerificationStatus } from '../../domain/onboarding.ts'
+import { actorOf, isOutOfTries, together } from '../../domain/verification.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { closeIdentity, openIdentity, readIdentity } from '../verification/identity.ts'
 
-const nextActors: Partial<Record<VerificationStatus, NextActor>> = {
-  pending_review: 'vendor',
-  verified: 'system',
-  rejected: 'system',
+/** How far an applicant is; `out_of_tries` when it may not hand in anything more. */
+export type OnboardingVerification = VerificationStatus | 'out_of_tries'
+
+/** Key, words and actor of what the timeline tells of a state. */
+const entries: Partial<Record<VerificationStatus, { what: string; actor: string }>> = {
+  pending_review: { what: 'identity check handed in', actor: 'applicant' },
+  needs_input: { what: 'identity check needs another try', actor: 'stripe' },
+  verified: { what: 'identity verified', actor: 'stripe' },
+  rejected: { what: 'identity check refused', actor: 'stripe' },
 }
 
-export function verificationActivities({ db, connect, links }: ActivityDeps) {
-  async function openedAccount(applicationId: string) {
-    const account = await findPayoutAccount(db, applicationId)
-    if (!account?.vendorAccountId) {
-      throw new DomainError('not_ready', 'no payout account was opened')
-    }
-    return { id: account.id, vendorAccountId: account.vendorAccountId }
-  }
+async function openedAccount(db: Db, applicationId: string) {
+  const account = await findPayoutAccount(db, applicationId)
+  if (!account?.vendorAccountId) throw new DomainError('not_ready', 'no payout account was opened')
+  return { ...account, vendorAccountId: account.vendorAccountId }
+}
 
+/** The same account however often it is asked for: the row came first, its id is the key. */
+async function openAccount(
+  { db, connect }: ActivityDeps,
+  application: ApplicationRow,
+  account: PayoutAccountRow,
+): Promise<string> {
+  if (account.vendorAccountId) return account.vendorAccountId
+  const vendorAccountId = await connect.openPayoutAccount(
+    {
+      name: application.companyName,
+      email: application.contactEmail,
+      country: application.country,
+      metadata: { application: outwardId('application', application.id) },
+    },
+    `account:${account.id}`,
+  )
+  await markPayoutAccountOpened(db, account.id, vendorAccountId)
+  return vendorAccountId
+}
+
+export function verificationActivities(deps: ActivityDeps) {
+  const { db, connect, identity, links } = deps
   return {
-    /** Opens the account in which the partner is paid; Stripe then asks who owns it. */
+    /**
+     * Opens the account in which the partner is paid; Stripe then asks who owns it. Where the
+     * programme wants to know the contact too, its session is opened with it.
+     */
     async openPayoutAccount(input: { applicationId: string; dueAt: string }): Promise<void> {
       const { applicationId } = input
       const application = await getApplication(db, applicationId)
-      const account = await recordPayoutAccount(db, applicationId)
-      if (!account.vendorAccountId) {
-        const vendorAccountId = await connect.openPayoutAccount(
-          {
-            name: application.companyName,
-            email: application.contactEmail,
-            country: application.country,
-            metadata: { application: outwardId('application', applicationId) },
-          },
-          `account:${account.id}`,
-        )
-        await markPayoutAccountOpened(db, account.id, vendorAccountId)
+      await openAccount(deps, application, await recordPayoutAccount(db, applicationId))
+      const { onboarding } = await getProgramme(db)
+      if (onboarding.identityCheck === 'contact') {
+        await openIdentity(deps, { applicationId, partnerId: null })
       }
+      const dueAt = new Date(input.dueAt)
       await inTransaction(db, async (trx) => {
         await markApplication(trx, applicationId, {
           stage: 'verification',
           nextActor: 'applicant',
-          dueAt: new Date(input.dueAt),
+          dueAt,
         })
         await recordTimeline(trx, applicationId, {
           key: 'verification_requested',
           stage: 'verification',
           actor: 'system',
           what: 'identity check requested',
+          dueAt,
         })
       })
     },
 
-    /** Stores a fresh link to Stripe's own page; such a link works once and for minutes. */
+    /**
+     * Stores a fresh link to the page on which the applicant goes on: Stripe's questions about
+     * the company first, then those about the person. Such links live for minutes.
+     */
     async issueVerificationLink({ applicationId }: { applicationId: string }): Promise<void> {
-      const account = await openedAccount(applicationId)
-      const link = await connect.issueVerificationLink(account.vendorAccountId, {
-        refreshUrl: links.verificationUrl(applicationId),
-        returnUrl: links.statusUrl(applicationId),
-      })
+      const account = await openedAccount(db, applicationId)
+      const check = await findIdentityCheck(db, applicationId)
+      const handedIn = account.status === 'verified' || account.status === 'pending_review'
+      const page =
+        handedIn && check?.vendorSessionId ? await identity.pageOf(check.vendorSessionId) : null
+      const link = page
+        ? { url: page, expiresAt: null }
+        : await connect.issueVerificationLink(account.vendorAccountId, {
+            refreshUrl: links.verificationUrl(applicationId),
+            returnUrl: check
+              ? links.verificationUrl(applicationId)
+              : links.statusUrl(applicationId),
+          })
       await markVerificationLink(db, account.id, link)
     },
 
-    /** Reads at Stripe how far the check is and who has to act. */
-    async readVerification(input: { applicationId: string }): Promise<VerificationStatus> {
-      const account = await openedAccount(input.applicationId)
+    /** Reads at Stripe how far the checks are and who has to act. */
+    async readVerification(input: { applicationId: string }): Promise<OnboardingVerification> {
+      const { applicationId } = input
+      const account = await openedAccount(db, applicationId)
       const seen = await connect.readVerification(account.vendorAccountId)
-      await inTransaction(db, async (trx) => {
-        const { changed } = await recordVerification(trx, account.id, seen)
-        if (!changed) return
-        const { dueAt } = await getApplication(trx, input.applicationId)
-        await markApplication(trx, input.applicationId, {
-          stage: 'verification',
-          nextActor: nextActors[seen.status] ?? 'applicant',
-          dueAt,
-        })
-        if (seen.status === 'verified' || seen.status === 'rejected') {
-          await recordTimeline(trx, input.applicationId, {
-            key: `verification_${seen.status}`,
-            stage: 'verification',
-            actor: 'stripe',
-            what: seen.status === 'verified' ? 'identity verified' : 'identity check refused',
-          })
+      const person = await readIdentity(deps, await findIdentityCheck(db, applicationId))
+      const { onboarding } = await getProgramme(db)
+      const { status, tries } = await inTransaction(db, async (trx) => {
+        const recorded = await recordVerification(trx, account.id, seen)
+        const state = {
+          status: together(recorded.status, person),
+          tries: recorded.refusals + (person?.refusals ?? 0),
         }
+        await tellTimeline(trx, applicationId, state)
+        return state
       })
-      return seen.status
+      const spent = isOutOfTries(tries, onboarding.verificationTries)
+      return status === 'needs_input' && spent ? 'out_of_tries' : status
+    },
+
+    /**
+     * Takes back what was opened for an application that came to nothing. An account whose opening
+     * was answered by nobody is asked for by its key first; one that Stripe refused is left.
+     */
+    async closePayoutAccount({ applicationId }: { applicationId: string }): Promise<void> {
+      await closeIdentity(deps, await findIdentityCheck(db, applicationId))
+      const account = await findPayoutAccount(db, applicationId)
+      if (!account || account.closedAt) return
+      const vendorAccountId = await openAccount(
+        deps,
+        await getApplication(db, applicationId),
+        account,
+      )
+      const { status } = await connect.readVerification(vendorAccountId)
+      if (status !== 'rejected') {
+        await connect.closeAccount(vendorAccountId, `close:${account.id}`)
+      }
+      await inTransaction(db, (trx) => markPayoutAccountClosed(trx, account.id))
     },
   }
+}
+
+/** Where the application stands, and each change once; another refused try is told again. */
+async function tellTimeline(
+  trx: Trx,
+  applicationId: string,
+  { status, tries }: { status: VerificationStatus; tries: number },
+): Promise<void> {
+  const { dueAt, stage } = await getApplication(trx, applicationId)
+  if (stage !== 'verification' && stage !== 'agreement') return
+  await markApplication(trx, applicationId, {
+    stage: 'verification',
+    nextActor: actorOf(status),
+    dueAt,
+  })
+  const entry = entries[status]
+  if (!entry) return
+  const counted = status === 'needs_input' || status === 'pending_review'
+  await recordTimeline(trx, applicationId, {
+    key: `verification_${status}${counted && tries > 0 ? `_${tries}` : ''}`,
+    stage: 'verification',
+    ...entry,
+  })
 }

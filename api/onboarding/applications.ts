@@ -143,6 +143,7 @@ export async function presentApplication(
       agreement: row.agreementStatus,
       verification: row.verificationStatus,
       territories: territories.map(({ status }) => status),
+      identity: row.identityStatus,
     }),
     ...(audience === 'applicant' ? {} : { territories: territories.map(presentWishedTerritory) }),
     timeline: timeline.map((entry) => ({ ...entry, at: entry.at.toISOString() })),

@@ -60,8 +60,18 @@ function applicationQuery(db: Db) {
           where newest.application_id = applications.id)`),
     )
     .leftJoin('payoutAccounts', 'payoutAccounts.applicationId', 'applications.id')
+    .leftJoin('identityChecks', (join) =>
+      join.onRef('identityChecks.applicationId', '=', 'applications.id').on(sql<SqlBool>`
+        identity_checks.attempt = (
+          select max(attempt) from identity_checks newest
+          where newest.application_id = applications.id)`),
+    )
     .selectAll('applications')
-    .select(['agreements.status as agreementStatus', 'payoutAccounts.status as verificationStatus'])
+    .select([
+      'agreements.status as agreementStatus',
+      'payoutAccounts.status as verificationStatus',
+      'identityChecks.status as identityStatus',
+    ])
     .select(openedFields('applications'))
 }
 

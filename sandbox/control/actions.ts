@@ -11,11 +11,12 @@ import type { Reader } from '../store.ts'
 import { setBalance } from '../stripe/balance.ts'
 import { readCurrency } from '../stripe/currencies.ts'
 import { closeDispute, openDispute } from '../stripe/disputes.ts'
-import { decideKyc, type KycDecision } from '../stripe/kyc.ts'
+import { decideIdentity, finishRedaction, type IdentityOutcome } from '../stripe/identity.ts'
+import { askAgain, decideKyc, type KycDecision, type NewRequirement } from '../stripe/kyc.ts'
 import { collect, decline } from '../stripe/payments.ts'
 import { failRefund, refund } from '../stripe/refunds.ts'
 import { renew } from '../stripe/renewal.ts'
-import type { Charge, Dispute, Invoice, Refund } from '../stripe/wire.ts'
+import type { Charge, Dispute, Invoice, Refund, SessionRecord } from '../stripe/wire.ts'
 
 /** What people and scripts may do to the vendors' side, for the pages and the control plane. */
 export interface Actions {
@@ -23,6 +24,9 @@ export interface Actions {
   declineEnvelope(id: string, reason: string): Envelope
   expireEnvelope(id: string): Envelope
   decideKyc(id: string, decision: KycDecision): Records['accounts']
+  askAgain(id: string, requirement: NewRequirement): Records['accounts']
+  decideIdentity(id: string, outcome: IdentityOutcome): SessionRecord
+  finishRedaction(id: string): SessionRecord
   payInvoice(id: string, amount?: number): Invoice
   failInvoice(id: string): Invoice
   refundCharge(id: string, order: RefundWish): Refund
@@ -105,6 +109,12 @@ function vendorActions(on: On) {
       ),
     decideKyc: (id: string, decision: KycDecision) =>
       on(['accounts', id], (work, account) => decideKyc(work, account, decision)),
+    askAgain: (id: string, requirement: NewRequirement) =>
+      on(['accounts', id], (work, account) => askAgain(work, account, requirement)),
+    decideIdentity: (id: string, outcome: IdentityOutcome) =>
+      on(['verification_sessions', id], (work, old) => decideIdentity(work, old, outcome)),
+    finishRedaction: (id: string) =>
+      on(['verification_sessions', id], (work, old) => finishRedaction(work, old)),
     payInvoice: (id: string, amount?: number) =>
       on(['invoices', id], (work, invoice) => collect(work, invoice, amount)),
     failInvoice: (id: string) =>

@@ -43,6 +43,7 @@ export function controlRouter(parts: ControlParts): Router {
       }),
     )
   envelopeControls(on, parts)
+  verificationControls(on, parts)
   moneyControls(on, parts)
   machineControls(on, parts)
   router.get('/clock', (ctx) => answer(ctx, async () => clockView(parts)))
@@ -73,6 +74,9 @@ function envelopeControls(on: On, { actions, polling }: ControlParts): void {
     viewEnvelope(actions.declineEnvelope(id, reason ?? 'Declined in the sandbox.'), polling),
   )
   on('/envelopes/:id/expire', {}, (_, id) => viewEnvelope(actions.expireEnvelope(id), polling))
+}
+
+function verificationControls(on: On, { actions }: ControlParts): void {
   const result = oneOf(['pass', 'fail'])
   on('/accounts/:id/kyc', { result, final: yesNo }, (input, id) =>
     actions.decideKyc(id, {
@@ -80,6 +84,19 @@ function envelopeControls(on: On, { actions, polling }: ControlParts): void {
       final: input.final,
     }),
   )
+  const status = oneOf(['eventually_due', 'currently_due', 'past_due'])
+  on('/accounts/:id/requirements', { status, deadline: words }, (input, id) =>
+    actions.askAgain(id, {
+      status: need(input.status, 'status', status.expected),
+      deadline: input.deadline,
+    }),
+  )
+  const sessions = '/verification_sessions/:id'
+  on(`${sessions}/verify`, {}, (_, id) => actions.decideIdentity(id, { result: 'verify' }))
+  on(`${sessions}/fail`, { error: words }, ({ error }, id) =>
+    actions.decideIdentity(id, { result: 'fail', error }),
+  )
+  on(`${sessions}/finish_redaction`, {}, (_, id) => actions.finishRedaction(id))
 }
 
 function moneyControls(on: On, { actions }: ControlParts): void {

@@ -46,6 +46,8 @@ export const views: Record<string, (parts: Parts) => object[]> = {
       return { ...delivery, attempts: Math.max(attempts, delivery.attempts), last_outcome: last }
     }),
   faults: ({ deps }) => deps.store.all('faults'),
+  verification_sessions: ({ deps }) =>
+    deps.store.all('verification_sessions').map(({ client_secret: _, ...session }) => session),
   balances: ({ deps }) => deps.store.all('balances'),
 }
 

@@ -6,6 +6,7 @@ import { chargePages } from './charges.ts'
 import { envelopePages } from './envelopes.ts'
 import { hostedInvoicePages } from './hosted-invoice.ts'
 import { html } from './html.ts'
+import { identityPages } from './identity.ts'
 import { invoicePages } from './invoices.ts'
 import { sendPage } from './layout.ts'
 import { machinePages } from './machine.ts'
@@ -43,6 +44,7 @@ export function pagesRouter(parts: ControlParts): Router {
   machinePages(pages)
   signingPages(pages)
   onboardingPages(pages)
+  identityPages(pages)
   hostedInvoicePages(pages)
   router.all(/.*/, (ctx) => sendProblem(ctx, 404, `There is no page ${ctx.path}.`))
   return router

@@ -1,7 +1,7 @@
 import type { Work } from '../deps.ts'
 import { newId } from '../ids.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
-import { invalid } from './errors.ts'
+import { invalid, refused } from './errors.ts'
 import { emitThin, pageV2 } from './events.ts'
 import { askFor, newCapability } from './kyc.ts'
 import { legacyAccount } from './legacy-account.ts'
@@ -127,6 +127,13 @@ export const accountEndpoints: Endpoint[] = [
     params: { applied_configurations: configurations },
     run(work, call) {
       const old = found(work.tx.get('accounts', idIn(call)), 'account', call)
+      if (old.closed) throw refused(`The account ${old.id} is closed already.`)
+      const asked = call.params.applied_configurations ?? old.applied_configurations
+      if (!old.applied_configurations.every((one) => asked.includes(one))) {
+        throw invalid('All configurations of the account have to be closed at once.', {
+          param: 'applied_configurations',
+        })
+      }
       const account = work.tx.put('accounts', { ...old, closed: true })
       emitThin(work, 'v2.core.account.closed', { account: account.id })
       return present(account, undefined)
@@ -136,7 +143,8 @@ export const accountEndpoints: Endpoint[] = [
     on: 'GET /v1/accounts/:id',
     params: {},
     run(work, call) {
-      return legacyAccount(found(work.tx.get('accounts', idIn(call)), 'account', call))
+      const account = found(work.tx.get('accounts', idIn(call)), 'account', call)
+      return legacyAccount(account, work.tx.get('account_deadlines', account.id)?.at ?? null)
     },
   }),
 ]

@@ -17,6 +17,7 @@ import { eventEndpoints } from './events.ts'
 import { expand } from './expand.ts'
 import { fingerprint, parseForm, type Tree } from './form.ts'
 import { type Answer, findAnswer, type KeyedRequest, keepAnswer, keyInUse } from './idempotency.ts'
+import { identityEndpoints } from './identity.ts'
 import { invoiceEndpoints } from './invoices.ts'
 import { refundEndpoints } from './refunds.ts'
 import { subscriptionEndpoints } from './subscriptions.ts'
@@ -34,6 +35,7 @@ const endpoints: Endpoint[] = [
   ...customerEndpoints,
   ...disputeEndpoints,
   ...eventEndpoints,
+  ...identityEndpoints,
   ...invoiceEndpoints,
   ...refundEndpoints,
   ...subscriptionEndpoints,

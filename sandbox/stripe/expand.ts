@@ -109,7 +109,8 @@ function lookUp(reader: Reader, node: Node, step: string): unknown {
 function findObject(reader: Reader, id: string): unknown {
   if (id.startsWith('acct_')) {
     const account = reader.get('accounts', id)
-    return account ? legacyAccount(account) : id
+    if (!account) return id
+    return legacyAccount(account, reader.get('account_deadlines', id)?.at ?? null)
   }
   const name = collections.find(([prefix]) => id.startsWith(prefix))?.[1]
   return (name && reader.get(name, id)) ?? id

@@ -1,5 +1,5 @@
 import type { Work } from '../deps.ts'
-import { refused } from './errors.ts'
+import { invalid, refused } from './errors.ts'
 import { emitThin } from './events.ts'
 import type { Account } from './wire.ts'
 
@@ -33,8 +33,8 @@ export function transfersStatus(account: Account): Transfers['status'] | null {
 export function askFor(
   status: Entry['minimum_deadline']['status'],
   errors: Entry['errors'],
+  wanted: string[] = errors.length > 0 ? [document] : [terms, document, bankAccount],
 ): Requirements {
-  const wanted = errors.length > 0 ? [document] : [terms, document, bankAccount]
   return {
     entries: wanted.map((description) => ({
       awaiting_action_from: 'user',
@@ -67,7 +67,18 @@ export function decideKyc(work: Work, old: Account, decision: KycDecision): Acco
     throw refused(`The account ${old.id} has not asked for transfers; there is nothing to check.`)
   }
   if (before === 'rejected') throw refused(`The account ${old.id} was rejected for good.`)
-  const { transfers, requirements } = outcomeOf(decision)
+  const { transfers, requirements } = outcomeOf(decision, errorsOf(old))
+  work.tx.drop('account_deadlines', old.id)
+  return enter(work, old, { transfers, requirements })
+}
+
+interface Outcome {
+  transfers: Transfers
+  requirements: Requirements
+}
+
+function enter(work: Work, old: Account, { transfers, requirements }: Outcome): Account {
+  const before = transfersStatus(old)
   const account = work.tx.put('accounts', {
     ...old,
     requirements,
@@ -86,10 +97,49 @@ export function decideKyc(work: Work, old: Account, decision: KycDecision): Acco
   return account
 }
 
-function outcomeOf({ result, final = false }: KycDecision): {
-  transfers: Transfers
-  requirements: Requirements
-} {
+export interface NewRequirement {
+  status: Entry['minimum_deadline']['status']
+  /** An ISO time; only the v1 view tells it. */
+  deadline?: string | undefined
+}
+
+/** The vendor wants something more of a recipient that it knows already. */
+export function askAgain(work: Work, old: Account, { status, deadline }: NewRequirement): Account {
+  if (transfersStatus(old) !== 'active') {
+    throw refused(`The account ${old.id} cannot receive transfers; it has to show more already.`)
+  }
+  const at = deadline === undefined ? null : Date.parse(deadline) / 1_000
+  if (at !== null && Number.isNaN(at)) throw invalid('deadline is no ISO time')
+  if (at !== null) work.tx.put('account_deadlines', { id: old.id, at: Math.floor(at) })
+  const transfers: Transfers =
+    status === 'past_due'
+      ? { status: 'restricted', status_details: waitsForUser }
+      : { status: 'active', status_details: [] }
+  return enter(work, old, { transfers, requirements: askFor(status, [], [document]) })
+}
+
+const mistakes = [
+  ['verification_document_not_readable', 'The document could not be read.'],
+  ['verification_document_expired', 'The document is no longer valid.'],
+  ['verification_document_name_mismatch', 'The name on the document is another one.'],
+] as const
+
+/** Each refusal finds another mistake, so that two in a row are told apart. */
+function nextMistake(before: string | undefined): Entry['errors'] {
+  const place = mistakes.findIndex(([code]) => code === before)
+  const [code, description] = mistakes[(place + 1) % mistakes.length] ?? mistakes[0]
+  return [{ code, description: `${description} Upload a clearer picture of a valid one.` }]
+}
+
+function errorsOf(account: Account): string | undefined {
+  const entries = account.requirements?.entries ?? []
+  return entries.flatMap(({ errors }) => errors.map(({ code }) => code))[0]
+}
+
+function outcomeOf(
+  { result, final = false }: KycDecision,
+  lastMistake: string | undefined,
+): Outcome {
   if (result === 'pass') {
     return { transfers: { status: 'active', status_details: [] }, requirements: { entries: [] } }
   }
@@ -104,11 +154,6 @@ function outcomeOf({ result, final = false }: KycDecision): {
   }
   return {
     transfers: { status: 'restricted', status_details: waitsForUser },
-    requirements: askFor('currently_due', [
-      {
-        code: 'verification_document_not_readable',
-        description: 'The document could not be read. Upload a clearer picture of it.',
-      },
-    ]),
+    requirements: askFor('currently_due', nextMistake(lastMistake)),
   }
 }

@@ -2,7 +2,7 @@ import { transfersStatus } from './kyc.ts'
 import type { Account, LegacyAccount } from './wire.ts'
 
 /** The same account as the v1 API shows it. */
-export function legacyAccount(account: Account): LegacyAccount {
+export function legacyAccount(account: Account, deadline: number | null): LegacyAccount {
   const status = transfersStatus(account)
   const active = status === 'active'
   const entries = account.requirements?.entries ?? []
@@ -40,6 +40,7 @@ export function legacyAccount(account: Account): LegacyAccount {
     payouts_enabled: active,
     requirements: {
       ...noRequirements,
+      current_deadline: deadline,
       currently_due: due,
       eventually_due: due,
       disabled_reason: disabledReason(status),

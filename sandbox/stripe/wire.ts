@@ -34,6 +34,11 @@ export type CreditNote = Stored<Stripe.CreditNote>
 export type Account = Stored<Stripe.V2.Core.Account>
 export type LegacyAccount = Stored<Stripe.Account>
 
+export type VerificationSession = Stored<Stripe.Identity.VerificationSession>
+/** A session as it is kept: with where the browser goes back to, which is never shown. */
+export type SessionRecord = VerificationSession & { return_url: string | null }
+export type VerificationReport = Stored<Stripe.Identity.VerificationReport>
+
 export type EventType = Stripe.Event['type']
 
 export interface SnapshotEvent {

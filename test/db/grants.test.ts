@@ -39,6 +39,7 @@ const appended = [
   'closing_accruals',
   'closing_clawbacks',
   'fx_rates',
+  'identity_check_events',
   'ledger_journals',
   'ledger_postings',
   'ledger_seals',
@@ -46,7 +47,9 @@ const appended = [
   'line_reversals',
   'partner_places',
   'partner_status_changes',
+  'partner_verifications',
   'payments',
+  'verification_events',
 ]
 
 const refused = /permission denied/

@@ -165,6 +165,7 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     sql`insert into territory_assignments (programme_id, territory, mode, status, ${stamped})
       select programme_id, 'US', 'shared', 'assigned', ${stamps} from partners
       where id = ${owner.id}`,
+    sql`insert into partner_verifications (status, ${stamped}) values ('verified', ${stamps})`,
     sql`insert into partner_moves (partner_id, parent_id, effective_from)
       values (${owner.id}, ${owner.id}, now())`,
     sql`insert into commission_rules (programme_id, version, depth, rate_num, rate_den, valid,
@@ -176,7 +177,13 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     sql`insert into api_keys (member_id, partner_id, customer_id, label, prefix, last_four,
       secret_hash, scopes, expires_at) values (${customerMember}, ${owner.id}, ${customer}, 'test',
       'trib_test_sk_', 'xxxx', sha256(${key}::bytea), '{}', now())`,
-    ...['agreements', 'decision_notes', 'application_events', 'payout_accounts'].map((table) =>
+    ...[
+      'agreements',
+      'decision_notes',
+      'application_events',
+      'payout_accounts',
+      'identity_checks',
+    ].map((table) =>
       partsOfApplication(table, { application, member, master: place.masterId, key }),
     ),
   ]
@@ -202,6 +209,9 @@ function partsOfApplication(
     case 'application_events':
       return sql`insert into application_events (application_id, master_id, entry_key, stage, actor,
         what) values (${whose}, ${key}, 'screening', 'test', 'test')`
+    case 'identity_checks':
+      return sql`insert into identity_checks (application_id, master_id, attempt)
+        values (${whose}, 1)`
     default:
       return sql`insert into payout_accounts (application_id, master_id) values (${whose})`
   }

@@ -79,18 +79,40 @@ describe('a payout account', () => {
   test('waits for the partner, is asked again, is verified, and can be rejected', async () => {
     const id = await connect.openPayoutAccount(owner, 'account-states')
     const kyc = (decision: object) => kit.post(`/accounts/${id}/kyc`, decision)
-    expect(await connect.readVerification(id)).toEqual({ status: 'link_issued', detail: null })
+    const read = () => connect.readVerification(id)
+    expect(await read()).toMatchObject({ status: 'link_issued', detail: null })
     await kyc({ result: 'fail' })
-    expect(await connect.readVerification(id)).toEqual({
+    expect(await read()).toMatchObject({
       status: 'needs_input',
-      detail: 'identity.individual.documents.primary_verification',
+      detail: 'verification_document_not_readable',
+      requirements: ['identity.individual.documents.primary_verification'],
     })
     await kyc({ result: 'pass' })
-    expect(await connect.readVerification(id)).toEqual({ status: 'verified', detail: null })
+    expect(await read()).toMatchObject({ status: 'verified', detail: null, requirements: [] })
     await kyc({ result: 'fail', final: true })
-    expect(await connect.readVerification(id)).toEqual({
-      status: 'rejected',
-      detail: 'rejected_other',
+    expect(await read()).toMatchObject({ status: 'rejected', detail: 'rejected_other' })
+  })
+
+  test('is closed once, however often it is asked for', async () => {
+    const id = await connect.openPayoutAccount(owner, 'account-to-close')
+    await connect.closeAccount(id, 'close-1')
+    await connect.closeAccount(id, 'close-2')
+    const { closed } = await kit.stripe.v2.core.accounts.retrieve(id)
+    const types = ['v2.core.account.closed' as const]
+    const told = await kit.stripe.v2.core.events.list({ object_id: id, types: [...types] })
+    expect([closed, told.data.length]).toEqual([true, 1])
+  })
+
+  test('tells the day until which it has to show more', async () => {
+    const id = await connect.openPayoutAccount(owner, 'account-deadline')
+    expect(await connect.readRequirementDeadline(id)).toBeNull()
+    await kit.post(`/accounts/${id}/kyc`, { result: 'pass' })
+    const deadline = '2027-01-05T00:00:00Z'
+    await kit.post(`/accounts/${id}/requirements`, { status: 'currently_due', deadline })
+    expect(await connect.readRequirementDeadline(id)).toEqual(new Date(deadline))
+    expect(await connect.readVerification(id)).toMatchObject({
+      status: 'needs_input',
+      transfersActive: true,
     })
   })
 

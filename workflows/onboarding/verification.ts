@@ -21,6 +21,10 @@ export async function proveIdentity(input: OnboardingInput, desk: Desk): Promise
   const { applicationId, deadlines } = input
   enter(desk, 'verification', 'Waiting for the applicant to prove its identity')
   const since = Date.now()
+  desk.undos.push({
+    name: 'close the payout account',
+    run: () => vendor.closePayoutAccount({ applicationId }),
+  })
   await vendor.openPayoutAccount({ applicationId, dueAt: instantIn(deadlines.verificationExpiry) })
   await newVerificationLink(input)
   await mail.mailApplicant({ applicationId, kind: 'verification_requested' })
@@ -28,6 +32,7 @@ export async function proveIdentity(input: OnboardingInput, desk: Desk): Promise
     const status = await vendor.readVerification({ applicationId })
     if (status === 'verified') return null
     if (status === 'rejected') return refused
+    if (status === 'out_of_tries') return tooOften
     const heard = await happensInTime({
       since,
       until: () => desk.verificationNews,
@@ -46,6 +51,12 @@ const refused: Ending = {
   mail: 'application_rejected',
 }
 
+const tooOften: Ending = {
+  status: 'rejected',
+  what: 'the identity check failed too often',
+  mail: 'application_rejected',
+}
+
 const notProven: Ending = {
   status: 'lapsed',
   what: 'the identity was not proven in time',
@@ -59,7 +70,7 @@ async function newVerificationLink({ applicationId }: OnboardingInput): Promise<
 async function remindOfVerification(input: OnboardingInput, desk: Desk, number: number) {
   const { applicationId } = input
   const status = await vendor.readVerification({ applicationId })
-  if (status === 'verified' || status === 'rejected') {
+  if (status === 'verified' || status === 'rejected' || status === 'out_of_tries') {
     desk.verificationNews = true
     return
   }
