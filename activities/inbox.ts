@@ -11,7 +11,7 @@ import {
   type PendingEvent,
   type Wake,
 } from '../db/inbox.ts'
-import { findAgreementByEnvelope } from '../db/onboarding/agreements.ts'
+import { findAgreementByEnvelope, isLive } from '../db/onboarding/agreements.ts'
 import {
   findPayoutAccountByVendorId,
   recordVerification,
@@ -195,9 +195,13 @@ async function wakeForEnvelope(
 ): Promise<Wake | null> {
   if (!/^envelope-(completed|declined|voided)$/.test(type)) return null
   const agreement = await findAgreementByEnvelope(deps.db, objectId)
-  if (!agreement) return null
+  // What we have ended ourselves is news to nobody.
+  if (!agreement || !isLive(agreement)) return null
+  const { applicationId, termsId, holderId } = agreement
   return {
-    workflowId: workflowIds.onboarding(agreement.applicationId),
+    workflowId: applicationId
+      ? workflowIds.onboarding(applicationId)
+      : workflowIds.terms(termsId, holderId),
     signal: signalNames.agreementChanged,
   }
 }

@@ -75,13 +75,22 @@ function ownRows(guard: TableGuard, level: GuardedLevel): string | null {
   }
   if (kind === 'inner') return acting(level)
   if (kind === 'application') {
-    return level === 'master_reseller' ? `master_id = ${partnerAs(level)}` : null
+    return applicationsOf(guard, level)
   }
   if (level === 'customer') {
     return guard.customer ? `${guard.customer} = ${once('context_customer()')}` : null
   }
   const partner = `${guard.partner ?? 'partner_id'} = ${partnerAs(level)}`
   return kind === 'own' && guard.customer ? `${partner} and ${guard.customer} is null` : partner
+}
+
+/** What an applicant handed in, for the one that decides, and for the partner that it became. */
+function applicationsOf(guard: TableGuard, level: GuardedLevel): string | null {
+  if (level === 'customer') return null
+  const decided = level === 'master_reseller' ? `master_id = ${partnerAs(level)}` : null
+  const own = guard.partner ? `${guard.partner} = ${partnerAs(level)}` : null
+  const either = [decided, own].filter((rows) => rows !== null)
+  return either.length === 0 ? null : either.join(' or ')
 }
 
 interface Policy {

@@ -17,7 +17,8 @@ export type GuardedLevel = PartnerRole | 'super_admin' | 'customer' | 'intake' |
  *   master_id.
  * - `own`: of an organisation, seen by itself alone; partner_id, and the customer where it has one.
  * - `terms`: everybody's, or of the partner in owner_id and those above it.
- * - `application`: of an applicant, seen by the master reseller that decides.
+ * - `application`: of an applicant, seen by the master reseller that decides, and by the partner
+ *   that it became where `partner` names its column.
  * - `keyed`: of the one whose repeated requests they are.
  * - `inner`: the platform's, seen by the super admin at most.
  */
@@ -63,7 +64,14 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   accountingPeriods: { kind: 'shared', may: { super_admin: change } },
   accruals: { kind: 'tree' },
   adjustments: { kind: 'tree', may: { super_admin: insert } },
-  agreements: { kind: 'application', application: 'application_id' },
+  agreementLooks: { kind: 'inner' },
+  agreementResends: {
+    kind: 'application',
+    application: 'application_id',
+    may: { super_admin: insert, master_reseller: insert },
+  },
+  agreementTerms: { kind: 'inner', may: { super_admin: change } },
+  agreements: { kind: 'application', application: 'application_id', partner: 'holder_id' },
   apiKeys: {
     kind: 'own',
     customer: 'customer_id',
@@ -100,7 +108,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     may: { super_admin: insert, master_reseller: insert },
   },
   disputes: { kind: 'tree' },
-  documents: { kind: 'inner' },
+  documents: { kind: 'application', application: 'holder_id', partner: 'holder_id' },
   featurePackages: { kind: 'shared', may: { super_admin: change, ...lookedUp } },
   fxRates: { kind: 'shared' },
   identityCheckEvents: { kind: 'inner' },
@@ -182,6 +190,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   tenants: { kind: 'tree', may: { super_admin: ['update'] } },
   // Functions of the owner assign, release and rule.
   territoryAssignments: { kind: 'tree', definer: true },
+  termsAcceptances: { kind: 'tree', may: { super_admin: ['update'] } },
   tiers: { kind: 'shared', may: { super_admin: change } },
   verificationEvents: { kind: 'inner' },
   // A link in its mails stops them, whoever opens it.

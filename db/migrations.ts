@@ -6,6 +6,7 @@ import { type Migration, Migrator } from 'kysely/migration'
 import type { Trx } from './database.ts'
 import { guardTables } from './grants.ts'
 import { sealClearFields, type VaultOf } from './seal-clear-fields.ts'
+import { sealDocuments } from './seal-documents.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 
@@ -36,6 +37,7 @@ export async function buildSchema(trx: Trx): Promise<void> {
 function migratorOf<T>(db: Kysely<T>, vaultOf?: VaultOf): Migrator {
   const before: Before = {
     '0030-no-clear-fields': (trx) => sealClearFields(trx, vaultOf),
+    '0034-sealed-documents': (trx) => sealDocuments(trx, vaultOf),
   }
   return new Migrator({
     db: db as unknown as Kysely<unknown>,

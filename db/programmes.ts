@@ -1,4 +1,5 @@
 /** The programme: what the platform owner set as policy. */
+import { sql } from 'kysely'
 import type { z } from 'zod'
 import { DomainError } from '../domain/errors.ts'
 import type { TierThreshold } from '../domain/tiers.ts'
@@ -84,6 +85,7 @@ export async function recordProgramme(trx: Trx, programme: NewProgramme): Promis
     .returning('id')
     .executeTakeFirst()
   if (!inserted) return false
+  await sql`select record_first_terms(${inserted.id})`.execute(trx)
   await trx
     .insertInto('tiers')
     .values(

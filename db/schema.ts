@@ -70,18 +70,62 @@ export interface AdjustmentsTable {
   resellerId: Defaulted<string>
 }
 
-export interface AgreementsTable {
+export interface AgreementLooksTable {
+  id: Defaulted<boolean>
+  lookedAt: Timestamp
+}
+
+export interface AgreementResendsTable {
   applicationId: string
+  createdAt: Defaulted<Timestamp>
+  id: string
+  masterId: Defaulted<string | null>
+  memberId: string
+  signerEmailSealed: Buffer | null
+  signerNameSealed: Buffer | null
+}
+
+export interface AgreementTermsTable {
+  body: string
+  createdAt: Defaulted<Timestamp>
+  createdBy: string | null
+  docusignTemplateId: string | null
+  effectiveFrom: Timestamp | null
+  id: Defaulted<string>
+  noticeSeconds: number | null
+  programmeId: string
+  publishedAt: Timestamp | null
+  sha256: Buffer
+  status: Defaulted<'draft' | 'published' | 'retired'>
+  title: string
+  version: string
+}
+
+export interface AgreementsTable {
+  applicationId: string | null
   attempt: number
+  auditId: string | null
+  certificateId: string | null
   completedAt: Timestamp | null
+  declinedReasonSealed: Buffer | null
   documentId: string | null
+  embedded: Defaulted<boolean>
+  endedAt: Timestamp | null
   envelopeId: string | null
+  holderId: Defaulted<string>
   id: Defaulted<string>
   masterId: string | null
+  partnerId: string | null
+  requestedAt: Timestamp | null
   sentAt: Timestamp | null
+  signerEmailSealed: Buffer | null
+  signerNameSealed: Buffer | null
+  signingUrl: string | null
   status: Defaulted<'draft' | 'sent' | 'completed' | 'declined' | 'voided' | 'expired'>
+  termsId: string
   termsVersion: string
   transactionId: Defaulted<string>
+  uncertainAt: Timestamp | null
 }
 
 export interface ApiKeysTable {
@@ -372,10 +416,12 @@ export interface DisputesTable {
 }
 
 export interface DocumentsTable {
-  content: Buffer
+  contentSealed: Buffer
   createdAt: Defaulted<Timestamp>
+  holderId: string | null
   id: Defaulted<string>
   kind: string
+  masterId: Defaulted<string | null>
   mediaType: string
   sha256: Buffer
 }
@@ -997,6 +1043,19 @@ export interface TenantsTable {
   vendorSubscriptionId: string | null
 }
 
+export interface TermsAcceptancesTable {
+  createdAt: Defaulted<Timestamp>
+  decidedAt: Timestamp | null
+  dueAt: Timestamp
+  id: Defaulted<string>
+  masterId: Defaulted<string>
+  partnerId: string
+  resellerId: Defaulted<string>
+  startedAt: Timestamp | null
+  status: Defaulted<'pending' | 'accepted' | 'declined' | 'overdue' | 'superseded'>
+  termsId: string
+}
+
 export interface TerritoryAssignmentsTable {
   applicationId: string | null
   blockedBy: string | null
@@ -1080,6 +1139,9 @@ export interface DB {
   accountingPeriods: AccountingPeriodsTable
   accruals: AccrualsTable
   adjustments: AdjustmentsTable
+  agreementLooks: AgreementLooksTable
+  agreementResends: AgreementResendsTable
+  agreementTerms: AgreementTermsTable
   agreements: AgreementsTable
   apiKeys: ApiKeysTable
   applicationEvents: ApplicationEventsTable
@@ -1149,6 +1211,7 @@ export interface DB {
   stripeTxns: StripeTxnsTable
   subscriptions: SubscriptionsTable
   tenants: TenantsTable
+  termsAcceptances: TermsAcceptancesTable
   territoryAssignments: TerritoryAssignmentsTable
   tiers: TiersTable
   verificationEvents: VerificationEventsTable

@@ -8,6 +8,7 @@ const prefixes = {
   accrual: 'acc',
   adjustment: 'adj',
   agreement: 'agr',
+  agreementTerms: 'trm',
   apiKey: 'key',
   application: 'app',
   approval: 'apr',

@@ -35,6 +35,9 @@ export const agreementStatuses = [
 ] as const
 export type AgreementStatus = (typeof agreementStatuses)[number]
 
+/** So often an agreement is sent for signature at most, whoever asks for it. */
+export const mostAgreementAttempts = 5
+
 export const verificationStatuses = [
   'not_started',
   'link_issued',

@@ -39,6 +39,8 @@ export const workflowIds = {
   provisioning: (tenantId: string) => `provisioning:${outwardId('tenant', tenantId)}`,
   subscription: (subscriptionId: string) =>
     `subscription:${outwardId('subscription', subscriptionId)}`,
+  terms: (termsId: string, partnerId: string) =>
+    `terms:${outwardId('agreementTerms', termsId)}:${outwardId('partner', partnerId)}`,
   inbox: (vendor: Vendor) => `inbox:${vendor}`,
   settlement: (period: string) => `settlement:${period}`,
   settlementPreview: (period: string, number: number) => `settlement:${period}:preview:${number}`,

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { stringify } from 'csv-stringify/sync'
 import PDFDocument from 'pdfkit'
+import { type AgreementValues, agreementBlocks, filledText } from '../domain/agreement-text.ts'
 import { decimalAmount, formatAmount } from '../domain/currencies.ts'
 import {
   type StatementDocument,
@@ -133,39 +134,35 @@ export function formulaSafe(text: string): string {
   return /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text
 }
 
-export interface AgreementTerms {
-  version: string
-  company: string
-  country: string
-  level: string
-  programme: string
-  commission: { depth: number; rate: string }[]
+export interface AgreementPaper {
+  title: string
+  /** The text of the terms, with its placeholders. */
+  body: string
+  values: AgreementValues
+  /** What the partner earns, in sentences. */
+  commission: string[]
   date: Date
 }
 
-/** The partner agreement with the commission terms of this partner, ready to be signed. */
-export async function agreementPdf(terms: AgreementTerms): Promise<Buffer> {
-  const document = newDocument({ title: 'Partner agreement', date: terms.date })
-  document.font(fonts.bold).fontSize(20).text('Partner agreement').moveDown(0.5)
+/** The words above which the partner signs; the envelope finds its place by them. */
+export const signaturePlace = 'Signed for the partner'
+
+/** A partner agreement, filled in and ready to be signed. */
+export async function agreementPdf(paper: AgreementPaper): Promise<Buffer> {
+  const { title, values } = paper
+  const document = newDocument({ title, date: paper.date })
+  document.font(fonts.bold).fontSize(20).text(title).moveDown(0.5)
   document.font(fonts.regular).fontSize(10)
-  document.text(`Terms version ${terms.version} · ${day(terms.date)}`).moveDown()
-  document.text(
-    `Between the owner of the platform (programme ${terms.programme}) and ${terms.company}, ` +
-      `${terms.country}, in the following the partner, which joins as ${terms.level}.`,
-  )
-  document.moveDown().font(fonts.bold).text('1. Commission').font(fonts.regular)
-  for (const { depth, rate } of terms.commission) {
-    const sale = depth === 0 ? "the partner's own sales" : `sales ${depth} level(s) below it`
-    document.text(`The partner earns ${rate} of what customers paid, without tax, on ${sale}.`)
+  document.text(`Terms version ${values.version} · ${values.date}`)
+  for (const block of agreementBlocks(paper.body)) {
+    document.moveDown()
+    if (block.kind === 'commission') {
+      for (const sentence of paper.commission) document.text(sentence)
+      continue
+    }
+    document.font(block.kind === 'heading' ? fonts.bold : fonts.regular)
+    document.text(filledText(block.text, values)).font(fonts.regular)
   }
-  document.moveDown().font(fonts.bold).text('2. Settlement').font(fonts.regular)
-  document.text(
-    'Commission is settled each calendar month in UTC. Money that goes back to a customer takes ' +
-      'the commission on it back at the rate at which it was earned. A negative balance is ' +
-      'carried forward.',
-  )
-  document.moveDown().font(fonts.bold).text('3. Identity').font(fonts.regular)
-  document.text('The partner proves its identity to Stripe, through which it is paid.')
-  document.moveDown(4).text('Signed for the partner')
+  document.moveDown(4).text(signaturePlace)
   return finished(document)
 }

@@ -1,5 +1,6 @@
 /** Agreements at DocuSign, in our words: send, find, read, fetch, withdraw. */
 import type docusign from 'docusign-esign'
+import { type AgreementToSend, envelopeOf } from './docusign-envelopes.ts'
 import { VendorError, withDeadline } from './vendor-error.ts'
 
 export interface DocusignSettings {
@@ -14,15 +15,10 @@ export interface DocusignSettings {
   privateKey: string
 }
 
-export interface AgreementToSend {
-  transactionId: string
-  documentName: string
-  pdf: Buffer
-  signer: { name: string; email: string }
-  subject: string
-  /** The application's outward id; comes back on events and in searches. */
-  applicationId: string
-  webhookUrl: string
+/** How an envelope stands, and what its signer wrote who declined. */
+export interface EnvelopeOutcome {
+  state: EnvelopeState
+  declinedReason: string | null
 }
 
 export type EnvelopeState = 'sent' | 'completed' | 'declined' | 'voided'
@@ -30,6 +26,7 @@ export type EnvelopeState = 'sent' | 'completed' | 'declined' | 'voided'
 export type Docusign = ReturnType<typeof createDocusign>
 
 const callLimitMs = 25_000
+const changesPerPage = 1_000
 const tokenMarginMs = 5 * 60_000
 
 export function createDocusign(settings: DocusignSettings) {
@@ -47,8 +44,35 @@ export function createDocusign(settings: DocusignSettings) {
     }
   }
 
+  async function fetchPdf(envelopeId: string, which: 'combined' | 'certificate') {
+    const data: unknown = await call((envelopes) =>
+      envelopes.getDocument(accountId, envelopeId, which, {}),
+    )
+    const pdf = typeof data === 'string' ? Buffer.from(data, 'latin1') : Buffer.from(data as Buffer)
+    const whole =
+      pdf.subarray(0, 5).toString('latin1') === '%PDF-' &&
+      pdf.subarray(-1024).toString('latin1').includes('%%EOF')
+    if (!whole) throw broken('a document arrived incomplete')
+    return pdf
+  }
+
+  /**
+   * How an envelope stands. Ask for one at most every 15 minutes, but for when an event came:
+   * the vendor takes more for polling, and refuses the application for it.
+   */
+  async function readEnvelope(envelopeId: string): Promise<EnvelopeOutcome> {
+    const envelope = await call((envelopes) =>
+      envelopes.getEnvelope(accountId, envelopeId, { include: 'recipients' }),
+    )
+    const signers = envelope.recipients?.signers ?? []
+    return {
+      state: envelopeState(envelope.status),
+      declinedReason: signers.find(({ declinedReason }) => declinedReason)?.declinedReason ?? null,
+    }
+  }
+
   return {
-    /** Sends the document for signature by mail. Not idempotent: look for the transaction first. */
+    /** Sends the agreement for signature. Not idempotent: look for the transaction first. */
     async sendAgreement(agreement: AgreementToSend): Promise<string> {
       const summary = await call((envelopes) =>
         envelopes.createEnvelope(accountId, { envelopeDefinition: envelopeOf(agreement) }),
@@ -68,34 +92,81 @@ export function createDocusign(settings: DocusignSettings) {
       return found.envelopes?.[0]?.envelopeId ?? null
     },
 
-    async readEnvelope(envelopeId: string): Promise<EnvelopeState> {
-      const envelope = await call((envelopes) => envelopes.getEnvelope(accountId, envelopeId))
-      return envelopeState(envelope.status)
+    readEnvelope,
+
+    /** Every envelope that ended since an instant, in one question for a thousand of them. */
+    async listEndedSince(since: Date): Promise<{ envelopeId: string; state: EnvelopeState }[]> {
+      const ended: { envelopeId: string; state: EnvelopeState }[] = []
+      for (let start = 0; ; start += changesPerPage) {
+        const page = await call((envelopes) =>
+          envelopes.listStatusChanges(accountId, {
+            fromDate: since.toISOString(),
+            status: 'completed,declined,voided',
+            count: String(changesPerPage),
+            startPosition: String(start),
+          }),
+        )
+        for (const { envelopeId, status } of page.envelopes ?? []) {
+          if (envelopeId) ended.push({ envelopeId, state: envelopeState(status) })
+        }
+        if ((page.envelopes?.length ?? 0) < changesPerPage) return ended
+      }
+    },
+
+    /** A page on which an embedded signer signs; it opens once, within five minutes. */
+    async openSigningPage(view: {
+      envelopeId: string
+      signer: { name: string; email: string }
+      embeddedAs: string
+      returnUrl: string
+    }): Promise<string> {
+      const { url } = await call((envelopes) =>
+        envelopes.createRecipientView(accountId, view.envelopeId, {
+          recipientViewRequest: {
+            // Whoever comes has followed a signed link in a mail to this address.
+            authenticationMethod: 'Email',
+            userName: view.signer.name,
+            email: view.signer.email,
+            clientUserId: view.embeddedAs,
+            returnUrl: view.returnUrl,
+          },
+        }),
+      )
+      if (!url) throw broken('no page to sign came back')
+      return url
     },
 
     /** The signed document, checked to be a whole PDF. */
-    async fetchSignedAgreement(envelopeId: string): Promise<Buffer> {
-      const data: unknown = await call((envelopes) =>
-        envelopes.getDocument(accountId, envelopeId, 'combined', {}),
-      )
-      const pdf =
-        typeof data === 'string' ? Buffer.from(data, 'latin1') : Buffer.from(data as Buffer)
-      const whole =
-        pdf.subarray(0, 5).toString('latin1') === '%PDF-' &&
-        pdf.subarray(-1024).toString('latin1').includes('%%EOF')
-      if (!whole) throw broken('the signed document arrived incomplete')
-      return pdf
+    fetchSignedAgreement: (envelopeId: string) => fetchPdf(envelopeId, 'combined'),
+
+    /** What the vendor certifies of the signature, as a whole PDF. */
+    fetchCertificate: (envelopeId: string) => fetchPdf(envelopeId, 'certificate'),
+
+    /** What happened to the envelope: who opened, signed or sent it, and when. */
+    async fetchAuditEvents(envelopeId: string): Promise<object> {
+      const answer = await call((envelopes) => envelopes.listAuditEvents(accountId, envelopeId))
+      if (!Array.isArray(answer.auditEvents)) throw broken('no audit events came back')
+      return { auditEvents: answer.auditEvents }
     },
 
-    /** Withdraws an agreement that is not signed yet; one that has ended is left as it is. */
-    async voidAgreement(envelopeId: string, reason: string): Promise<void> {
-      const envelope = await call((envelopes) => envelopes.getEnvelope(accountId, envelopeId))
-      if (envelopeState(envelope.status) !== 'sent') return
-      await call((envelopes) =>
-        envelopes.update(accountId, envelopeId, {
-          envelope: { status: 'voided', voidedReason: reason },
-        }),
-      )
+    /**
+     * Withdraws an agreement that is not signed yet. One that has ended stays as it is: then the
+     * answer is how it ended.
+     */
+    async voidAgreement(envelopeId: string, reason: string): Promise<EnvelopeOutcome> {
+      try {
+        await call((envelopes) =>
+          envelopes.update(accountId, envelopeId, {
+            envelope: { status: 'voided', voidedReason: reason },
+          }),
+        )
+        return { state: 'voided', declinedReason: null }
+      } catch (error) {
+        if (!(error instanceof VendorError && error.failure === 'rejected')) throw error
+        const outcome = await readEnvelope(envelopeId)
+        if (outcome.state === 'sent') throw error
+        return outcome
+      }
     },
   }
 }
@@ -139,54 +210,6 @@ function openSession(settings: DocusignSettings) {
   return { connect, forget }
 }
 
-function envelopeOf(agreement: AgreementToSend): docusign.EnvelopeDefinition {
-  const events = ['completed', 'declined', 'voided', 'sent', 'delivered']
-  const definition = {
-    status: 'sent',
-    emailSubject: agreement.subject,
-    transactionId: agreement.transactionId,
-    documents: [
-      {
-        documentId: '1',
-        name: agreement.documentName,
-        fileExtension: 'pdf',
-        documentBase64: agreement.pdf.toString('base64'),
-      },
-    ],
-    recipients: {
-      signers: [
-        {
-          recipientId: '1',
-          routingOrder: '1',
-          name: agreement.signer.name,
-          email: agreement.signer.email,
-          tabs: {
-            signHereTabs: [
-              { documentId: '1', anchorString: 'Signed for the partner', anchorYOffset: '-30' },
-            ],
-          },
-        },
-      ],
-    },
-    customFields: {
-      textCustomFields: [{ name: 'application', value: agreement.applicationId, show: 'false' }],
-    },
-    eventNotifications: [
-      {
-        url: agreement.webhookUrl,
-        events: events.map((event) => `envelope-${event}`),
-        deliveryMode: 'SIM',
-        eventData: { version: 'restv2.1', format: 'json', includeData: ['custom_fields'] },
-        includeHMAC: 'true',
-        requireAcknowledgment: 'true',
-        integratorManaged: 'true',
-      },
-    ],
-  }
-  // The community types lag behind the SDK: they know one notification with other fields.
-  return definition as docusign.EnvelopeDefinition
-}
-
 /** `expired` shows as voided; what is created or delivered is still on its way. */
 export function envelopeState(status: string | undefined): EnvelopeState {
   const ended = ['completed', 'declined', 'voided'] as const
@@ -228,12 +251,26 @@ function asVendorError(error: unknown): VendorError {
   const tooMany = status === 429 || code === 'HOURLY_APIINVOCATION_LIMIT_EXCEEDED'
   const notExecuted = tooMany || tokenRefusals.has(code)
   const refused = status !== undefined && status >= 400 && status < 500
-  const reset = Number(response?.headers?.['x-ratelimit-reset'])
   return new VendorError({
     vendor: 'docusign',
     failure: notExecuted ? 'throttled' : refused ? 'rejected' : 'unknown',
     code,
     message: status === undefined ? 'no answer' : `answered ${status}`,
-    retryAfterSeconds: tooMany && reset ? Math.max(1, reset - Date.now() / 1000) : undefined,
+    retryAfterSeconds: tooMany ? pauseOf(response?.headers ?? {}) : undefined,
   })
+}
+
+const burstSeconds = 30
+
+/**
+ * How long to leave the vendor alone: as it says, or until its burst is over, which is short, or
+ * until its hour is.
+ */
+function pauseOf(headers: Record<string, string>): number | undefined {
+  const said = Number(headers['retry-after'])
+  if (said > 0) return said
+  const burstIsUsedUp = headers['x-burstlimit-remaining'] === '0'
+  if (burstIsUsedUp && headers['x-ratelimit-remaining'] !== '0') return burstSeconds
+  const reset = Number(headers['x-ratelimit-reset'])
+  return reset ? Math.max(1, reset - Date.now() / 1000) : undefined
 }

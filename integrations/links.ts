@@ -30,6 +30,12 @@ export function createLinks(settings: {
     verificationUrl: (applicationId: string) =>
       `${applicationUrl(applicationId)}/verification?token=${sign('application', applicationId)}`,
 
+    /** Leads to a fresh page on which the agreement is signed. */
+    signingUrl: (applicationId: string) => {
+      const token = sign('application', applicationId)
+      return `${applicationUrl(applicationId)}/agreement/signing?token=${token}`
+    },
+
     /** What an approver opens, with a key. */
     applicationUrl,
 

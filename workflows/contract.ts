@@ -35,6 +35,14 @@ export const decideApplication = defineUpdate<{ status: string }, [Decision]>('d
 export const refreshVerificationLink = defineUpdate<void, []>('refreshVerificationLink')
 /** Tries a failed provisioning again. */
 export const retryProvisioning = defineUpdate<void, []>('retryProvisioning')
+/** By the id of its row, which says who signs from now on. */
+export interface Resend {
+  resendId: string
+}
+/** Withdraws the agreement and sends it again; refused before and after its stage. */
+export const resendAgreement = defineUpdate<{ attempt: number }, [Resend]>('resendAgreement')
+/** Makes a fresh page to sign on, which the database then holds. */
+export const openSigningPage = defineUpdate<void, []>('openSigningPage')
 export const agreementChanged = defineSignal<[]>(signalNames.agreementChanged)
 export const verificationChanged = defineSignal<[]>(signalNames.verificationChanged)
 export const onboardingState = defineQuery<OnboardingState>('onboardingState')

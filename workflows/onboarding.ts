@@ -31,7 +31,7 @@ export async function partnerOnboarding(input: OnboardingInput): Promise<Applica
 
 function openDesk(input: OnboardingInput): Desk {
   const desk = newDesk()
-  hearOfAgreement(desk)
+  hearOfAgreement(input, desk)
   hearOfVerification(input, desk)
   takeDecisions(input, desk)
   takeRetries(desk)

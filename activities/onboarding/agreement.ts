@@ -1,101 +1,164 @@
-/** The partner agreement: sent, followed, fetched, withdrawn. */
-import { listCommissionTerms } from '../../db/commission/rules.ts'
+/** The agreement of an application: sent, followed, kept, sent again, withdrawn. */
+import { getTermsInForce } from '../../db/agreement-terms.ts'
 import { inTransaction } from '../../db/database.ts'
+import { findResend } from '../../db/onboarding/agreement-resends.ts'
 import {
+  type AgreementRow,
   findAgreement,
-  markAgreementEnded,
-  markAgreementSent,
+  listAttempts,
+  markAgreementUncertain,
   recordAgreement,
-  recordSignedAgreement,
 } from '../../db/onboarding/agreements.ts'
 import {
+  type ApplicationRow,
   getApplication,
   markApplication,
   recordTimeline,
 } from '../../db/onboarding/applications.ts'
 import { getProgramme } from '../../db/programmes.ts'
-import { formatRate } from '../../domain/commission-reasons.ts'
 import { DomainError } from '../../domain/errors.ts'
-import { outwardId } from '../../domain/ids.ts'
-import { agreementPdf } from '../../integrations/documents.ts'
+import { mostAgreementAttempts } from '../../domain/onboarding.ts'
 import type { EnvelopeState } from '../../integrations/docusign.ts'
+import { agreementDesk, type Party, type Sending } from '../agreements.ts'
 import type { ActivityDeps } from '../deps.ts'
 
-const termsVersion = '2026-11'
+const partyOf = (application: ApplicationRow): Party => ({
+  id: application.id,
+  company: application.companyName,
+  country: application.country,
+  level: application.level,
+  type: application.type,
+  since: application.submittedAt,
+})
 
-export function agreementActivities({ db, docusign, links }: ActivityDeps) {
-  async function renderAgreement(applicationId: string): Promise<Buffer> {
-    const application = await getApplication(db, applicationId)
+/** Names an entry of the timeline; those of the first attempt have no number. */
+const keyOf = (name: string, attempt: number) => (attempt === 1 ? name : `${name}:${attempt}`)
+
+export function agreementActivities(deps: ActivityDeps) {
+  const { db, links } = deps
+  const desk = agreementDesk(deps)
+
+  async function newAttempt(
+    application: ApplicationRow,
+    { attempt, resendId }: { attempt: number; resendId?: string | null },
+  ): Promise<AgreementRow> {
     const programme = await getProgramme(db)
-    const rules = await listCommissionTerms(db, programme.id)
-    return agreementPdf({
-      version: termsVersion,
-      company: application.companyName,
-      country: application.country,
-      level: application.level.replace('_', ' '),
-      programme: programme.name,
-      commission: rules.map(({ depth, num, den }) => ({ depth, rate: formatRate({ num, den }) })),
-      date: application.submittedAt,
-    })
+    const earlier = await findAgreement(db, application.id)
+    const wish = resendId ? await findResend(db, resendId) : undefined
+    const terms = await getTermsInForce(db, programme.id)
+    return inTransaction(db, (trx) =>
+      recordAgreement(trx, {
+        applicationId: application.id,
+        partnerId: null,
+        attempt,
+        terms,
+        embedded: programme.onboarding.signing === 'embedded',
+        signer: {
+          name: wish?.name ?? earlier?.signerName ?? application.contactName,
+          email: wish?.email ?? earlier?.signerEmail ?? application.contactEmail,
+        },
+      }),
+    )
   }
+
+  async function latest(applicationId: string): Promise<AgreementRow> {
+    const agreement = await findAgreement(db, applicationId)
+    if (!agreement) throw new DomainError('not_ready', 'no agreement was sent')
+    return agreement
+  }
+
+  const note = (applicationId: string, entry: { key: string; what: string; internal?: boolean }) =>
+    recordTimeline(db, applicationId, { stage: 'agreement', actor: 'system', ...entry })
 
   return {
     /**
-     * Sends the agreement for signature. A repeated step looks for the envelope of its first try
-     * before it sends: creating one is not idempotent at the vendor.
+     * Sends an attempt for signature, once however often the step is repeated. An earlier attempt
+     * has to have ended. @returns how it went, and whether we lead the signer to its page.
      */
-    async sendAgreement(input: { applicationId: string; dueAt: string }): Promise<void> {
-      const { applicationId } = input
+    async sendAgreement(input: {
+      applicationId: string
+      dueAt: string
+      attempt?: number
+      /** The wish of a person, where it is sent again for one. */
+      resendId?: string | null
+    }): Promise<{ sending: Sending; embedded: boolean }> {
+      const { applicationId, resendId = null, attempt = 1 } = input
       const application = await getApplication(db, applicationId)
-      const agreement = await inTransaction(db, (trx) =>
-        recordAgreement(trx, { applicationId, attempt: 1, termsVersion }),
-      )
-      if (agreement.status === 'draft') {
-        const envelopeId =
-          (await docusign.findEnvelope(agreement.transactionId)) ??
-          (await docusign.sendAgreement({
-            transactionId: agreement.transactionId,
-            documentName: 'Partner agreement',
-            pdf: await renderAgreement(applicationId),
-            signer: { name: application.contactName, email: application.contactEmail },
-            subject: 'Your partner agreement',
-            applicationId: outwardId('application', applicationId),
-            webhookUrl: links.docusignWebhookUrl(),
-          }))
-        await markAgreementSent(db, agreement.id, envelopeId)
-      }
+      const agreement = await newAttempt(application, { attempt, resendId })
+      const sending = await desk.send(agreement, partyOf(application))
+      const uncertain = sending === 'uncertain'
       await inTransaction(db, async (trx) => {
         await markApplication(trx, applicationId, {
           stage: 'agreement',
-          nextActor: 'applicant',
+          nextActor: uncertain ? 'super_admin' : 'applicant',
           dueAt: new Date(input.dueAt),
         })
+        if (uncertain) return
         await recordTimeline(trx, applicationId, {
-          key: 'agreement_sent',
+          key: keyOf('agreement_sent', attempt),
           stage: 'agreement',
           actor: 'system',
-          what: 'agreement sent for signature',
+          what: attempt === 1 ? 'agreement sent for signature' : 'agreement sent again',
+          dueAt: new Date(input.dueAt),
         })
+      })
+      if (uncertain) {
+        const what = 'it is not known whether the agreement was sent: have it sent again'
+        await note(applicationId, {
+          key: keyOf('agreement_uncertain', attempt),
+          what,
+          internal: true,
+        })
+      }
+      return { sending, embedded: agreement.embedded }
+    },
+
+    /** The sending failed for good: a person has to decide; the approver sees why. */
+    async markAgreementStuck(input: {
+      applicationId: string
+      attempt: number
+      /** The stable type of the failure. */
+      code: string
+    }): Promise<void> {
+      const { applicationId, attempt, code } = input
+      const refused = code === 'vendor_refused'
+      const agreement = await findAgreement(db, applicationId)
+      if (agreement?.attempt === attempt) await markAgreementUncertain(db, agreement.id)
+      await waitForPerson(applicationId)
+      await note(applicationId, {
+        key: keyOf('agreement_stuck', attempt),
+        what: refused
+          ? 'the agreement was refused by the vendor: correct the signer and send it again'
+          : 'it is not known whether the agreement was sent: have it sent again',
+        internal: true,
       })
     },
 
     /** What the vendor says of the agreement now; an event is only a reason to ask. */
     async readAgreement({ applicationId }: { applicationId: string }): Promise<EnvelopeState> {
-      const agreement = await findAgreement(db, applicationId)
-      if (!agreement?.envelopeId) throw new DomainError('not_ready', 'no agreement was sent')
-      return docusign.readEnvelope(agreement.envelopeId)
+      const agreement = await latest(applicationId)
+      const state = await desk.read(agreement)
+      if (state === 'declined') {
+        await recordTimeline(db, applicationId, {
+          key: keyOf('agreement_declined', agreement.attempt),
+          stage: 'agreement',
+          actor: 'applicant',
+          what: 'agreement declined',
+        })
+      }
+      if (state === 'voided') {
+        await waitForPerson(applicationId)
+        await note(applicationId, {
+          key: keyOf('agreement_voided', agreement.attempt),
+          what: 'agreement withdrawn at the vendor',
+        })
+      }
+      return state
     },
 
-    /** Fetches the signed document and keeps it with its hash. */
+    /** Fetches what proves the signature and keeps it with its hashes. */
     async storeSignedAgreement({ applicationId }: { applicationId: string }): Promise<void> {
-      const agreement = await findAgreement(db, applicationId)
-      if (!agreement?.envelopeId) throw new DomainError('not_ready', 'no agreement was sent')
-      if (agreement.status !== 'completed') {
-        const content = await docusign.fetchSignedAgreement(agreement.envelopeId)
-        await inTransaction(db, (trx) =>
-          recordSignedAgreement(trx, { agreementId: agreement.id, content }),
-        )
-      }
+      await desk.keep(await latest(applicationId))
       await inTransaction(db, async (trx) => {
         await markApplication(trx, applicationId, { stage: 'verification', nextActor: 'system' })
         await recordTimeline(trx, applicationId, {
@@ -107,17 +170,52 @@ export function agreementActivities({ db, docusign, links }: ActivityDeps) {
       })
     },
 
-    /** Ends an agreement that was not signed; an open envelope is withdrawn at the vendor. */
-    async endAgreement(input: {
-      applicationId: string
-      how: 'declined' | 'voided' | 'expired'
-    }): Promise<void> {
+    /** Takes back what waits for a signature, if anything does. @returns how it has ended. */
+    async withdrawAgreement(input: { applicationId: string }): Promise<AgreementRow['status']> {
       const agreement = await findAgreement(db, input.applicationId)
-      if (!agreement) return
-      if (input.how === 'expired' && agreement.envelopeId) {
-        await docusign.voidAgreement(agreement.envelopeId, 'The time to sign has run out.')
-      }
-      await markAgreementEnded(db, agreement.id, input.how)
+      if (!agreement) return 'voided'
+      const reason = 'The agreement was withdrawn.'
+      return desk.withdraw(agreement, { how: 'voided', reason })
     },
+
+    /**
+     * The time to sign is over: withdraws the attempt. @returns `completed` where the signature
+     * came first, `resend` where the programme has it sent again, else `lapsed`.
+     */
+    async expireAgreement(input: {
+      applicationId: string
+    }): Promise<'completed' | 'declined' | 'resend' | 'lapsed'> {
+      const agreement = await findAgreement(db, input.applicationId)
+      if (!agreement) return 'lapsed'
+      const reason = 'The time to sign has run out.'
+      const ended = await desk.withdraw(agreement, { how: 'expired', reason })
+      if (ended === 'completed' || ended === 'declined') return ended
+      if (ended === 'expired') {
+        await note(input.applicationId, {
+          key: keyOf('agreement_expired', agreement.attempt),
+          what: 'the time to sign has run out',
+        })
+      }
+      const attempts = await listAttempts(db, input.applicationId)
+      const expired = attempts.filter(({ status }) => status === 'expired').length
+      const { onboarding } = await getProgramme(db)
+      const again =
+        ended === 'expired' &&
+        expired <= onboarding.agreementResends &&
+        attempts.length < mostAgreementAttempts
+      return again ? 'resend' : 'lapsed'
+    },
+
+    /** Makes a page on which the applicant signs, which the database then holds. */
+    async issueSigningPage({ applicationId }: { applicationId: string }): Promise<void> {
+      await desk.openPage(await latest(applicationId), links.statusUrl(applicationId))
+    },
+  }
+
+  async function waitForPerson(applicationId: string): Promise<void> {
+    const { dueAt } = await getApplication(db, applicationId)
+    await inTransaction(db, (trx) =>
+      markApplication(trx, applicationId, { stage: 'agreement', nextActor: 'super_admin', dueAt }),
+    )
   }
 }

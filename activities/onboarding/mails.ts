@@ -1,5 +1,6 @@
 /** The mails of onboarding. Each is a step of its own, so that mail trouble stops nothing else. */
 import { listPlatformMembers } from '../../db/access.ts'
+import { findAgreement } from '../../db/onboarding/agreements.ts'
 import {
   type ApplicationRow,
   findTakenNote,
@@ -13,6 +14,7 @@ import { notify } from '../notices.ts'
 
 export type ApplicantMail =
   | 'application_received'
+  | 'agreement_ready'
   | 'agreement_reminder'
   | 'verification_requested'
   | 'verification_reminder'
@@ -31,12 +33,15 @@ export function mailActivities(deps: ActivityDeps) {
     switch (kind) {
       case 'application_received':
         return mails.applicationReceived({ ...to, statusUrl: links.statusUrl(row.id) })
-      case 'agreement_reminder':
-        return mails.agreementReminder({
-          ...to,
-          statusUrl: links.statusUrl(row.id),
-          days: onDay(row.dueAt),
-        })
+      case 'agreement_ready':
+        return mails.agreementReady({ ...to, signingUrl: links.signingUrl(row.id) })
+      case 'agreement_reminder': {
+        const agreement = await findAgreement(db, row.id)
+        const about = { ...to, days: onDay(row.dueAt) }
+        return agreement?.embedded
+          ? mails.agreementToSignReminder({ ...about, signingUrl: links.signingUrl(row.id) })
+          : mails.agreementReminder({ ...about, statusUrl: links.statusUrl(row.id) })
+      }
       case 'verification_requested':
         return mails.verificationRequested({
           ...to,

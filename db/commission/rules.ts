@@ -14,21 +14,23 @@ export interface StoredRule extends CommissionRule {
   migratesAt: Date | null
 }
 
-/** The percentages that hold now for everybody, as an agreement states them. */
-export async function listCommissionTerms(db: Db, programmeId: string) {
-  const rows = await db
-    .selectFrom('commissionRules')
-    .select(['depth', 'rateNum as num', 'rateDen as den'])
-    .where('programmeId', '=', programmeId)
-    .where('kind', '=', 'percentage')
+/**
+ * The rules that hold at an instant for a partner, as its agreement states them: those for
+ * everybody and its own. Terms of others, and of links, are not for its agreement.
+ */
+export async function listAgreedRules(
+  db: Db,
+  agreed: { programmeId: string; partnerId: string; at: Date },
+): Promise<StoredRule[]> {
+  const rows = await ruleRows(db)
+    .where('programmeId', '=', agreed.programmeId)
     .where('linkId', 'is', null)
-    .where('partnerId', 'is', null)
-    .where('tier', 'is', null)
-    .where('featurePackageId', 'is', null)
-    .where(sql<boolean>`valid @> clock_timestamp()`)
+    .where((eb) => eb.or([eb('partnerId', 'is', null), eb('partnerId', '=', agreed.partnerId)]))
+    .where(sql<boolean>`valid @> ${agreed.at}::timestamptz`)
     .orderBy('depth')
+    .orderBy('code')
     .execute()
-  return rows.map(({ depth, num, den }) => ({ depth, ...rateOf(num, den) }))
+  return withBands(db, rows)
 }
 
 function ruleRows(db: Db) {

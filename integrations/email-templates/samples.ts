@@ -5,6 +5,8 @@ export const sampleFacts = {
   member: 'Eve Member',
   company: 'Acme Company',
   statusUrl: 'https://api.example/status',
+  signingUrl: 'https://api.example/signing',
+  version: '2027-01',
   verificationUrl: 'https://api.example/verification',
   applicationUrl: 'https://api.example/application',
   inviteUrl: 'https://api.example/invite',

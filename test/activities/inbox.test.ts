@@ -1,13 +1,13 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { bookInvoice } from '../../activities/commission/payments.ts'
-import { inTransaction } from '../../db/database.ts'
 import { recordEvent } from '../../db/inbox.ts'
-import { markAgreementSent, recordAgreement } from '../../db/onboarding/agreements.ts'
+import { markAgreementSent } from '../../db/onboarding/agreements.ts'
 import { findLastSeal, verifySeals } from '../../db/seals.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { workflowIds } from '../../domain/process-names.ts'
 import {
+  makeAgreement,
   makeApplication,
   makeOrder,
   makePartner,
@@ -168,9 +168,7 @@ describe('an event', () => {
   it('of a signed envelope tells the application', async () => {
     const applicationId = await makeApplication(kit.db)
     const envelope = randomUUIDv7()
-    const agreement = await inTransaction(kit.db, (trx) =>
-      recordAgreement(trx, { applicationId, attempt: 1, termsVersion: 'x' }),
-    )
+    const agreement = await makeAgreement(kit.db, applicationId)
     await markAgreementSent(kit.db, agreement.id, envelope)
     await come('envelope-completed', envelope, 'docusign')
     const { wakes } = await kit.steps.drainInbox({ vendor: 'docusign' })

@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
+import { sql } from 'kysely'
 import { inTransaction } from '../../db/database.ts'
 import { findAgreement } from '../../db/onboarding/agreements.ts'
 import {
@@ -6,6 +7,7 @@ import {
   listTimeline,
   recordDecisionNote,
 } from '../../db/onboarding/applications.ts'
+import { findDocument } from '../../db/onboarding/documents.ts'
 import { findPayoutAccount } from '../../db/onboarding/payout-accounts.ts'
 import { getPartner } from '../../db/partners.ts'
 import { findTenantOf } from '../../db/provisioning.ts'
@@ -92,22 +94,26 @@ describe('the agreement', () => {
     await kit.steps.storeSignedAgreement({ applicationId })
     await kit.steps.storeSignedAgreement({ applicationId })
     const agreement = await findAgreement(kit.db, applicationId)
-    const documents = await kit.db
-      .selectFrom('documents')
-      .select(['content', 'sha256'])
-      .where('id', '=', agreement?.documentId ?? '')
-      .execute()
     expect(agreement?.status).toBe('completed')
-    expect(documents[0]?.content.subarray(0, 5).toString()).toBe('%PDF-')
-    expect(documents[0]?.sha256).toHaveLength(32)
+    const kept = async (id: string | null | undefined) => findDocument(kit.db, id ?? '')
+    const signed = await kept(agreement?.documentId)
+    expect(signed?.content.subarray(0, 5).toString()).toBe('%PDF-')
+    const certificate = await kept(agreement?.certificateId)
+    expect(certificate?.content.subarray(0, 5).toString()).toBe('%PDF-')
+    expect(certificate?.content.equals(signed?.content ?? Buffer.alloc(0))).toBe(false)
+    const audit = JSON.parse(String((await kept(agreement?.auditId))?.content))
+    expect(JSON.stringify(audit.auditEvents)).toContain('Signed')
+    const { rows } = await sql<{ n: number }>`
+      select count(*)::int as n from documents where holder_id = ${applicationId}`.execute(kit.db)
+    expect(rows[0]?.n).toBe(3)
     expect((await getApplication(kit.db, applicationId)).stage).toBe('verification')
   })
 
   it('that ran out of time is withdrawn at the vendor', async () => {
     const applicationId = await makeApplication(kit.db)
     await kit.steps.sendAgreement({ applicationId, dueAt })
-    await kit.steps.endAgreement({ applicationId, how: 'expired' })
-    await kit.steps.endAgreement({ applicationId, how: 'expired' })
+    expect(await kit.steps.expireAgreement({ applicationId })).toBe('resend')
+    expect(await kit.steps.expireAgreement({ applicationId })).toBe('resend')
     const [envelope] = await ofApplication('envelopes', applicationId)
     expect(envelope?.status).toBe('voided')
     expect((await findAgreement(kit.db, applicationId))?.status).toBe('expired')

@@ -319,6 +319,7 @@ describe('nobody', () => {
 const exempt: Record<string, string> = {
   access_mails: 'a queue of mails',
   accruals: 'sealed by the ledger',
+  agreement_looks: 'how far a look has come',
   application_events: 'a timeline that is only added to',
   audit_daily_chains: 'the trail itself',
   audit_daily_heads: 'the trail itself',

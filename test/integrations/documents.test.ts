@@ -4,7 +4,7 @@ import {
   statementTotals,
 } from '../../domain/settlement.ts'
 import {
-  type AgreementTerms,
+  type AgreementPaper,
   agreementPdf,
   statementCsv,
   statementPdf,
@@ -214,30 +214,35 @@ describe('a statement as CSV', () => {
 })
 
 describe('an agreement as PDF', () => {
-  const terms: AgreementTerms = {
-    version: '3',
-    company: 'Łódź Trading',
-    country: 'PL',
-    level: 'master_reseller',
-    programme: 'White Label',
-    commission: [
-      { depth: 0, rate: '20 %' },
-      { depth: 1, rate: '1/3' },
-    ],
+  const terms: AgreementPaper = {
+    title: 'Partner agreement',
+    body: [
+      'Between the owner (programme {programme}) and {company}, {country},',
+      'which joins as {level} by {version}.\n\n# 1. Commission\n\n{commission}\n\nThat is all.',
+    ].join('\n'),
+    values: {
+      version: '3',
+      company: 'Łódź {level} Trading',
+      country: 'PL',
+      level: 'master reseller',
+      type: 'franchise',
+      programme: 'White Label',
+      effective_date: '2026-09-01',
+      date: '2026-10-01',
+    },
+    commission: ['The partner earns 20 % of all.', 'It earns 1/3 of the rest.'],
     date: new Date('2026-10-01T00:00:00Z'),
   }
 
-  test('names both sides and the commission of every depth', async () => {
+  test('names both sides and every commission, and what is filled in stays as it is', async () => {
     const text = flat(textOf(await agreementPdf(terms)))
     expect(text).toContain('Terms version 3 · 2026-10-01')
-    expect(text).toContain('(programme White Label) and Łódź Trading, PL,')
-    expect(text).toContain('which joins as master_reseller.')
-    expect(text).toContain(
-      "The partner earns 20 % of what customers paid, without tax, on the partner's own sales.",
-    )
-    expect(text).toContain(
-      'The partner earns 1/3 of what customers paid, without tax, on sales 1 level(s) below it.',
-    )
+    expect(text).toContain('(programme White Label) and Łódź {level} Trading, PL,')
+    expect(text).toContain('which joins as master reseller by 3.')
+    expect(text).toContain('1. Commission')
+    expect(text).toContain('The partner earns 20 % of all.')
+    expect(text).toContain('It earns 1/3 of the rest.')
+    expect(text).not.toContain('{commission}')
   })
 
   test('has the words at which the vendor puts the signature, once', async () => {
@@ -247,7 +252,7 @@ describe('an agreement as PDF', () => {
   test('is the same to the byte for the same terms', async () => {
     const one = await agreementPdf(terms)
     expect((await agreementPdf({ ...terms })).equals(one)).toBe(true)
-    expect((await agreementPdf({ ...terms, version: '4' })).equals(one)).toBe(false)
+    expect((await agreementPdf({ ...terms, title: 'Another' })).equals(one)).toBe(false)
     expect(readPdf(one).fontsEmbedded).toBe(true)
   })
 })

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
-import type { AgreementToSend, Docusign } from '../../integrations/docusign.ts'
+import type { Docusign } from '../../integrations/docusign.ts'
+import type { AgreementToSend } from '../../integrations/docusign-envelopes.ts'
 import { type Kit, startKit } from '../sandbox/kit.ts'
 import {
   type Asked,
@@ -29,10 +30,11 @@ const pdf = Buffer.from('%PDF-1.7\n%%EOF\n')
 const agreement: AgreementToSend = {
   transactionId: 'agr_1',
   documentName: 'Partner agreement.pdf',
-  pdf,
+  paper: { pdf },
   signer: { name: 'Ada', email: 'ada@private.example' },
+  embeddedAs: null,
   subject: 'Your partner agreement',
-  applicationId: 'app_1',
+  reference: { name: 'application', id: 'app_1' },
   webhookUrl: 'https://api.example/v1/webhooks/docusign',
 }
 
@@ -128,7 +130,7 @@ describe('the token', () => {
     )
     const error = await vendorErrorOf(docusign.readEnvelope('envelope-1'))
     expect(error).toMatchObject({ failure: 'throttled', code: 'AUTHORIZATION_INVALID_TOKEN' })
-    expect(await docusign.readEnvelope('envelope-1')).toBe('sent')
+    expect((await docusign.readEnvelope('envelope-1')).state).toBe('sent')
   })
 
   test('that is good for another account is a refusal', async () => {

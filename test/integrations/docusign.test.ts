@@ -1,6 +1,7 @@
-import { agreementPdf } from '../../integrations/documents.ts'
-import { type AgreementToSend, type Docusign, envelopeState } from '../../integrations/docusign.ts'
+import { type Docusign, envelopeState } from '../../integrations/docusign.ts'
+import type { AgreementToSend } from '../../integrations/docusign-envelopes.ts'
 import { readConnectEvent } from '../../integrations/docusign-webhooks.ts'
+import { makePdf } from '../../sandbox/pdf.ts'
 import { hmacKeys, type Kit, type Receiver, startKit, startReceiver } from '../sandbox/kit.ts'
 import { docusignFor, vendorErrorOf } from './kit.ts'
 
@@ -12,15 +13,7 @@ beforeAll(async () => {
   kit = await startKit()
   receiver = await startReceiver()
   docusign = docusignFor(kit.sandbox)
-  pdf = await agreementPdf({
-    version: '1',
-    company: 'Acme',
-    country: 'US',
-    level: 'reseller',
-    programme: 'Demo',
-    commission: [{ depth: 0, rate: '20 %' }],
-    date: new Date('2026-10-01T00:00:00Z'),
-  })
+  pdf = await makePdf({ title: 'Agreement', date: new Date(0), parts: [{ text: 'Words' }] })
 })
 afterEach(() => fetch(`${kit.sandbox.url}/_sandbox/faults`, { method: 'DELETE' }))
 afterAll(async () => {
@@ -35,10 +28,11 @@ function agreement(changes: Partial<AgreementToSend> = {}): AgreementToSend {
   return {
     transactionId: `agr_${made}`,
     documentName: 'Partner agreement.pdf',
-    pdf,
+    paper: { pdf },
     signer: { name: 'Ada', email: 'ada@acme.example' },
+    embeddedAs: null,
     subject: 'Your partner agreement',
-    applicationId: 'app_1',
+    reference: { name: 'application', id: 'app_1' },
     webhookUrl: `${receiver.url}/connect`,
     ...changes,
   }
@@ -66,7 +60,7 @@ describe('an agreement', () => {
     expect((await vendorErrorOf(docusign.sendAgreement(lost))).failure).toBe('unknown')
     const found = await docusign.findEnvelope(lost.transactionId)
     expect(found).toEqual(expect.any(String))
-    expect(await docusign.readEnvelope(found ?? '')).toBe('sent')
+    expect((await docusign.readEnvelope(found ?? '')).state).toBe('sent')
   })
 
   test('tells its changes to our address, signed', async () => {
@@ -88,9 +82,9 @@ describe('an agreement', () => {
     ['expire', 'voided'],
   ] as const)('after "%s" is read as %s', async (act, state) => {
     const id = await docusign.sendAgreement(agreement())
-    expect(await docusign.readEnvelope(id)).toBe('sent')
+    expect((await docusign.readEnvelope(id)).state).toBe('sent')
     await kit.post(`/envelopes/${id}/${act}`)
-    expect(await docusign.readEnvelope(id)).toBe(state)
+    expect((await docusign.readEnvelope(id)).state).toBe(state)
   })
 
   test.each([
@@ -126,8 +120,8 @@ describe('the withdrawal of an agreement', () => {
   test('ends one that is open, and can be repeated', async () => {
     const id = await docusign.sendAgreement(agreement())
     await docusign.voidAgreement(id, 'The application was withdrawn')
-    expect(await docusign.readEnvelope(id)).toBe('voided')
-    await expect(docusign.voidAgreement(id, 'Again')).resolves.toBeUndefined()
+    expect((await docusign.readEnvelope(id)).state).toBe('voided')
+    expect((await docusign.voidAgreement(id, 'Again')).state).toBe('voided')
     const view = (await kit.list('envelopes')).find((one) => one.id === id)
     expect(view).toMatchObject({ status: 'voided', voidedReason: 'The application was withdrawn' })
   })
@@ -138,7 +132,7 @@ describe('the withdrawal of an agreement', () => {
   ] as const)('leaves one alone that ended by "%s"', async (act, state) => {
     const id = await docusign.sendAgreement(agreement())
     await kit.post(`/envelopes/${id}/${act}`)
-    await docusign.voidAgreement(id, 'Too late')
-    expect(await docusign.readEnvelope(id)).toBe(state)
+    expect((await docusign.voidAgreement(id, 'Too late')).state).toBe(state)
+    expect((await docusign.readEnvelope(id)).state).toBe(state)
   })
 })

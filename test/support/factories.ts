@@ -1,11 +1,14 @@
 /** Rows to start from, with what a test cares about overridden. Made by the product's own code. */
+
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { generateKey } from '../../api/keys.ts'
 import { scopes } from '../../api/policies.ts'
 import { type NewMember, recordApiKey, recordMember } from '../../db/access.ts'
+import { getTermsInForce } from '../../db/agreement-terms.ts'
 import { recordFeaturePackage } from '../../db/catalog.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
+import { recordAgreement } from '../../db/onboarding/agreements.ts'
 import { type NewApplication, recordApplication } from '../../db/onboarding/applications.ts'
 import {
   markPayoutAccountOpened,
@@ -205,6 +208,18 @@ export async function makeApplication(
     }),
   )
   return id
+}
+
+/** The first attempt to have an application's agreement signed, not sent yet. */
+export async function makeAgreement(db: Db, applicationId: string, attempt = 1) {
+  const { id: programmeId } = await getProgramme(db)
+  const terms = await getTermsInForce(db, programmeId)
+  const signer = { name: 'Contact', email: `${applicationId}@company.example` }
+  return inTransaction(db, (trx) =>
+    recordAgreement(trx, {
+      ...{ applicationId, partnerId: null, attempt, terms, embedded: false, signer },
+    }),
+  )
 }
 
 /** A payout account of the partner that the processor has verified. */

@@ -137,8 +137,7 @@ describe('an agreement', () => {
     expect(worker.calls.filter(({ step }) => step === 'closeApplication').map(dayOf)).toEqual([30])
     expect(worker.calls).toContainEqual(
       expect.objectContaining({
-        step: 'endAgreement',
-        input: expect.objectContaining({ how: 'expired' }),
+        step: 'expireAgreement',
       }),
     )
   })

@@ -1,40 +1,140 @@
-/** The agreement: sent for signature, reminded of, signed or not. */
-import { setHandler } from '@temporalio/workflow'
-import { agreementChanged, type OnboardingInput } from '../contract.ts'
-import { mail, vendor } from '../steps.ts'
+/** The agreement: sent for signature, reminded of, signed or not, and sent again. */
+import { ActivityFailure, setHandler } from '@temporalio/workflow'
+import { mostAgreementAttempts } from '../../domain/onboarding.ts'
+import {
+  agreementChanged,
+  type OnboardingInput,
+  openSigningPage,
+  type Resend,
+  resendAgreement,
+} from '../contract.ts'
+import { failureType, mail, quick, refusal, vendor } from '../steps.ts'
 import { happensInTime, instantIn } from '../waiting.ts'
 import { type Desk, type Ending, enter } from './desk.ts'
 
-export function hearOfAgreement(desk: Desk): void {
+export function hearOfAgreement(input: OnboardingInput, desk: Desk): void {
   setHandler(agreementChanged, () => {
     desk.agreementNews = true
   })
+  setHandler(resendAgreement, (resend) => takeResend(desk, resend), {
+    validator: (_resend) => mayResend(desk),
+  })
+  const { applicationId } = input
+  setHandler(openSigningPage, () => vendor.issueSigningPage({ applicationId }), {
+    validator: () => {
+      if (desk.stage !== 'agreement') throw refusal('not_ready')
+    },
+  })
+}
+
+function mayResend({ stage, agreementAttempts, resendWanted }: Desk): void {
+  if (stage !== 'agreement' || agreementAttempts === 0) throw refusal('not_ready')
+  if (resendWanted !== null || agreementAttempts >= mostAgreementAttempts) throw refusal('conflict')
+}
+
+/** @returns the number of the attempt that follows. */
+function takeResend(desk: Desk, { resendId }: Resend): { attempt: number } {
+  desk.resendWanted = resendId
+  return { attempt: desk.agreementAttempts + 1 }
 }
 
 /** @returns how the application ended, or null when the agreement is signed. */
 export async function agree(input: OnboardingInput, desk: Desk): Promise<Ending | null> {
-  const { applicationId, deadlines } = input
+  const { applicationId } = input
   enter(desk, 'agreement', 'Waiting for the applicant to sign the agreement')
+  desk.undos.push({
+    name: 'withdraw the agreement',
+    run: async () => void (await vendor.withdrawAgreement({ applicationId })),
+  })
+  for (;;) {
+    const outcome = await tryToAgree(input, desk)
+    if (outcome === 'completed') {
+      await vendor.storeSignedAgreement({ applicationId })
+      return null
+    }
+    if (outcome !== 'again') return endings[outcome]
+  }
+}
+
+const endings = {
+  declined: { status: 'withdrawn', what: 'the applicant declined the agreement', mail: null },
+  lapsed: {
+    status: 'lapsed',
+    what: 'the agreement was not signed in time',
+    mail: 'application_lapsed',
+  },
+} as const satisfies Record<string, Ending>
+
+type Outcome = 'completed' | 'again' | keyof typeof endings
+
+/** One attempt: sent, then signed, declined, out of time, or wanted once more. */
+async function tryToAgree(input: OnboardingInput, desk: Desk): Promise<Outcome> {
+  const { applicationId, deadlines } = input
   const since = Date.now()
-  await vendor.sendAgreement({ applicationId, dueAt: instantIn(deadlines.agreementExpiry) })
+  let waitsForSigner = await sendAttempt(input, desk)
   for (;;) {
     const heard = await happensInTime({
       since,
-      until: () => desk.agreementNews,
-      reminders: deadlines.agreementReminders,
+      until: () => desk.agreementNews || desk.resendWanted !== null,
+      reminders: waitsForSigner ? deadlines.agreementReminders : [],
       expiry: deadlines.agreementExpiry,
       remind: (number) => remindOfAgreement(input, desk, number),
     })
     desk.agreementNews = false
+    if (desk.resendWanted !== null) return beforeResend(input, desk)
+    if (!heard) return afterExpiry(input)
+    if (!waitsForSigner) continue
     const state = await vendor.readAgreement({ applicationId })
-    if (state === 'completed') {
-      await vendor.storeSignedAgreement({ applicationId })
-      return null
-    }
-    if (state === 'declined') return unsigned(input, 'declined')
-    if (state === 'voided') return unsigned(input, 'voided')
-    if (!heard) return unsigned(input, 'expired')
+    if (state === 'completed' || state === 'declined') return state
+    // Whoever withdrew it at the vendor did not decide on the application: a person does.
+    if (state === 'voided') waitsForSigner = false
   }
+}
+
+/** @returns false where nobody has anything to sign, so that a person has to have it sent again. */
+async function sendAttempt(input: OnboardingInput, desk: Desk): Promise<boolean> {
+  const { applicationId, deadlines } = input
+  const resendId = desk.resendWanted
+  desk.resendWanted = null
+  desk.agreementAttempts += 1
+  const attempt = desk.agreementAttempts
+  try {
+    const sent = await vendor.sendAgreement({
+      applicationId,
+      dueAt: instantIn(deadlines.agreementExpiry),
+      attempt,
+      resendId,
+    })
+    if (sent?.sending === 'uncertain') return false
+    // What was found was sent a while ago: the message of its signature may have come too early.
+    if (sent?.sending === 'found') desk.agreementNews = true
+    if (sent?.embedded) {
+      const occurrence = String(attempt)
+      await mail.mailApplicant({ applicationId, kind: 'agreement_ready', occurrence })
+    }
+    return true
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error
+    const code = failureType(error)
+    if (code !== 'vendor_refused' && code !== 'vendor_unknown' && code !== 'vendor_throttled') {
+      throw error
+    }
+    await quick.markAgreementStuck({ applicationId, attempt, code })
+    return false
+  }
+}
+
+/** Never two live envelopes: the earlier one is withdrawn first, unless it is signed meanwhile. */
+async function beforeResend({ applicationId }: OnboardingInput, desk: Desk): Promise<Outcome> {
+  const ended = await vendor.withdrawAgreement({ applicationId })
+  if (ended !== 'completed') return 'again'
+  desk.resendWanted = null
+  return 'completed'
+}
+
+async function afterExpiry({ applicationId }: OnboardingInput): Promise<Outcome> {
+  const answer = await vendor.expireAgreement({ applicationId })
+  return answer === 'resend' ? 'again' : (answer ?? 'lapsed')
 }
 
 /** A reminder also asks the vendor, in case its message was lost. */
@@ -47,21 +147,7 @@ async function remindOfAgreement(input: OnboardingInput, desk: Desk, number: num
   await mail.mailApplicant({
     applicationId,
     kind: 'agreement_reminder',
-    occurrence: String(number),
+    occurrence:
+      desk.agreementAttempts === 1 ? String(number) : `${desk.agreementAttempts}:${number}`,
   })
-}
-
-const endings = {
-  declined: { status: 'withdrawn', what: 'the applicant declined the agreement', mail: null },
-  voided: { status: 'lapsed', what: 'the agreement was withdrawn', mail: 'application_lapsed' },
-  expired: {
-    status: 'lapsed',
-    what: 'the agreement was not signed in time',
-    mail: 'application_lapsed',
-  },
-} as const satisfies Record<string, Ending>
-
-async function unsigned({ applicationId }: OnboardingInput, how: keyof typeof endings) {
-  await vendor.endAgreement({ applicationId, how })
-  return endings[how]
 }

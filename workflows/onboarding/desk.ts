@@ -15,6 +15,10 @@ export interface Undo {
 export interface Desk {
   stage: ApplicationStage
   agreementNews: boolean
+  /** How often the agreement was sent for signature. */
+  agreementAttempts: number
+  /** The wish of a person to have it sent again. */
+  resendWanted: string | null
   verificationNews: boolean
   decision: Decision | null
   recorded: RecordedDecision | null
@@ -27,6 +31,8 @@ export function newDesk(): Desk {
   return {
     stage: 'screening',
     agreementNews: false,
+    agreementAttempts: 0,
+    resendWanted: null,
     verificationNews: false,
     decision: null,
     recorded: null,
