@@ -78,6 +78,10 @@ function structured(env: z.output<typeof environment>) {
       tenantDomain: env.TENANT_DOMAIN,
       linkSecret: env.LINK_SECRET,
       applicationsPerMinute: env.APPLICATIONS_PER_MINUTE,
+      applicationsPerMailbox: {
+        open: env.APPLICATIONS_OPEN_PER_MAILBOX,
+        daily: env.APPLICATIONS_DAILY_PER_MAILBOX,
+      },
       quotas: {
         key: { quota: env.KEY_PER_MINUTE, windowSeconds: 60 },
         tenant: { quota: env.TENANT_PER_MINUTE, windowSeconds: 60 },

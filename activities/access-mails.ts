@@ -1,4 +1,5 @@
 /** Mails about access. The API writes them with what they tell of; each round sends what waits. */
+import { findApplicationInvitation } from '../db/onboarding/application-invitations.ts'
 import { listWaitingMails, markMailSent, removeStaleAccess } from '../db/people/mails.ts'
 import {
   type MailContent,
@@ -15,7 +16,7 @@ const mailsAtOnce = 50
 type Deps = Pick<ActivityDeps, 'db' | 'mailer' | 'links'>
 type WaitingMail = Awaited<ReturnType<typeof listWaitingMails>>[number]
 
-function contentOf(mail: WaitingMail, links: Deps['links']): MailContent {
+async function contentOf(mail: WaitingMail, { db, links }: Deps): Promise<MailContent> {
   const { name: member, subjectId } = mail
   switch (mail.kind) {
     case 'member_invitation': {
@@ -24,6 +25,16 @@ function contentOf(mail: WaitingMail, links: Deps['links']): MailContent {
         member,
         company: mail.organisation ?? 'Tributary',
         inviteUrl,
+      })
+    }
+    case 'application_invitation': {
+      const row = await findApplicationInvitation(db, subjectId)
+      return mails.applicationInvitation({
+        contact: member,
+        inviter: mail.organisation ?? 'Tributary',
+        message: row?.message ?? '',
+        applyUrl: links.applyUrl(links.applicationInvitationToken(subjectId)),
+        days: row?.expiresAt.toISOString().slice(0, 10) ?? 'soon',
       })
     }
     case 'password_reset': {
@@ -46,7 +57,7 @@ export async function sendAccessMails(deps: Deps): Promise<void> {
     const { id, kind, recipient, partnerId: inNameOf } = mail
     try {
       const notice = { kind, subjectId: id, recipient, inNameOf }
-      await notify(deps, notice, contentOf(mail, deps.links))
+      await notify(deps, notice, await contentOf(mail, deps))
     } catch (error) {
       if (!(error instanceof VendorError)) throw error
       if (error.failure !== 'rejected') break

@@ -35,10 +35,13 @@ export function refuseOddHeaders({ rawHeaders }: Pick<IncomingMessage, 'rawHeade
  * too late.
  * @throws DomainError `payload_too_large`, `unsupported_media_type`
  */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  longest: number = largestBody,
+): Promise<Buffer> {
   const encoding = request.headers['content-encoding'] ?? 'identity'
   const isPlain = encoding.trim().toLowerCase() === 'identity'
-  const body = isPlain ? await readUpTo(request, largestBody) : undefined
+  const body = isPlain ? await readUpTo(request, longest) : undefined
   if (body) return body
   // What still comes is thrown away: many senders read an answer only after their last byte.
   request.resume()
@@ -47,7 +50,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
       acceptEncoding: 'identity',
     })
   }
-  throw new DomainError('payload_too_large', `a body has at most ${largestBody} bytes`)
+  throw new DomainError('payload_too_large', `a body has at most ${longest} bytes`)
 }
 
 /** @returns undefined for a longer body, whose request is left alive for its answer. */

@@ -30,6 +30,8 @@ export interface ApiDeps {
     keyMode: 'test' | 'live'
     linkSecret: string
     applicationsPerMinute: number
+    /** How many applications a mailbox may have on their way, and send in a day. */
+    applicationsPerMailbox: { open: number; daily: number }
     /** How often one key, and one organisation, may ask. */
     quotas: { key: Quota; tenant: Quota }
     stripeWebhookSecrets: string[]

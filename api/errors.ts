@@ -50,6 +50,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   period_not_over: { status: 409, title: 'The period is not over' },
   precondition_failed: { status: 412, title: 'It was changed in the meantime' },
   precondition_required: { status: 428, title: 'Say which version you change' },
+  reapply_too_early: { status: 409, title: 'It is too early to apply again' },
   request_timeout: { status: 408, title: 'The request took too long' },
   run_finished: {
     status: 409,
@@ -93,6 +94,8 @@ export interface ProblemDocument {
   errors?: FieldProblem[]
   /** The limits that are reached, by the names that the RateLimit headers give them. */
   'violated-policies'?: string[]
+  /** What else a code tells, like `reapply_from`. */
+  [member: string]: unknown
 }
 
 export interface Problem {
@@ -135,7 +138,7 @@ export function problemOf(error: unknown, requestId: string, docsUrl: string): P
     }
   }
   const { status, title } = meanings[error.code]
-  const { fields, retryAfterSeconds, violatedPolicies } = error.details
+  const { fields, retryAfterSeconds, violatedPolicies, members } = error.details
   return {
     status,
     headers: {
@@ -154,6 +157,7 @@ export function problemOf(error: unknown, requestId: string, docsUrl: string): P
       detail: error.message,
       code: error.code,
       request_id: requestId,
+      ...members,
       ...(fields ? { errors: fields } : {}),
       ...(violatedPolicies ? { 'violated-policies': violatedPolicies } : {}),
     },

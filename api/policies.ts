@@ -45,6 +45,7 @@ export const policies = {
     roles: admins,
     stepUp: true,
   },
+  'applications.invite': { levels: approvers, scope: 'write', roles: admins },
   'approvals.read': { levels: owner, scope: 'read' },
   'approvals.decide': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
   'audit.read': { levels: organisations, scope: 'read', roles: finance },

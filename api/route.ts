@@ -52,6 +52,8 @@ interface RouteFacts {
   idempotencyKey?: 'required' | 'optional'
   /** Its body may hold an API key, which is what it is about. */
   takesKeys?: true
+  /** In bytes, where a body may not be as long as others. */
+  largestBody?: number
   /** Takes no Idempotency-Key: its answer is never kept. */
   unkeyed?: true
   answers: Record<number, { description: string; schema?: z.ZodType; mediaType?: string }>

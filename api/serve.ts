@@ -113,7 +113,9 @@ async function takeUnits({ deps, context, as }: Visit, principal: Principal): Pr
 /** Validates, and lets the handler answer once for its key. */
 async function answerOf(visit: Visit, principal: Principal | null): Promise<Answer> {
   const { deps, route, context, request, header, as } = visit
-  const rawBody = isReading(route) ? Buffer.alloc(0) : await readBody(context.req)
+  const rawBody = isReading(route)
+    ? Buffer.alloc(0)
+    : await readBody(context.req, route.largestBody)
   if (!route.rawBody && !route.takesKeys) refuseKeyInBody(rawBody)
   const scope = {
     path: context.path,

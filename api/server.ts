@@ -57,6 +57,7 @@ function start(config: Config, log: Logger): void {
       keyMode: config.sandbox ? 'test' : 'live',
       linkSecret: config.api.linkSecret,
       applicationsPerMinute: config.api.applicationsPerMinute,
+      applicationsPerMailbox: config.api.applicationsPerMailbox,
       quotas: config.api.quotas,
       stripeWebhookSecrets: config.stripe.webhookSecrets,
       stripeThinWebhookSecrets: config.stripe.thinWebhookSecrets,

@@ -27,6 +27,8 @@ const apiSettings = {
   KEY_PER_MINUTE: z.coerce.number().int().min(1).default(600),
   TENANT_PER_MINUTE: z.coerce.number().int().min(1).default(6_000),
   APPLICATIONS_PER_MINUTE: z.coerce.number().int().min(1).default(3),
+  APPLICATIONS_OPEN_PER_MAILBOX: z.coerce.number().int().min(1).default(3),
+  APPLICATIONS_DAILY_PER_MAILBOX: z.coerce.number().int().min(1).default(5),
 }
 
 const stripeSettings = {

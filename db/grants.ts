@@ -70,6 +70,7 @@ function ownRows(guard: TableGuard, level: GuardedLevel): string | null {
   if (kind === 'keyed') return `principal = ${once('context_principal()')} and ${acting(level)}`
   if (level === 'super_admin' || level === 'sign_in') return acting(level)
   if (level === 'intake') {
+    if (guard.internal) return null
     const application = guard.application ? partnerAs('intake') : null
     return application ? `${guard.application} = ${application}` : acting(level)
   }

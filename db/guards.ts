@@ -34,6 +34,8 @@ export interface TableGuard {
   customer?: string
   /** The column that holds the application. */
   application?: string
+  /** Of an application, but never the applicant's to read. */
+  internal?: true
   /** Read or written by functions that run as the owner. */
   definer?: true
 }
@@ -78,12 +80,28 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     may: { ...everyone(change), sign_in: ['select', 'insert', 'update'] },
   },
   approvals: { kind: 'inner', may: { super_admin: change } },
+  applicationAnswers: {
+    kind: 'application',
+    application: 'application_id',
+    may: { intake: insert },
+  },
+  applicationContacts: {
+    kind: 'application',
+    application: 'application_id',
+    may: { intake: insert },
+  },
   applicationEvents: {
     kind: 'application',
     application: 'application_id',
     may: { intake: insert },
   },
-  applications: { kind: 'application', application: 'id', may: { intake: insert } },
+  applicationInvitations: {
+    kind: 'own',
+    // Whoever opens one shows its secret.
+    may: { super_admin: change, master_reseller: change, intake: ['select', 'update'] },
+  },
+  applicationTwins: { kind: 'application', application: 'application_id', internal: true },
+  applications: { kind: 'application', application: 'id', definer: true, may: { intake: insert } },
   auditDailyChains: { kind: 'inner' },
   auditDailyHeads: { kind: 'inner' },
   auditEvents: { kind: 'tree', definer: true },

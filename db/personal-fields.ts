@@ -26,6 +26,21 @@ export const personalTables = {
     organisation: 'id',
     columns: { contactName: 'contact_name_sealed', contactEmail: 'contact_email_sealed' },
   },
+  applicationAnswers: {
+    table: 'application_answers',
+    organisation: 'application_id',
+    columns: { message: 'message_sealed', custom: 'custom_sealed' },
+  },
+  applicationContacts: {
+    table: 'application_contacts',
+    organisation: 'application_id',
+    columns: { name: 'name_sealed', email: 'email_sealed' },
+  },
+  applicationInvitations: {
+    table: 'application_invitations',
+    organisation: 'partner_id',
+    columns: { name: 'name_sealed', email: 'email_sealed', message: 'message_sealed' },
+  },
   customers: {
     table: 'customers',
     organisation: 'partner_id',
@@ -117,10 +132,16 @@ export function openedFields<T extends PersonalTableName>(
 }
 
 export const mailboxPurpose = 'mailbox'
+const domainPurpose = 'mail domain'
 
 /** By what a mailbox is found: the same for the same address in letters of any case. */
 export function mailboxIndex(email: string): RawBuilder<Buffer> {
   return blindly(mailboxPurpose, mailboxOf(email))
+}
+
+/** By what mailboxes at one domain are found. */
+export function domainIndex(domain: string): RawBuilder<Buffer> {
+  return blindly(domainPurpose, domain.toLowerCase())
 }
 
 /** How the address of a person is written. */

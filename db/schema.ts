@@ -17,7 +17,7 @@ type Defaulted<T> =
 export interface AccessMailsTable {
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
-  kind: 'member_invitation' | 'password_reset' | 'access_changed' | 'template_preview'
+  kind: 'member_invitation' | 'password_reset' | 'access_changed' | 'template_preview' | 'application_invitation'
   nameSealed: Buffer
   partnerId: string | null
   recipientSealed: Buffer
@@ -151,6 +151,23 @@ export interface ApiKeysTable {
   version: Defaulted<bigint>
 }
 
+export interface ApplicationAnswersTable {
+  applicationId: string
+  customSealed: Buffer
+  id: Defaulted<string>
+  masterId: string | null
+  messageSealed: Buffer
+}
+
+export interface ApplicationContactsTable {
+  applicationId: string
+  emailSealed: Buffer
+  id: Defaulted<string>
+  masterId: string | null
+  nameSealed: Buffer
+  role: 'owner' | 'signatory' | 'billing' | 'technical' | 'other'
+}
+
 export interface ApplicationEventsTable {
   actor: string
   applicationId: string
@@ -164,25 +181,65 @@ export interface ApplicationEventsTable {
   what: string
 }
 
+export interface ApplicationInvitationsTable {
+  createdAt: Defaulted<Timestamp>
+  emailIndex: Buffer
+  emailSealed: Buffer
+  expiresAt: Timestamp
+  id: Defaulted<string>
+  invitedBy: string
+  lastSentAt: Defaulted<Timestamp>
+  level: 'master_reseller' | 'reseller'
+  messageSealed: Buffer
+  nameSealed: Buffer
+  partnerId: string | null
+  revokedAt: Timestamp | null
+  timesSent: Defaulted<number>
+  tokenHash: Buffer
+  type: 'authorized_dealer' | 'value_added_reseller' | 'system_integrator' | 'distributor' | 'technology_partner' | 'referral_partner' | 'white_label' | 'franchise' | null
+  usedAt: Timestamp | null
+}
+
+export interface ApplicationTwinsTable {
+  applicationId: string
+  foundAt: Defaulted<Timestamp>
+  masterId: string | null
+  otherId: string
+  reason: 'registration_number' | 'name_and_domain' | 'rejected_recently'
+}
+
 export interface ApplicationsTable {
   closedAt: Timestamp | null
   companyName: string
   companyNormalized: string
+  contactEmailIndex: Buffer | null
   contactEmailSealed: Buffer
   contactNameSealed: Buffer
   country: string
+  domainIndex: Buffer | null
   dueAt: Timestamp | null
+  expectedVolumeCurrency: string | null
+  expectedVolumeMinor: bigint | null
   id: Defaulted<string>
+  invitationId: string | null
+  legalName: string | null
   level: 'master_reseller' | 'reseller'
   masterId: string | null
   nextActor: 'super_admin' | 'master_reseller' | 'reseller' | 'applicant' | 'partner' | 'system' | 'vendor' | null
   parentId: string | null
   partnerId: string | null
+  preScreen: 'reject' | 'review' | null
+  preScreenReason: string | null
   programmeId: string
+  reappliesId: string | null
+  registrationNormalized: string | null
+  registrationNumber: string | null
   screening: 'clear' | 'review' | null
   stage: Defaulted<'screening' | 'agreement' | 'verification' | 'approval' | 'provisioning' | 'training' | 'done'>
   status: Defaulted<'submitted' | 'in_review' | 'approved' | 'provisioning' | 'active' | 'rejected' | 'withdrawn' | 'lapsed'>
   submittedAt: Defaulted<Timestamp>
+  territoryCodes: Defaulted<string[]>
+  territoryMode: Defaulted<'exclusive' | 'shared'>
   type: 'authorized_dealer' | 'value_added_reseller' | 'system_integrator' | 'distributor' | 'technology_partner' | 'referral_partner' | 'white_label' | 'franchise'
   website: string
 }
@@ -897,6 +954,7 @@ export interface ProgrammesTable {
   tierWindowMonths: number
   vendorFeePriceId: string | null
   vendorFeeProductId: string | null
+  version: Defaulted<bigint>
 }
 
 export interface RateLimitsTable {
@@ -1144,7 +1202,11 @@ export interface DB {
   agreementTerms: AgreementTermsTable
   agreements: AgreementsTable
   apiKeys: ApiKeysTable
+  applicationAnswers: ApplicationAnswersTable
+  applicationContacts: ApplicationContactsTable
   applicationEvents: ApplicationEventsTable
+  applicationInvitations: ApplicationInvitationsTable
+  applicationTwins: ApplicationTwinsTable
   applications: ApplicationsTable
   approvals: ApprovalsTable
   auditDailyChains: AuditDailyChainsTable

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'period_not_over'
   | 'precondition_failed'
   | 'precondition_required'
+  | 'reapply_too_early'
   | 'request_timeout'
   | 'run_finished'
   | 'second_factor_required'
@@ -55,6 +56,8 @@ export interface ErrorDetails {
   retryAfterSeconds?: number
   /** The limits that are reached. */
   violatedPolicies?: string[]
+  /** Further members of the problem document, as they are named outside. */
+  members?: Record<string, unknown>
   [fact: string]: unknown
 }
 

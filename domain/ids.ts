@@ -11,6 +11,7 @@ const prefixes = {
   agreementTerms: 'trm',
   apiKey: 'key',
   application: 'app',
+  applicationInvitation: 'apv',
   approval: 'apr',
   auditEvent: 'aud',
   clawback: 'clw',

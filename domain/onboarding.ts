@@ -177,20 +177,23 @@ export function onboardingDeadlines(all: OnboardingDeadlines): OnboardingDeadlin
   }
 }
 
-const legalForms = new Set(['ag', 'bv', 'co', 'corp', 'gmbh', 'inc', 'llc', 'ltd', 'plc', 'sa'])
+/** Whom an application resembles, and by what. */
+export const twinReasons = ['registration_number', 'name_and_domain', 'rejected_recently'] as const
+export type TwinReason = (typeof twinReasons)[number]
 
-/** The same name written differently is the same company: case, spaces and legal form go. */
-export function normalizedCompanyName(name: string): string {
-  const words = name
-    .normalize('NFKD')
-    .replace(/\p{Mark}/gu, '')
-    .toLowerCase()
-    .replace(/(?<!\p{Letter})(\p{Letter})\.(?!\p{Letter}{2})/gu, '$1')
-    .split(/[^\p{Letter}\p{Number}]+/u)
-    .filter((word) => word !== '')
-  const own = words.filter((word) => !legalForms.has(word))
-  return (own.length > 0 ? own : words).join(' ')
-}
+/** What more people of an applicant are there for. */
+export const contactRoles = ['owner', 'signatory', 'billing', 'technical', 'other'] as const
+export type ContactRole = (typeof contactRoles)[number]
 
-/** Who reads an application: it itself through its link, or those who decide on it. */
+/** Who reads of an application: the applicant by its link, or those who decide on it. */
 export type Audience = 'applicant' | 'decider'
+
+/** From when on the one who was rejected may apply again; null where it was not rejected. */
+export function reapplyFrom(
+  application: { status: ApplicationStatus; closedAt: Date | null },
+  waitSeconds: number,
+): Date | null {
+  const { status, closedAt } = application
+  if (status !== 'rejected' || !closedAt) return null
+  return new Date(closedAt.getTime() + waitSeconds * 1_000)
+}

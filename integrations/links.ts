@@ -55,6 +55,11 @@ export function createLinks(settings: {
 
     inviteUrl: (token: string) => `${publicUrl}/invite?token=${token}`,
 
+    /** Of whoever is invited to apply: opens the form with what is known already. */
+    applicationInvitationToken: (invitationId: string) =>
+      sign('application-invitation', invitationId),
+    applyUrl: (token: string) => `${publicUrl}/apply?token=${token}`,
+
     /** The secrets of mails about access, made like those of invitations. */
     memberInvitationToken: (invitationId: string) => sign('member-invitation', invitationId),
     memberInvitationUrl: (token: string) => `${publicUrl}/member-invite?token=${token}`,

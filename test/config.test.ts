@@ -99,6 +99,7 @@ describe('a complete environment', () => {
         tenantDomain: 'tributary.localhost',
         linkSecret: 'link-secret-of-thirty-two-characters-or-more',
         applicationsPerMinute: 3,
+        applicationsPerMailbox: { open: 3, daily: 5 },
         quotas: {
           key: { quota: 600, windowSeconds: 60 },
           tenant: { quota: 6_000, windowSeconds: 60 },

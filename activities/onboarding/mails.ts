@@ -7,7 +7,9 @@ import {
   getApplication,
 } from '../../db/onboarding/applications.ts'
 import { getPartner } from '../../db/partners.ts'
+import { getProgramme } from '../../db/programmes.ts'
 import { findTenantOf } from '../../db/provisioning.ts'
+import { reapplyFrom } from '../../domain/onboarding.ts'
 import { type MailContent, mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { notify } from '../notices.ts'
@@ -55,7 +57,13 @@ export function mailActivities(deps: ActivityDeps) {
         })
       case 'application_rejected': {
         const note = await findTakenNote(db, row.id)
-        return mails.applicationRejected({ ...to, reason: note?.reason ?? 'the identity check' })
+        const { deadlines } = await getProgramme(db)
+        return mails.applicationRejected({
+          ...to,
+          reason: note?.reason ?? row.preScreenReason ?? 'the identity check',
+          again: onDay(reapplyFrom(row, deadlines.reapplication)),
+          statusUrl: links.statusUrl(row.id),
+        })
       }
       case 'application_lapsed':
         return mails.applicationLapsed({ ...to, why: 'a step was not done in time' })

@@ -2,36 +2,39 @@
 import { inTransaction } from '../../db/database.ts'
 import {
   getApplication,
-  listTwins,
   markApplication,
   recordTimeline,
 } from '../../db/onboarding/applications.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { preScreen } from './pre-screen.ts'
+
+/** What the process has to know after the first look. */
+export interface Screened {
+  /** A rule of the programme turns the application away. */
+  rejected: boolean
+}
 
 export function screeningActivities({ db }: ActivityDeps) {
   return {
-    /**
-     * Looks for another application of the same company. A twin is shown to the approver and
-     * never told to the applicant.
-     */
-    async screenApplication({ applicationId }: { applicationId: string }): Promise<void> {
+    /** Rules of the programme first, then everything else that comes before the agreement. */
+    async screenApplication({ applicationId }: { applicationId: string }): Promise<Screened> {
       const application = await getApplication(db, applicationId)
-      const twins = await listTwins(db, application)
-      const screening = twins.length > 0 ? 'review' : 'clear'
+      if (await preScreen(db, application)) return { rejected: true }
       await inTransaction(db, async (trx) => {
         await markApplication(trx, applicationId, {
           stage: 'agreement',
           status: 'in_review',
           nextActor: 'system',
-          screening,
+          screening: 'clear',
         })
         await recordTimeline(trx, applicationId, {
           key: 'screened',
           stage: 'screening',
           actor: 'system',
-          what: screening === 'clear' ? 'screening clear' : 'screening needs a look: same company',
+          what: 'screening clear',
         })
       })
+      return { rejected: false }
     },
   }
 }

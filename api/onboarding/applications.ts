@@ -8,6 +8,7 @@ import {
   listApplications,
   listTimeline,
 } from '../../db/onboarding/applications.ts'
+import { getProgramme } from '../../db/programmes.ts'
 import { listTerritoriesOf } from '../../db/territories.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
@@ -16,6 +17,7 @@ import {
   applicationStages,
   applicationStatuses,
   checklistOf,
+  reapplyFrom,
 } from '../../domain/onboarding.ts'
 import { partnerLevels, partnerTypes } from '../../domain/partners.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -24,6 +26,7 @@ import { authorize } from '../policies.ts'
 import { type Call, openRoute, type Route, route } from '../route.ts'
 import { presentWishedTerritory, wishedTerritoryAnswer } from '../territories.ts'
 import { found, idAnswer, instantAnswer, pathId } from '../validate.ts'
+import { decisionFacts, presentForDecision } from './application-details.ts'
 
 const applicationSummary = z.object({
   id: idAnswer('application'),
@@ -46,6 +49,8 @@ export const applicationAnswer = applicationSummary.extend({
   timeline: z.array(
     z.object({ at: instantAnswer, stage: z.string(), actor: z.string(), what: z.string() }),
   ),
+  reapply_from: instantAnswer.nullable(),
+  ...decisionFacts,
 })
 
 /** What the link of a mail adds to the path. */
@@ -136,6 +141,7 @@ export async function presentApplication(
 ) {
   const timeline = await listTimeline(db, row.id, audience)
   const territories = audience === 'applicant' ? [] : await listTerritoriesOf(db, row.id)
+  const { deadlines } = await getProgramme(db)
   return {
     ...presentSummary(row),
     checklist: checklistOf({
@@ -147,5 +153,7 @@ export async function presentApplication(
     }),
     ...(audience === 'applicant' ? {} : { territories: territories.map(presentWishedTerritory) }),
     timeline: timeline.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
+    reapply_from: reapplyFrom(row, deadlines.reapplication)?.toISOString() ?? null,
+    ...(audience === 'decider' ? await presentForDecision(db, row) : {}),
   }
 }

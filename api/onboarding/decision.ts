@@ -60,7 +60,7 @@ async function decide(deps: ApiDeps, { db, principal, params, body, operationId 
     // A request that is repeated after its answer was lost finds its own decision.
     const taken = await findTakenNote(db, id)
     if (taken?.id !== operationId) throw decided
-    return { status: 200, body: await presentApplication(db, row) }
+    return { status: 200, body: await presentApplication(db, row, 'decider') }
   }
   if (row.stage !== 'approval') {
     throw new DomainError('not_ready', `the application is at the stage ${row.stage}`)
@@ -95,5 +95,8 @@ async function decide(deps: ApiDeps, { db, principal, params, body, operationId 
     updateId: operationId,
     ended: decided,
   })
-  return { status: 200, body: await presentApplication(db, await getApplication(db, id)) }
+  return {
+    status: 200,
+    body: await presentApplication(db, await getApplication(db, id), 'decider'),
+  }
 }

@@ -2,6 +2,7 @@
 import type { ApiDeps } from '../deps.ts'
 import type { Route } from '../route.ts'
 import { applicationFormRoutes } from './application-form.ts'
+import { applicationInvitationRoutes } from './application-invitations.ts'
 import { applicationRoutes } from './applications.ts'
 import { decisionRoutes } from './decision.ts'
 import { verificationRoutes } from './verification.ts'
@@ -9,6 +10,7 @@ import { verificationRoutes } from './verification.ts'
 export function onboardingRoutes(deps: ApiDeps): Route[] {
   return [
     ...applicationFormRoutes(deps),
+    ...applicationInvitationRoutes(deps),
     ...applicationRoutes(deps),
     ...verificationRoutes(deps),
     ...decisionRoutes(deps),

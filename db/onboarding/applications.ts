@@ -1,16 +1,26 @@
 /** Applications, their timeline and the decision on them. */
+import { randomUUIDv7 } from 'node:crypto'
 import { type SqlBool, sql } from 'kysely'
+import { companyDomainOf } from '../../domain/companies.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type {
   ApplicationStage,
   ApplicationStatus,
   Audience,
+  ContactRole,
   NextActor,
 } from '../../domain/onboarding.ts'
 import type { PartnerLevel, PartnerType } from '../../domain/partners.ts'
+import type { TerritoryMode } from '../../domain/territories.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
-import { openedField, openedFields, sealedFields } from '../personal-fields.ts'
+import {
+  domainIndex,
+  mailboxIndex,
+  openedField,
+  openedFields,
+  sealedFields,
+} from '../personal-fields.ts'
 
 export interface NewApplication {
   id: string
@@ -24,30 +34,105 @@ export interface NewApplication {
   website: string
   contactName: string
   contactEmail: string
+  legalName?: string | null
+  registrationNumber?: string | null
+  registrationNormalized?: string | null
+  /** Where it wants to sell, like `US` or `US-CA`. */
+  territoryCodes?: string[]
+  territoryMode?: TerritoryMode
+  /** In a month. */
+  expectedVolume?: { amountMinor: bigint; currency: string } | null
+  contacts?: ApplicationContact[]
+  message?: string
+  /** Answers to the programme's own questions. */
+  custom?: Record<string, string | number | boolean>
+  /** The rejected application that it comes after. */
+  reappliesId?: string | null
+  invitationId?: string | null
+}
+
+export interface ApplicationContact {
+  name: string
+  email: string
+  role: ContactRole
 }
 
 /** Inserts the form as it was sent; the same id is the same form. */
 export async function recordApplication(trx: Trx, application: NewApplication): Promise<void> {
-  const { contactName, contactEmail, ...columns } = application
+  const { contactName, contactEmail, expectedVolume, contacts, message, custom, ...columns } =
+    application
   const { id } = columns
   const contact = { contactName, contactEmail }
+  const domain = companyDomainOf(contactEmail)
   const inserted = await trx
     .insertInto('applications')
     .values({
       ...columns,
       ...sealedFields('applications', { id, organisation: id }, contact),
+      contactEmailIndex: mailboxIndex(contactEmail),
+      domainIndex: domain === null ? null : domainIndex(domain),
+      expectedVolumeMinor: expectedVolume?.amountMinor ?? null,
+      expectedVolumeCurrency: expectedVolume?.currency ?? null,
       nextActor: 'system',
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .executeTakeFirst()
   if (!inserted) return
+  await recordFormWords(trx, id, { contacts, message, custom })
   await recordTimeline(trx, application.id, {
     key: 'submitted',
     stage: 'screening',
     actor: 'applicant',
     what: 'application submitted',
   })
+}
+
+/** What of a form stands in tables of its own. */
+type FormWords = { [Field in 'contacts' | 'message' | 'custom']: NewApplication[Field] | undefined }
+
+async function recordFormWords(
+  trx: Trx,
+  applicationId: string,
+  { contacts = [], message = '', custom = {} }: FormWords,
+): Promise<void> {
+  const sealedRow = () => ({ id: randomUUIDv7(), organisation: applicationId })
+  for (const { role, ...person } of contacts) {
+    const row = sealedRow()
+    const fields = sealedFields('applicationContacts', row, person)
+    await trx
+      .insertInto('applicationContacts')
+      .values({ id: row.id, applicationId, role, ...fields })
+      .execute()
+  }
+  if (message === '' && Object.keys(custom).length === 0) return
+  const row = sealedRow()
+  const words = { message, custom: JSON.stringify(custom) }
+  await trx
+    .insertInto('applicationAnswers')
+    .values({ id: row.id, applicationId, ...sealedFields('applicationAnswers', row, words) })
+    .execute()
+}
+
+/** More people of the applicant, in the order in which it named them. */
+export async function listContacts(db: Db, applicationId: string) {
+  return db
+    .selectFrom('applicationContacts')
+    .select(['id', 'role'])
+    .select(openedFields('applicationContacts'))
+    .where('applicationId', '=', applicationId)
+    .orderBy('id')
+    .execute()
+}
+
+/** What the applicant wrote; undefined where it wrote nothing. `custom` is JSON. */
+export async function findAnswers(db: Db, applicationId: string) {
+  return db
+    .selectFrom('applicationAnswers')
+    .select('id')
+    .select(openedFields('applicationAnswers'))
+    .where('applicationId', '=', applicationId)
+    .executeTakeFirst()
 }
 
 function applicationQuery(db: Db) {
@@ -84,6 +169,13 @@ export async function getApplication(db: Db, id: string) {
   return row
 }
 
+/** How many applications of a mailbox are on their way; the answer to a count, and no more. */
+export async function countOpenApplications(trx: Trx, email: string): Promise<number> {
+  const { rows } = await sql<{ open: number }>`
+    select open_applications_of(${mailboxIndex(email)}) as open`.execute(trx)
+  return rows[0]?.open ?? 0
+}
+
 export async function findApplication(db: Db, id: string) {
   return applicationQuery(db).where('applications.id', '=', id).executeTakeFirst()
 }
@@ -100,28 +192,15 @@ export async function listApplications(
   return pageOf(await query.execute(), filter.limit)
 }
 
-/** Other applications or partners of the same company: same country, same name but for its form. */
-export async function listTwins(
-  db: Db,
-  application: { id: string; country: string; companyNormalized: string },
-): Promise<string[]> {
-  const rows = await db
-    .selectFrom('applications')
-    .select('id')
-    .where('country', '=', application.country)
-    .where('companyNormalized', '=', application.companyNormalized)
-    .where('id', '<>', application.id)
-    .where('status', 'not in', ['rejected', 'withdrawn', 'lapsed'])
-    .execute()
-  return rows.map((row) => row.id)
-}
-
 export interface StageChange {
   stage: ApplicationStage
   status?: ApplicationStatus
   nextActor: NextActor
   dueAt?: Date | null
   screening?: 'clear' | 'review'
+  preScreen?: 'reject' | 'review'
+  /** The words of the rule. */
+  preScreenReason?: string
   partnerId?: string
 }
 

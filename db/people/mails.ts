@@ -5,7 +5,12 @@ import type { Db, Trx } from '../database.ts'
 import { openedFields, sealedFields } from '../personal-fields.ts'
 
 export interface AccessMail {
-  kind: 'member_invitation' | 'password_reset' | 'access_changed' | 'template_preview'
+  kind:
+    | 'member_invitation'
+    | 'password_reset'
+    | 'access_changed'
+    | 'template_preview'
+    | 'application_invitation'
   subjectId: string
   partnerId: string | null
   recipient: string

@@ -37,6 +37,8 @@ export function productVariables(
     AUDIT_HEADS_FILE: secrets.auditHeadsFile,
     LINK_SECRET: secrets.linkSecret,
     APPLICATIONS_PER_MINUTE: '600',
+    APPLICATIONS_OPEN_PER_MAILBOX: '6000',
+    APPLICATIONS_DAILY_PER_MAILBOX: '60000',
     // A demonstration is played faster than anybody sells.
     KEY_PER_MINUTE: '60000',
     TENANT_PER_MINUTE: '600000',

@@ -16,6 +16,7 @@ const prefixes: Record<string, string> = {
   approvals: 'apr',
   'api-keys': 'key',
   applications: 'app',
+  'application-invitations': 'apv',
   customers: 'cus',
   links: 'lnk',
   packages: 'pkg',

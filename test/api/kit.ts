@@ -121,6 +121,7 @@ function assertProblem({ headers, status, body, text }: Answer): void {
     code: expect.stringMatching(/^[a-z_]+$/),
     request_id: headers.get('request-id'),
     ...(body.code === 'invalid_request' ? { errors: expect.any(Array) } : {}),
+    ...(body.code === 'reapply_too_early' ? { reapply_from: expect.any(String) } : {}),
     ...('violated-policies' in body ? { 'violated-policies': expect.any(Array) } : {}),
   })
   if (status === 401) expect(headers.get('www-authenticate')).toMatch(/^Bearer error=/)
@@ -175,6 +176,7 @@ export async function serveWith(
       keyMode: 'test',
       linkSecret: config.api.linkSecret,
       applicationsPerMinute: config.api.applicationsPerMinute,
+      applicationsPerMailbox: config.api.applicationsPerMailbox,
       quotas: config.api.quotas,
       stripeWebhookSecrets: config.stripe.webhookSecrets,
       stripeThinWebhookSecrets: config.stripe.thinWebhookSecrets,

@@ -68,5 +68,6 @@ const often = { quota: 1_000_000, windowSeconds: 60 }
 /** Settings of an API that is asked more often than anybody may ask. */
 export const unhurried = {
   applicationsPerMinute: often.quota,
+  applicationsPerMailbox: { open: often.quota, daily: often.quota },
   quotas: { key: often, tenant: often },
 }

@@ -165,6 +165,12 @@ const ofSales: Record<string, Line> = {
     reaches: ofOwnCustomers,
   },
   'GET /v1/applications': { list: 'application', queries: [`status=${applicationStatuses[0]}`] },
+  'GET /v1/application-form': { without: 'what the programme asks is everybody’s' },
+  'POST /v1/application-invitations': { without: onlyOwn },
+  'GET /v1/application-invitations': { list: 'applicationInvitation' },
+  'GET /v1/application-invitations/:id': { about: 'applicationInvitation' },
+  'POST /v1/application-invitations/:id/resend': { about: 'applicationInvitation' },
+  'POST /v1/application-invitations/:id/revoke': { about: 'applicationInvitation' },
   'POST /v1/applications': { without: 'whoever applies names a parent that it knows' },
   'GET /v1/applications/:id': { about: 'application', permission: 'applications.read' },
   'GET /v1/applications/:id/verification': {

@@ -19,6 +19,7 @@ import { recordCustomer, recordSubscription } from '../../db/subscriptions.ts'
 import { type IdKind, outwardId } from '../../domain/ids.ts'
 import type { MemberRole } from '../../domain/members.ts'
 import type { ActorLevel } from '../../domain/partners.ts'
+import { makeApplicationInvitation } from '../support/application-invitations.ts'
 import { makeApplication, makeLink, makeTerritory, unique } from '../support/factories.ts'
 import {
   fillWorld,
@@ -117,6 +118,9 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
     await makeTerritories(db, id)
   }
   await makeApplication(db, { companyName: unique('Company') })
+  for (const place of ['north', 'south', null] as const) {
+    await makeApplicationInvitation(db, place && world[place].id)
+  }
   await issueStatements(db)
   for (const place of placeNames) await adjust(db, { place, partnerId: world[place].id })
   await sql`update partners set name = 'Partner ' || id`.execute(db)
@@ -255,6 +259,11 @@ export const kinds = {
   application: {
     seen: 'decider',
     rows: sql`select id, master_id as partner, null::uuid as customer from applications`,
+  },
+  applicationInvitation: {
+    seen: 'decider',
+    rows: sql`select id, partner_id as partner, null::uuid as customer
+      from application_invitations`,
   },
   approval: ofNobody('approvals', 'platform'),
   auditEvent: ofTree('audit_events'),

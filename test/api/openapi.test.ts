@@ -42,6 +42,12 @@ afterAll(() => product.stop())
 /** Every route there is, with who may call it; a new one has to be added here and be tested. */
 const inventory = `
 POST /v1/applications: anyone
+GET /v1/application-form: anyone
+POST /v1/application-invitations: super_admin master_reseller, applications:write
+GET /v1/application-invitations: super_admin master_reseller, applications:read
+GET /v1/application-invitations/{id}: super_admin master_reseller, applications:read
+POST /v1/application-invitations/{id}/resend: super_admin master_reseller, applications:write
+POST /v1/application-invitations/{id}/revoke: super_admin master_reseller, applications:write
 GET /v1/applications: super_admin master_reseller, applications:read
 GET /v1/applications/{id}: anyone with a link
 GET /v1/applications/{id}/verification: anyone with a link
@@ -160,6 +166,7 @@ GET /readyz: anyone`
 /** What outside programs rely on: each refusal by name at the place where it can happen. */
 const refusals: [string, string[]][] = [
   ['POST /v1/applications', ['invalid_request', 'malformed_request', 'too_many_requests']],
+  ['POST /v1/applications', ['reapply_too_early', 'gone']],
   ['POST /v1/applications/{id}/decision', ['not_ready', 'already_decided', 'not_found']],
   ['POST /v1/invitations/accept', ['gone', 'not_found']],
   ['POST /v1/links', ['conflict', 'invalid_request', 'level_not_allowed']],

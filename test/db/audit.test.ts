@@ -321,6 +321,7 @@ const exempt: Record<string, string> = {
   accruals: 'sealed by the ledger',
   agreement_looks: 'how far a look has come',
   application_events: 'a timeline that is only added to',
+  application_twins: 'found by a step, from applications',
   audit_daily_chains: 'the trail itself',
   audit_daily_heads: 'the trail itself',
   audit_events: 'the trail itself',

@@ -177,12 +177,18 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     sql`insert into api_keys (member_id, partner_id, customer_id, label, prefix, last_four,
       secret_hash, scopes, expires_at) values (${customerMember}, ${owner.id}, ${customer}, 'test',
       'trib_test_sk_', 'xxxx', sha256(${key}::bytea), '{}', now())`,
+    sql`insert into application_invitations (partner_id, invited_by, name_sealed, email_sealed,
+      email_index, message_sealed, level, token_hash, expires_at) values (${owner.id}, ${member},
+      'Guest', 'guest', ${key}::bytea, '', 'reseller', sha256(${key}::bytea), now())`,
     ...[
       'agreements',
       'decision_notes',
       'application_events',
-      'payout_accounts',
       'identity_checks',
+      'application_answers',
+      'application_contacts',
+      'application_twins',
+      'payout_accounts',
     ].map((table) =>
       partsOfApplication(table, { application, member, master: place.masterId, key }),
     ),
@@ -212,6 +218,15 @@ function partsOfApplication(
     case 'identity_checks':
       return sql`insert into identity_checks (application_id, master_id, attempt)
         values (${whose}, 1)`
+    case 'application_answers':
+      return sql`insert into application_answers (application_id, master_id, message_sealed,
+        custom_sealed) values (${whose}, 'Hello', '')`
+    case 'application_contacts':
+      return sql`insert into application_contacts (application_id, master_id, role, name_sealed,
+        email_sealed) values (${whose}, 'owner', 'Ana', 'ana')`
+    case 'application_twins':
+      return sql`insert into application_twins (application_id, master_id, other_id, reason)
+        values (${whose}, ${key}, 'name_and_domain')`
     default:
       return sql`insert into payout_accounts (application_id, master_id) values (${whose})`
   }

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import {
   agreementStatuses,
   applicationStatuses,
@@ -7,64 +6,9 @@ import {
   checklistOf,
   isClosed,
   isDecided,
-  normalizedCompanyName,
+  reapplyFrom,
   verificationStatuses,
 } from '../../domain/onboarding.ts'
-
-describe('the normalized name of a company', () => {
-  test.each([
-    ['Acme, Inc.', 'acme'],
-    ['ACME  GmbH', 'acme'],
-    ['acme', 'acme'],
-    ['  Acme Ltd ', 'acme'],
-    ['Acme LLC', 'acme'],
-    ['Acme L.L.C.', 'acme'],
-    ['Acme S.A.', 'acme'],
-    ['Acme SA', 'acme'],
-    ['Acme B.V.', 'acme'],
-    ['Müller & Söhne AG', 'muller sohne'],
-    ['Muller+Sohne ag', 'muller sohne'],
-    ['Café_Co', 'cafe'],
-    ['3M Corp', '3m'],
-    ['株式会社アクメ', '株式会社アクメ'.normalize('NFKD')],
-  ])('of "%s" is "%s"', (name, normalized) => {
-    expect(normalizedCompanyName(name)).toBe(normalized)
-  })
-
-  test('keeps apart companies whose words only begin or end like a legal form', () => {
-    for (const name of ['Agile', 'Incognito', 'Cosmos', 'Tesco', 'Visa', 'Plcnet', 'Øco']) {
-      expect(normalizedCompanyName(name)).toBe(name.toLowerCase())
-    }
-  })
-
-  test('is never empty for a name with a letter or a number, so that no two become twins', () => {
-    expect(normalizedCompanyName('Co')).toBe('co')
-    expect(normalizedCompanyName('SA')).toBe('sa')
-    expect(normalizedCompanyName('AG Inc.')).toBe('ag inc')
-  })
-
-  test('is itself normalized, and blind to case, spaces and punctuation at the ends', () => {
-    const names = fc.oneof(
-      fc.string({ unit: 'grapheme', maxLength: 30 }),
-      fc.constantFrom('Foo_co', 'a.b.c', 'In.c', 'x--SA', 'Łódź Sp. z o.o.'),
-    )
-    fc.assert(
-      fc.property(names, (name) => {
-        const normalized = normalizedCompanyName(name)
-        expect(normalizedCompanyName(normalized)).toBe(normalized)
-        expect(normalizedCompanyName(`  ${name} - `)).toBe(normalized)
-      }),
-      { numRuns: 500 },
-    )
-    fc.assert(
-      fc.property(fc.stringMatching(/^x[a-z]{3,9}( [a-z]{1,9}){0,3}$/), (name) => {
-        expect(normalizedCompanyName(name.toUpperCase())).toBe(normalizedCompanyName(name))
-        expect(normalizedCompanyName(`${name}, Inc.`)).toBe(normalizedCompanyName(`${name} GmbH`))
-      }),
-      { numRuns: 300 },
-    )
-  })
-})
 
 describe('the checklist of an application', () => {
   const green: ChecklistFacts = {
@@ -118,5 +62,21 @@ describe('the status of an application', () => {
   test('waits for the applicant exactly while the vendor wants something from it', () => {
     const waiting = verificationStatuses.filter(awaitsApplicant)
     expect(waiting).toEqual(['link_issued', 'in_progress', 'needs_input'])
+  })
+})
+
+describe('the day from which one may apply again', () => {
+  const closedAt = new Date('2026-11-21T10:00:00Z')
+
+  test('is so many seconds after a rejection', () => {
+    const from = reapplyFrom({ status: 'rejected', closedAt }, 86_400)
+    expect(from?.toISOString()).toBe('2026-11-22T10:00:00.000Z')
+  })
+
+  test('is told of nothing but a rejection', () => {
+    for (const status of applicationStatuses.filter((one) => one !== 'rejected')) {
+      expect(reapplyFrom({ status, closedAt }, 86_400)).toBeNull()
+    }
+    expect(reapplyFrom({ status: 'rejected', closedAt: null }, 86_400)).toBeNull()
   })
 })

@@ -166,6 +166,7 @@ async function serveApi(parts: {
       keyMode: 'test',
       linkSecret: config.api.linkSecret,
       applicationsPerMinute: config.api.applicationsPerMinute,
+      applicationsPerMailbox: config.api.applicationsPerMailbox,
       quotas: config.api.quotas,
       stripeWebhookSecrets: config.stripe.webhookSecrets,
       stripeThinWebhookSecrets: config.stripe.thinWebhookSecrets,
