@@ -53,7 +53,8 @@ export function payoutActivities(deps: ActivityDeps) {
   async function prepare(payoutId: string): Promise<PreparedAttempt | null> {
     const prepared = await inTransaction(db, async (trx) => {
       const payout = await lockPayout(trx, payoutId)
-      if (payout.status === 'paid' || payout.status === 'held' || !payout.vendorAccountId) {
+      const isOver = ['paid', 'held', 'returned'].includes(payout.status)
+      if (isOver || !payout.vendorAccountId) {
         return null
       }
       const last = await findLastAttempt(trx, payoutId)

@@ -19,6 +19,8 @@ import { signalNames, workflowIds, workflowTypes } from '../domain/process-names
 import { sendAccessMails } from './access-mails.ts'
 import type { ActivityDeps } from './deps.ts'
 import { sendKeyNotices } from './key-notices.ts'
+import { sendStatusMails } from './lifecycle/status-mails.ts'
+import { effectDueTerminations } from './lifecycle/terminations.ts'
 
 /** In one round; what is left waits for the next. */
 const mostForgotten = 5_000
@@ -96,11 +98,13 @@ export function relayActivities(deps: ActivityDeps) {
       await startOnboardings()
       await startSubscriptions()
       await startSettlements()
+      await effectDueTerminations(deps)
       await startPayouts()
       await expireReservations(db)
       await sealJournals(db)
       await sendAccessMails(deps)
       await sendKeyNotices(deps)
+      await sendStatusMails(deps)
       await forgetOldRequests(db)
     },
   }

@@ -4,6 +4,7 @@ import { type ApprovalRow, findApproval, listApprovals, recordDecision } from '.
 import { inTransaction } from '../db/database.ts'
 import { approvalKinds, approvalStatuses, type Verdict } from '../domain/approvals.ts'
 import { outwardId } from '../domain/ids.ts'
+import { terminationReasons } from '../domain/lifecycle.ts'
 import { wireAmount } from '../domain/money.ts'
 import { tierNames } from '../domain/tiers.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
@@ -32,6 +33,13 @@ export const approvalAnswer = z.object({
     .object({ amount: minorAmount, currency: currencyAnswer, happened_at: instantAnswer })
     .nullable(),
   override: z.object({ tier: z.enum(tierNames), until: instantAnswer.nullable() }).nullable(),
+  termination: z
+    .object({
+      reason_code: z.enum(terminationReasons),
+      successor: idAnswer('partner').nullable(),
+      effective_at: instantAnswer.nullable(),
+    })
+    .nullable(),
   reason: z.string(),
   payload_hash: z.string(),
   proposed_by: idAnswer('member'),
@@ -103,6 +111,7 @@ function decisionRoutes(): Route[] {
         'second_person_required',
         'payload_changed',
         'conflict',
+        'parent_not_active',
       ],
       handle: (call) => decide(call, 'approved', { payloadHash: call.body.payload_hash }),
     }),
@@ -162,6 +171,11 @@ export function presentApproval(row: ApprovalRow) {
           }
         : null,
     override: tier && { tier, until: row.until?.toISOString() ?? null },
+    termination: row.reasonCode && {
+      reason_code: row.reasonCode,
+      successor: row.successorId && outwardId('partner', row.successorId),
+      effective_at: row.effectiveAt?.toISOString() ?? null,
+    },
     reason: row.reason,
     payload_hash: row.payloadHash,
     proposed_by: outwardId('member', row.proposedBy),

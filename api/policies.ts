@@ -76,6 +76,12 @@ export const policies = {
     roles: admins,
     stepUp: true,
   },
+  'partners.terminate': {
+    levels: owner,
+    scope: 'approvals:write',
+    roles: admins,
+    stepUp: true,
+  },
   'partners.write': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'payouts.read': { levels: organisations, scope: 'read' },
   'settlement.read': { levels: owner, scope: 'read' },

@@ -10,6 +10,7 @@ import { customerPeopleRoutes } from './customers-people.ts'
 import type { ApiDeps } from './deps.ts'
 import { healthRoutes } from './health.ts'
 import { invitationRoutes } from './invitations.ts'
+import { lifecycleRoutes } from './lifecycle/index.ts'
 import { mailTemplateRoutes } from './mail-templates.ts'
 import { memberRoutes } from './members.ts'
 import { onboardingRoutes } from './onboarding/index.ts'
@@ -40,6 +41,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...partnerRoutes(),
     ...partnerMoveRoutes(),
     ...territoryRoutes(),
+    ...lifecycleRoutes(),
     ...provisioningRoutes(deps),
     ...catalogRoutes(),
     ...partnerLinkRoutes(),

@@ -12,6 +12,7 @@ import {
 import { DomainError, type ErrorCode } from '../domain/errors.ts'
 import { recordAdjustment } from './adjustments.ts'
 import type { Db, Trx } from './database.ts'
+import { recordReinstatement, recordTermination } from './lifecycle/terminations.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { recordTierOverride } from './tiers.ts'
 
@@ -23,6 +24,7 @@ const presentStatus = sql<ApprovalStatus>`case
 /** The row that was made of it, once it was approved. */
 const effectId = sql<string | null>`case
   when approvals.status <> 'approved' then null
+  when approvals.kind in ('termination', 'reinstatement') then null
   when approvals.kind = 'manual_entry' then approvals.id
   else (select id from partner_tiers effect
     where effect.approval_id = approvals.id and effect.tier = approvals.tier
@@ -40,6 +42,9 @@ function approvalQuery(db: Db) {
       'happenedAt',
       'tier',
       'until',
+      'reasonCode',
+      'successorId',
+      'effectiveAt',
       'reason',
       'payloadHash',
       'proposedBy',
@@ -150,11 +155,16 @@ async function isSamePerson(trx: Trx, one: string, other: string): Promise<boole
 
 async function takeEffect(trx: Trx, proposal: ApprovalRow): Promise<void> {
   const { id, concernedId: partnerId, reason } = proposal
-  const { amountMinor, currency, happenedAt, tier, until } = proposal
+  const { amountMinor, currency, happenedAt, tier, until, reasonCode } = proposal
   if (amountMinor !== null && currency !== null && happenedAt !== null) {
     await recordAdjustment(trx, { id, partnerId, amountMinor, currency, reason, happenedAt })
   }
   if (tier !== null) {
     await recordTierOverride(trx, { approvalId: id, partnerId, tier, until, reason })
   }
+  if (reasonCode !== null) {
+    const { successorId, effectiveAt } = proposal
+    await recordTermination(trx, { id, partnerId, reasonCode, successorId, effectiveAt, reason })
+  }
+  if (proposal.kind === 'reinstatement') await recordReinstatement(trx, { id, partnerId, reason })
 }

@@ -143,6 +143,15 @@ const commissionInvariants: Invariant[] = [
       having sum(c.amount_minor) * sign(t.amount_minor) > abs(t.amount_minor)`,
   },
   {
+    id: 'I25',
+    says: 'what is cancelled of an accrual is between nothing and what no refund took of it',
+    query: `select a.id from accruals a
+      join (select accrual_id, sum(amount_minor) as gone from accrual_cancellations
+        where accrual_id is not null group by 1) cancelled on cancelled.accrual_id = a.id
+      where gone < 0 or gone > a.amount_minor - coalesce(
+        (select sum(amount_minor) from clawbacks where accrual_id = a.id), 0)`,
+  },
+  {
     id: 'I16',
     says: 'an accrual is by a rule of its depth that held when the line or its customer came',
     query: `select a.id from accruals a
@@ -163,14 +172,19 @@ const commissionInvariants: Invariant[] = [
         union all select id, 'clawback', amount_minor from closing_clawbacks
         union all select id, kind, amount_minor from closing_accruals
         union all select id, 'adjustment', amount_minor from adjustments
+        union all select id, 'cancellation', amount_minor from accrual_cancellations
+        union all select id, 'payout_return', amount_minor from payout_returns
       ), posted as (
         select j.source_id, j.kind, sum(case when c.purpose = 'partner_accrued'
           then p.amount_minor else -p.amount_minor end)
-          * case j.kind when 'clawback' then -1 else 1 end as amount
+          * case when j.kind in ('clawback', 'cancellation') then -1 else 1 end as amount
         from ledger_journals j
         join ledger_postings p on p.journal_id = j.id
         join ledger_accounts c on c.id = p.credit_account_id
-        where j.kind in ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment')
+        join ledger_accounts d on d.id = p.debit_account_id
+        where j.kind in ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment', 'cancellation',
+            'payout_return')
+          and 'partner_accrued' in (c.purpose, d.purpose)
         group by j.source_id, j.kind)
       select source_id, kind from booked full join posted using (source_id, kind)
       where coalesce(booked.amount, 0) <> coalesce(posted.amount, 0)`,
@@ -188,7 +202,11 @@ const settlementInvariants: Invariant[] = [
         union all select partner_id, period, currency, 'clawed', amount_minor from clawbacks
         union all select partner_id, period, currency, 'clawed', amount_minor
           from closing_clawbacks
-        union all select partner_id, period, currency, 'adjusted', amount_minor from adjustments)
+        union all select partner_id, period, currency, 'clawed', amount_minor
+          from accrual_cancellations
+        union all select partner_id, period, currency, 'adjusted', amount_minor from adjustments
+        union all select partner_id, period, currency, 'adjusted', amount_minor
+          from payout_returns)
       select s.id from statements s
       left join entry using (partner_id, period, currency)
       where s.issued_at is not null
@@ -239,7 +257,7 @@ const settlementInvariants: Invariant[] = [
     says: 'what is in transit is the sum of the payouts that are on their way',
     query: `with open as (
         select currency, sum(amount_minor) as amount from payouts
-        where status <> 'paid' group by 1
+        where status not in ('paid', 'returned') group by 1
       ), transit as (
         select p.currency, sum(case when c.purpose = 'payout_in_transit'
           then p.amount_minor else -p.amount_minor end) as amount

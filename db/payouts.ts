@@ -133,7 +133,7 @@ export async function markPayout(
       ...(change.status === 'paid' ? { paidAt: sql<Date>`clock_timestamp()` } : {}),
     })
     .where('id', '=', id)
-    .where('status', 'not in', ['paid', 'held'])
+    .where('status', 'not in', ['paid', 'held', 'returned'])
     .execute()
 }
 

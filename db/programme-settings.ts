@@ -98,6 +98,8 @@ export const onboardingSettingsSchema = z.strictObject({
   verificationTries: z.int().min(1).max(10).default(3),
   /** Hits at or above this score, in hundredths, have to be looked at. */
   screeningThreshold: z.int().min(1).max(100).default(85),
+  /** From which balance, in minor units, a terminated partner is paid what it is owed. */
+  finalPayoutFrom: z.int().min(0).default(100),
   certificationRequiredFor: z.array(z.enum(['activation', ...tierNames])).default([]),
 })
 export type OnboardingSettings = z.output<typeof onboardingSettingsSchema>

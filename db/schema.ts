@@ -34,6 +34,21 @@ export interface AccountingPeriodsTable {
   status: Defaulted<'open' | 'closing' | 'closed'>
 }
 
+export interface AccrualCancellationsTable {
+  accrualId: string | null
+  amountMinor: bigint
+  cause: 'termination' | 'reinstatement' | 'reversal'
+  closingAccrualId: string | null
+  currency: string
+  id: Defaulted<string>
+  masterId: Defaulted<string>
+  partnerId: string
+  period: string
+  recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
+  terminationId: string
+}
+
 export interface AccrualsTable {
   amountMinor: bigint
   baseMinor: bigint
@@ -251,15 +266,18 @@ export interface ApprovalsTable {
   decidedAt: Timestamp | null
   decidedBy: string | null
   decisionReason: string | null
+  effectiveAt: Timestamp | null
   happenedAt: Timestamp | null
   id: Defaulted<string>
-  kind: 'manual_entry' | 'tier_override'
+  kind: 'manual_entry' | 'tier_override' | 'termination' | 'reinstatement'
   lapsesAt: Defaulted<Timestamp>
   payloadHash: string
   proposedAt: Defaulted<Timestamp>
   proposedBy: string
   reason: string
+  reasonCode: 'mutual' | 'breach' | 'fraud' | 'inactive' | null
   status: Defaulted<'proposed' | 'approved' | 'rejected' | 'withdrawn'>
+  successorId: string | null
   tier: 'bronze' | 'silver' | 'gold' | 'platinum' | null
   until: Timestamp | null
 }
@@ -580,7 +598,7 @@ export interface LedgerBalancesTable {
 export interface LedgerJournalsTable {
   effectiveAt: Timestamp
   id: GeneratedAlways<bigint>
-  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn'
+  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn' | 'cancellation' | 'payout_return'
   period: string
   postedAt: Defaulted<Timestamp>
   reason: string | null
@@ -764,7 +782,7 @@ export interface PartnerStatusChangesTable {
   level: 'super_admin' | 'master_reseller'
   partnerId: string
   reason: string
-  status: 'active' | 'suspended'
+  status: 'approved' | 'active' | 'suspended' | 'terminated'
 }
 
 export interface PartnerTiersTable {
@@ -906,6 +924,19 @@ export interface PayoutAttemptsTable {
   vendorTransferId: string | null
 }
 
+export interface PayoutReturnsTable {
+  amountMinor: bigint
+  currency: string
+  id: Defaulted<string>
+  masterId: Defaulted<string>
+  partnerId: string
+  payoutId: string
+  period: string
+  recordedAt: Defaulted<Timestamp>
+  resellerId: Defaulted<string>
+  terminationId: string
+}
+
 export interface PayoutsTable {
   amountMinor: bigint
   createdAt: Defaulted<Timestamp>
@@ -918,7 +949,7 @@ export interface PayoutsTable {
   resellerId: Defaulted<string>
   runId: string
   statementId: string
-  status: 'approved' | 'held' | 'in_flight' | 'unknown' | 'paid'
+  status: 'approved' | 'held' | 'in_flight' | 'unknown' | 'paid' | 'returned'
   vendorAccountId: string | null
 }
 
@@ -1101,6 +1132,19 @@ export interface TenantsTable {
   vendorSubscriptionId: string | null
 }
 
+export interface TerminationsTable {
+  effectedAt: Timestamp | null
+  effectiveAt: Timestamp
+  id: string
+  partnerId: string
+  problem: string | null
+  reasonCode: 'mutual' | 'breach' | 'fraud' | 'inactive'
+  recordedAt: Defaulted<Timestamp>
+  reinstatedAt: Timestamp | null
+  reinstatementId: string | null
+  successorId: string | null
+}
+
 export interface TermsAcceptancesTable {
   createdAt: Defaulted<Timestamp>
   decidedAt: Timestamp | null
@@ -1195,6 +1239,7 @@ export interface WelcomeSequencesTable {
 export interface DB {
   accessMails: AccessMailsTable
   accountingPeriods: AccountingPeriodsTable
+  accrualCancellations: AccrualCancellationsTable
   accruals: AccrualsTable
   adjustments: AdjustmentsTable
   agreementLooks: AgreementLooksTable
@@ -1260,6 +1305,7 @@ export interface DB {
   payments: PaymentsTable
   payoutAccounts: PayoutAccountsTable
   payoutAttempts: PayoutAttemptsTable
+  payoutReturns: PayoutReturnsTable
   payouts: PayoutsTable
   people: PeopleTable
   programmes: ProgrammesTable
@@ -1273,6 +1319,7 @@ export interface DB {
   stripeTxns: StripeTxnsTable
   subscriptions: SubscriptionsTable
   tenants: TenantsTable
+  terminations: TerminationsTable
   termsAcceptances: TermsAcceptancesTable
   territoryAssignments: TerritoryAssignmentsTable
   tiers: TiersTable

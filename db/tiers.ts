@@ -37,7 +37,9 @@ export async function listTierMetrics(
     ), line as (
       select customer.partner_id, line.id, line.base_minor, line.paid_at
       from customers customer
+      -- What its customers paid while they were another partner's counts for that one.
       join line_payments line on line.customer_id = customer.id
+        and line.partner_id = customer.partner_id
       where customer.partner_id in (select id from page) and line.currency = ${page.currency}
     ), paid as (
       select partner_id, sum(base_minor) as amount from line

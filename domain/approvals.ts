@@ -1,8 +1,14 @@
 /** What takes two persons: one proposes it, another signs exactly what was proposed. */
 import type { ErrorCode } from './errors.ts'
+import type { TerminationReason } from './lifecycle.ts'
 import type { TierName } from './tiers.ts'
 
-export const approvalKinds = ['manual_entry', 'tier_override'] as const
+export const approvalKinds = [
+  'manual_entry',
+  'tier_override',
+  'termination',
+  'reinstatement',
+] as const
 export type ApprovalKind = (typeof approvalKinds)[number]
 
 /** `expired` is a proposal that nobody decided in time. */
@@ -30,7 +36,26 @@ export interface OverrideProposal {
   until: Date | null
 }
 
-export type Proposal = (EntryProposal | OverrideProposal) & {
+/** The end of a partnership; customers and partners below go to the successor. */
+export interface TerminationProposal {
+  kind: 'termination'
+  reasonCode: TerminationReason
+  successorId: string | null
+  /** Null is with the approval. */
+  effectiveAt: Date | null
+}
+
+/** The way back after a termination. */
+export interface ReinstatementProposal {
+  kind: 'reinstatement'
+}
+
+export type Proposal = (
+  | EntryProposal
+  | OverrideProposal
+  | TerminationProposal
+  | ReinstatementProposal
+) & {
   id: string
   concernedId: string
   reason: string
@@ -39,11 +64,24 @@ export type Proposal = (EntryProposal | OverrideProposal) & {
 /** Everything that is signed, in one form: its hash is the signature's subject. */
 export function proposalText(proposal: Proposal): string {
   const { id, kind, concernedId, reason } = proposal
-  const terms =
-    proposal.kind === 'manual_entry'
-      ? [proposal.amountMinor.toString(), proposal.currency, proposal.happenedAt.toISOString()]
-      : [proposal.tier, proposal.until?.toISOString() ?? null]
-  return JSON.stringify([kind, id, concernedId, reason, ...terms])
+  return JSON.stringify([kind, id, concernedId, reason, ...termsOf(proposal)])
+}
+
+function termsOf(proposal: Proposal): (string | null)[] {
+  switch (proposal.kind) {
+    case 'manual_entry': {
+      const { amountMinor, currency, happenedAt } = proposal
+      return [amountMinor.toString(), currency, happenedAt.toISOString()]
+    }
+    case 'tier_override':
+      return [proposal.tier, proposal.until?.toISOString() ?? null]
+    case 'termination': {
+      const { reasonCode, successorId, effectiveAt } = proposal
+      return [reasonCode, successorId, effectiveAt?.toISOString() ?? null]
+    }
+    case 'reinstatement':
+      return []
+  }
 }
 
 export type Verdict = 'approved' | 'rejected' | 'withdrawn'

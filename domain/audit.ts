@@ -45,6 +45,7 @@ export const auditKinds = {
   tenant: 'tenant',
   territory: 'territory',
   terms_acceptance: null,
+  termination: null,
   tier: null,
   tier_change: 'tierChange',
   verification_extension: null,

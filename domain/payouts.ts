@@ -1,6 +1,14 @@
 /** The attempt protocol of payouts: reserve, send once with a stored key, record what is known. */
 
-export const payoutStatuses = ['approved', 'held', 'in_flight', 'unknown', 'paid'] as const
+export const payoutStatuses = [
+  'approved',
+  'held',
+  'in_flight',
+  'unknown',
+  'paid',
+  /** Never sent, and given back to the balance: the partner was terminated. */
+  'returned',
+] as const
 export type PayoutStatus = (typeof payoutStatuses)[number]
 
 export type AttemptStatus = 'prepared' | 'sent' | 'unknown' | 'succeeded' | 'rejected'

@@ -22,9 +22,13 @@ export interface StatementInput {
   held: bigint
   minimumPayout: bigint
   payoutStep: bigint
+  /** Nothing of it is paid, whatever it is. */
+  forfeited?: boolean
 }
 
-export interface StatementTotals extends Omit<StatementInput, 'minimumPayout' | 'payoutStep'> {
+type Terms = 'minimumPayout' | 'payoutStep' | 'forfeited'
+
+export interface StatementTotals extends Omit<StatementInput, Terms> {
   closing: bigint
   payable: bigint
   carried: bigint
@@ -39,17 +43,24 @@ export type CarryReason = 'negative_balance' | 'below_minimum' | 'held' | 'payou
  * the payout step, where that reaches the minimum; the rest is carried into the next period.
  */
 export function statementTotals(input: StatementInput): StatementTotals {
-  const { minimumPayout, payoutStep, ...figures } = input
+  const { minimumPayout, payoutStep, forfeited = false, ...given } = input
   const closing = input.opening + input.earned - input.clawedBack + input.adjustments
-  const free = larger(closing - input.held, 0n)
+  const figures = forfeited ? { ...given, held: larger(closing, input.held) } : given
+  const free = larger(closing - figures.held, 0n)
   const stepped = downToStep(free, payoutStep)
   const payable = stepped > 0n && stepped >= minimumPayout ? stepped : 0n
   const carried = closing - payable
-  return { ...figures, closing, payable, carried, reason: carryReason(input, { closing, payable }) }
+  return {
+    ...figures,
+    closing,
+    payable,
+    carried,
+    reason: carryReason(figures, { closing, payable }),
+  }
 }
 
 function carryReason(
-  input: StatementInput,
+  input: Pick<StatementInput, 'held'>,
   { closing, payable }: { closing: bigint; payable: bigint },
 ): CarryReason | null {
   if (closing < 0n) return 'negative_balance'

@@ -12,6 +12,8 @@ import {
 } from '../../db/commission/reversals.ts'
 import type { Trx } from '../../db/database.ts'
 import { type Journal, type Posting, recordJournals, signedPosting } from '../../db/ledger.ts'
+import { recordReplacedCancellations } from '../../db/lifecycle/cancellations.ts'
+import { lockEarnings } from '../../db/lifecycle/terminations.ts'
 import { clawBack, clawBackTrueUp } from '../../domain/commission-reversals.ts'
 
 /** Takes back what the lines of these reversals gave, in their accruals and their true-ups. */
@@ -35,12 +37,16 @@ export async function clawBackLines(
       period: at.period,
     }),
   )
+  const earners = clawbacks.map(({ partnerId }) => partnerId)
+  await lockEarnings(trx, earners)
   await insertClawbacks(trx, clawbacks)
   await recordJournals(
     trx,
     reversals.map(({ id }) => ({ ...clawbackJournal(id, clawbacks), ...at })),
   )
   await clawBackTrueUps(trx, { lineIds, lineReversalId: first.id, at })
+  const accrualIds = clawbacks.map(({ accrualId }) => accrualId)
+  await recordReplacedCancellations(trx, { accrualIds, closingAccrualIds: [] }, at)
 }
 
 /** Takes back what lines that went back after their month's close had of its true-up. */
@@ -64,6 +70,10 @@ export async function clawBackTrueUps(
       }),
     )
     .filter(({ amountMinor }) => amountMinor !== 0n)
+  await lockEarnings(
+    trx,
+    trueUps.map(({ partnerId }) => partnerId),
+  )
   const taken = await insertClosingClawbacks(trx, trueUps)
   await recordJournals(
     trx,
@@ -75,6 +85,8 @@ export async function clawBackTrueUps(
       postings: [takenBack(clawback)],
     })),
   )
+  const closingAccrualIds = trueUps.map(({ closingAccrualId }) => closingAccrualId)
+  await recordReplacedCancellations(trx, { accrualIds: [], closingAccrualIds }, at)
 }
 
 type TakenBack = Pick<NewClawback, 'lineReversalId' | 'partnerId' | 'currency' | 'amountMinor'>

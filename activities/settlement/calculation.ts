@@ -1,6 +1,7 @@
 /** Draft statements, page by page, and the totals that a person signs. */
 import { inTransaction } from '../../db/database.ts'
-import { getProgramme } from '../../db/programmes.ts'
+import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
+import { getProgramme, type Programme } from '../../db/programmes.ts'
 import {
   findPageEnd,
   listControlDifferences,
@@ -15,7 +16,8 @@ import {
 } from '../../db/settlement/statements.ts'
 import { convert, currencyOf } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'
-import { downToStep } from '../../domain/money.ts'
+import { forfeits, type TerminationReason } from '../../domain/lifecycle.ts'
+import { downToStep, smaller } from '../../domain/money.ts'
 import { periodEnd } from '../../domain/period.ts'
 import { statementTotals } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
@@ -28,6 +30,18 @@ function converted(payable: bigint, { base, quote, rate, rateId }: PayoutRate): 
   const exact = convert(payable, rate, { from: base, to: quote })
   const amount = downToStep(exact, currencyOf(quote).payoutStep)
   return { currency: quote, amount, rest: exact - amount, rateId }
+}
+
+/** Who was terminated is paid small balances too, and nothing where it forfeits what is unpaid. */
+function lastTerms(
+  reason: TerminationReason | undefined,
+  { minimumPayoutMinor, onboarding }: Programme,
+): { minimumPayout: bigint; forfeited: boolean } {
+  const last = BigInt(onboarding.finalPayoutFrom)
+  return {
+    minimumPayout: reason ? smaller(last, minimumPayoutMinor) : minimumPayoutMinor,
+    forfeited: reason !== undefined && forfeits(reason),
+  }
 }
 
 interface RunInput {
@@ -50,7 +64,7 @@ export function calculationActivities({ db }: ActivityDeps) {
     async draftStatements(input: RunInput & { after: string | null }): Promise<string | null> {
       const last = await inTransaction(db, async (trx) => {
         const { period, cutoffAt, id } = await getRun(trx, input.runId)
-        const { minimumPayoutMinor } = await getProgramme(trx)
+        const programme = await getProgramme(trx)
         const page = { period, after: input.after, size: partnersPerPage }
         const end = await findPageEnd(trx, page)
         if (end === null) return null
@@ -59,17 +73,16 @@ export function calculationActivities({ db }: ActivityDeps) {
           cutoffAt,
           range: { after: input.after, last: end },
         })
-        const rates = await listPayoutRates(trx, {
-          partnerIds: figures.map(({ partnerId }) => partnerId),
-          at: periodEnd(period),
-        })
+        const partnerIds = figures.map(({ partnerId }) => partnerId)
+        const rates = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
+        const ended = await listTerminationReasons(trx, partnerIds)
         await recordDraftStatements(
           trx,
           figures.map(({ partnerId, currency, ...amounts }) => {
             const { payoutStep } = currencyOf(currency)
             const totals = statementTotals({
               ...amounts,
-              minimumPayout: minimumPayoutMinor,
+              ...lastTerms(ended.get(partnerId), programme),
               payoutStep,
             })
             const rate = rates.find((row) => row.partnerId === partnerId && row.base === currency)

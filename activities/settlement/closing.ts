@@ -2,6 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { databaseNow, inTransaction } from '../../db/database.ts'
 import { countOpenEvents, recordEvent } from '../../db/inbox.ts'
+import { recordForfeits } from '../../db/lifecycle/terminations.ts'
 import { markPeriodClosed, startClosing } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { getRun, markRunStage, recordRun } from '../../db/settlement/runs.ts'
@@ -81,6 +82,7 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
       await inTransaction(db, async (trx) => {
         await startClosing(trx, period)
         await accruePeriod(trx, period)
+        await recordForfeits(trx)
       })
     },
 

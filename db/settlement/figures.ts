@@ -33,6 +33,8 @@ export async function findPageEnd(
       union select partner_id from closing_accruals where period = ${page.period}
       union select partner_id from closing_clawbacks where period = ${page.period}
       union select partner_id from adjustments where period = ${page.period}
+      union select partner_id from accrual_cancellations where period = ${page.period}
+      union select partner_id from payout_returns where period = ${page.period}
       union select partner_id from statements where issued_at is not null and carried_minor <> 0
     ), page as (
       select partner_id from concerned
@@ -65,7 +67,9 @@ function heldBy({
       select id, line_payment_id, partner_id, currency, period, matures_at, base_minor,
         amount_minor, amount_minor - coalesce((
           select sum(back.amount_minor) from clawbacks back
-          where back.accrual_id = accruals.id and back.period <= ${period}), 0) as remaining
+          where back.accrual_id = accruals.id and back.period <= ${period}), 0) - coalesce((
+          select sum(gone.amount_minor) from accrual_cancellations gone
+          where gone.accrual_id = accruals.id and gone.period <= ${period}), 0) as remaining
       from accruals
       where ${inRange} and period <= ${period}
         and (matures_at > ${cutoffAt}
@@ -121,10 +125,16 @@ export async function listStatementFigures(
         select partner_id, currency, amount_minor from clawbacks where period = ${period}
         union all
         select partner_id, currency, amount_minor from closing_clawbacks where period = ${period}
+        union all
+        select partner_id, currency, amount_minor from accrual_cancellations
+        where period = ${period}
       ) entry where ${inRange} group by 1, 2
     ), adjusted as (
-      select partner_id, currency, sum(amount_minor) as amount from adjustments
-      where period = ${period} and ${inRange} group by 1, 2
+      select partner_id, currency, sum(amount_minor) as amount from (
+        select partner_id, currency, amount_minor from adjustments where period = ${period}
+        union all
+        select partner_id, currency, amount_minor from payout_returns where period = ${period}
+      ) entry where ${inRange} group by 1, 2
     ), ${heldBy({ period, cutoffAt, inRange })}
     ), concerned as (
       select partner_id, currency from previous where carried_minor <> 0
@@ -164,8 +174,11 @@ export async function listControlDifferences(trx: Trx, run: { id: string; period
       from ledger_journals journal
       join ledger_postings posting on posting.journal_id = journal.id
       join ledger_accounts credited on credited.id = posting.credit_account_id
+      join ledger_accounts debited on debited.id = posting.debit_account_id
       where journal.period = ${run.period} and journal.kind in
-        ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment')
+        ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment', 'cancellation',
+          'payout_return')
+        and 'partner_accrued' in (credited.purpose, debited.purpose)
       group by 1
     )
     select currency, coalesce(statement_side.net, 0)::bigint as statements,

@@ -180,12 +180,41 @@ export async function listStatementLines(
     join line_reversals reversal on reversal.id = back.line_reversal_id
     where back.partner_id = ${partnerId} and back.period = ${period}
       and back.currency = ${currency}
+    union all ${linesOfEnd({ partnerId, period, currency })}
     union all
     select 'adjustment', id, happened_at, null, null, 0, 0, amount_minor, reason
     from adjustments
     where partner_id = ${partnerId} and period = ${period} and currency = ${currency}
     order by at, id`.execute(db)
   return rows
+}
+
+/** What a termination cancelled, gave again and took back of payouts that were never sent. */
+function linesOfEnd({
+  partnerId,
+  period,
+  currency,
+}: {
+  partnerId: string
+  period: string
+  currency: string
+}) {
+  return sql`
+    select 'clawback', gone.id, gone.recorded_at, null, null,
+      coalesce(accrual.depth, rule.depth), 0, -gone.amount_minor,
+      case gone.cause when 'termination' then 'cancelled by termination'
+        when 'reinstatement' then 'restored by reinstatement'
+        else 'cancelled before, taken back by its refund' end
+    from accrual_cancellations gone
+    left join accruals accrual on accrual.id = gone.accrual_id
+    left join closing_accruals whole on whole.id = gone.closing_accrual_id
+    left join commission_rules rule on rule.id = whole.rule_id
+    where gone.partner_id = ${partnerId} and gone.period = ${period}
+      and gone.currency = ${currency}
+    union all
+    select 'adjustment', id, recorded_at, null, null, 0, 0, amount_minor, 'payout returned'
+    from payout_returns
+    where partner_id = ${partnerId} and period = ${period} and currency = ${currency}`
 }
 
 /** Every issued statement, period by period, with the rate that converted what it pays. */

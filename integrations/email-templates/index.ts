@@ -2,6 +2,7 @@
 import { accessMails } from './access.ts'
 import { agreementMails } from './agreements.ts'
 import type { Facts, MailContent } from './layout.ts'
+import { lifecycleMails } from './lifecycle.ts'
 import { onboardingMails } from './onboarding.ts'
 import { provisioningMails } from './provisioning.ts'
 import { settlementMails } from './settlement.ts'
@@ -27,6 +28,7 @@ export const mails = named({
   ...accessMails,
   ...settlementMails,
   ...welcomeMails,
+  ...lifecycleMails,
 })
 
 export type MailTemplate = keyof typeof mails

@@ -31,4 +31,5 @@ export const sampleFacts = {
   tier: 'gold',
   key: 'till (trib_test_sk_…abcd)',
   until: '2026-12-24 10:00 UTC',
+  status: 'suspended',
 }

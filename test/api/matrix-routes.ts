@@ -88,6 +88,11 @@ const ofPartners: Record<string, Line> = {
     about: 'partner',
     body: () => ({ tier: 'gold', reason }),
   },
+  'POST /v1/partners/:id/termination': {
+    about: 'partner',
+    body: (_, { parent }) => ({ reason_code: 'mutual', reason, successor: parent }),
+  },
+  'POST /v1/partners/:id/reinstatement': { about: 'partner', body: () => ({ reason }) },
   'GET /v1/partners/:id/moves': {
     about: 'partner',
     reaches: (viewer, { place }) => viewer.place === null || viewer.place === place,

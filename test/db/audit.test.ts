@@ -318,6 +318,7 @@ describe('nobody', () => {
 /** What no event tells of, and why. */
 const exempt: Record<string, string> = {
   access_mails: 'a queue of mails',
+  accrual_cancellations: 'sealed by the ledger',
   accruals: 'sealed by the ledger',
   agreement_looks: 'how far a look has come',
   application_events: 'a timeline that is only added to',
@@ -352,6 +353,7 @@ const exempt: Record<string, string> = {
   passkey_challenges: 'lives for minutes',
   payments: 'sealed by the ledger',
   payout_attempts: 'tries of what the ledger posts',
+  payout_returns: 'sealed by the ledger',
   payouts: 'follow from released runs and are posted by the ledger',
   rate_limits: 'counters',
   sign_in_limits: 'counters',
