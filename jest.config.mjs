@@ -6,6 +6,8 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
+  // Heavy, and of no use while neither side changes: `npm run contracts`.
+  testPathIgnorePatterns: ['/node_modules/', '/test/contracts/'],
   transform: {
     '\\.[cm]?[jt]s$': [
       '@swc/jest',

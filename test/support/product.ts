@@ -66,7 +66,12 @@ export interface TestWorker {
 
 const silentLog = { info() {}, warn() {}, error() {} }
 
-export async function startProduct(): Promise<Product> {
+export interface ProductWishes {
+  /** Where the product finds its vendors, given where the sandbox is; left out: there. */
+  vendorsAt?: (sandboxUrl: string) => Promise<string>
+}
+
+export async function startProduct({ vendorsAt }: ProductWishes = {}): Promise<Product> {
   const folder = mkdtempSync(join(tmpdir(), 'tributary-product-'))
   const secrets = stackSecrets(folder)
   const database = await createTestDatabase(8, keksIn(folder))
@@ -91,7 +96,7 @@ export async function startProduct(): Promise<Product> {
       databaseUrl: database.url,
       temporal: { address: temporalAddress, namespace: takeNamespace() },
       apiPort,
-      sandboxUrl: sandbox.url,
+      sandboxUrl: vendorsAt ? await vendorsAt(sandbox.url) : sandbox.url,
       sandboxTlsPort: sandbox.tlsPort,
       smtpPort: sandbox.smtpPort,
       certificate: sandbox.certificate,
