@@ -1,6 +1,7 @@
 /** Mails that go out once, however often the step that sends them is repeated. */
 import { markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
 import { findMailTemplate, findProgrammeBrand } from '../db/mail-templates.ts'
+import { findBrandingOf } from '../db/tenant-branding.ts'
 import type { Brand, MailContent } from '../integrations/email-templates/index.ts'
 import { inOwnWords, plainBrand } from '../integrations/email-templates/layout.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -33,10 +34,25 @@ async function dress(
   content: MailContent,
   partnerId: string | null,
 ): Promise<{ dressed: MailContent; brand: Brand }> {
-  const brand = (await findProgrammeBrand(db)) ?? plainBrand
+  const brand = await brandOf({ db }, partnerId)
   const { template } = content
   if (!template) return { dressed: content, brand }
   const own = partnerId ? await findMailTemplate(db, { partnerId, template }) : undefined
   const words = own ?? (await findMailTemplate(db, { partnerId: null, template }))
   return { dressed: words ? inOwnWords(content, words) : content, brand }
+}
+
+/** The tenant's own looks where the partner has a tenant, else those of the programme. */
+async function brandOf({ db }: Pick<ActivityDeps, 'db'>, partnerId: string | null): Promise<Brand> {
+  const brand = (await findProgrammeBrand(db)) ?? plainBrand
+  const own = partnerId ? await findBrandingOf(db, partnerId) : undefined
+  if (!own) return brand
+  return {
+    name: own.emailSenderName,
+    accent: own.primaryColor,
+    // The platform's logo has no place beside another name.
+    logoUrl: null,
+    footer: own.footerText === '' ? null : own.footerText,
+    supportAddress: own.supportAddress,
+  }
 }

@@ -13,6 +13,7 @@ import {
 } from '../db/api-keys.ts'
 import { databaseNow, inTransaction } from '../db/database.ts'
 import { takeFromBucket } from '../db/limits.ts'
+import { requireRoom } from '../db/tenant-quotas.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { broadScopes, isNarrow, scopeOf, scopesBeyond } from '../domain/scopes.ts'
@@ -178,7 +179,7 @@ function madeRoutes(deps: ApiDeps): Route[] {
       effect: 'transaction',
       body: keyForm,
       answers: { 201: { description: 'Created', schema: newKeyAnswer } },
-      refusals: ['invalid_request', 'forbidden'],
+      refusals: ['invalid_request', 'forbidden', 'quota_exceeded'],
       handle: (call) => createKey(deps, call),
     }),
     route({
@@ -255,6 +256,7 @@ async function createKey(
   requireScopes(principal, wanted)
   const { secret, ...stored } = generateKey(settings.keyMode, kind)
   const row = await inTransaction(db, async (trx) => {
+    if (!principal.customerId) await requireRoom(trx, principal.partnerId, 'apiKeys')
     const makerId = keyOf(principal)
     const maker = makerId === null ? undefined : await findApiKey(trx, principal, makerId)
     const end = keyEnd(await databaseNow(trx), body.expires_in_days)

@@ -24,6 +24,7 @@ const packageForm = z
     interval: z.enum(['month']),
     creates: z.enum(createdLevels).default('customer'),
     api_per_minute: z.int().min(1).max(1_000_000).optional(),
+    auto_offer: z.boolean().default(true),
   })
   .refine(({ amount, currency }) => BigInt(amount) % currencyOf(currency).chargeStep === 0n, {
     path: ['amount'],
@@ -38,6 +39,7 @@ const packageAnswer = z.object({
   interval: z.enum(['month']),
   creates: z.enum(createdLevels),
   api_per_minute: z.int().nullable(),
+  auto_offer: z.boolean(),
   created_at: instantAnswer,
 })
 
@@ -50,19 +52,22 @@ export function catalogRoutes(): Route[] {
       summary: 'Create a package',
       description:
         'It `creates` an organisation of a level, and is sold by those who may create it. ' +
-        'Programs of a customer that has it may ask `api_per_minute` times, where that is given.',
+        'Programs of a customer that has it may ask `api_per_minute` times, where that is given. ' +
+        'Without `auto_offer` only those tenants sell it to which it is offered.',
       access: 'packages.write',
       effect: 'transaction',
       body: packageForm,
       answers: { 201: { description: 'Created', schema: packageAnswer } },
       refusals: ['invalid_request'],
       handle: async ({ db, body, operationId }) => {
-        const { amount, api_per_minute: apiPerMinute = null, ...form } = body
+        const { amount, api_per_minute: apiPerMinute = null, ...named } = body
+        const { auto_offer: autoOffer, ...form } = named
         const row = await inTransaction(db, async (trx) => {
           const programme = await getProgramme(trx)
           return recordFeaturePackage(trx, {
             ...form,
             apiPerMinute,
+            autoOffer,
             id: operationId,
             programmeId: programme.id,
             amountMinor: BigInt(amount),
@@ -112,6 +117,7 @@ function presentPackage(row: FeaturePackageRow) {
     interval: 'month' as const,
     creates: row.creates,
     api_per_minute: row.apiPerMinute,
+    auto_offer: row.autoOffer,
     created_at: row.createdAt.toISOString(),
   }
 }

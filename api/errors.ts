@@ -42,6 +42,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
     title: 'The run has not been reviewed',
     advice: 'one person reviews these totals first, then another releases them',
   },
+  package_not_offered: { status: 403, title: 'This package is not offered to you' },
   parent_not_active: { status: 409, title: 'The parent cannot take in partners' },
   partner_not_active: { status: 409, title: 'The partner is not active' },
   payload_changed: { status: 409, title: 'This is not what was proposed' },
@@ -51,6 +52,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   precondition_failed: { status: 412, title: 'It was changed in the meantime' },
   precondition_required: { status: 428, title: 'Say which version you change' },
   reapply_too_early: { status: 409, title: 'It is too early to apply again' },
+  quota_exceeded: { status: 409, title: 'The quota of the tenant is used up' },
   request_timeout: { status: 408, title: 'The request took too long' },
   run_finished: {
     status: 409,

@@ -20,6 +20,7 @@ import {
   recordMemberInvitation,
   takeMemberInvitation,
 } from '../db/people/members.ts'
+import { requireRoom } from '../db/tenant-quotas.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { type MemberRole, mayGrant, memberRoles, memberStatuses } from '../domain/members.ts'
@@ -155,7 +156,7 @@ function invitationRoutes(deps: ApiDeps): Route[] {
       effect: 'transaction',
       body: invitationForm,
       answers: { 201: { description: 'Invited', schema: invitationAnswer } },
-      refusals: ['forbidden', 'conflict'],
+      refusals: ['forbidden', 'conflict', 'quota_exceeded'],
       handle: (call) => invite(deps, call),
     }),
     route({
@@ -249,6 +250,7 @@ async function invite(
     await lockMembers(trx, principal)
     await requireRank(trx, principal, role)
     const invitation = { id, partnerId, customerId, name, email, role, tokenHash, invitedBy }
+    if (!principal.customerId) await requireRoom(trx, principal.partnerId, 'members')
     const { isNew } = await recordMemberInvitation(trx, {
       ...invitation,
       lifeSeconds: inviteSeconds,

@@ -145,6 +145,14 @@ function operation(route: Route): JsonSchema {
           },
         }
       : {}),
+    ...(route.bodyTypes
+      ? {
+          requestBody: {
+            required: true,
+            content: Object.fromEntries(route.bodyTypes.map((type) => [type, {}])),
+          },
+        }
+      : {}),
     responses: answers(route),
     security: securityOf(route.access),
     ...(policy

@@ -1,11 +1,11 @@
 /** Tenants of partners. */
 import { z } from 'zod'
-import { findTenant, listTenants, type TenantRow } from '../db/provisioning.ts'
+import { findTenant, listTenants, stepsOf, type TenantRow } from '../db/provisioning.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { workflowIds } from '../domain/process-names.ts'
-import { tenantStatuses } from '../domain/provisioning.ts'
-import { retryProvisioning } from '../workflows/contract.ts'
+import { provisioningSteps, stepStates, tenantStatuses } from '../domain/provisioning.ts'
+import { abandonProvisioning, retryProvisioning, retryStep } from '../workflows/contract.ts'
 import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { updateProcess } from './processes.ts'
@@ -20,11 +20,22 @@ const tenantAnswer = z.object({
   url: z.url().nullable(),
   status: z.enum(tenantStatuses),
   problem: z.string().nullable(),
+  waits_until: instantAnswer.nullable(),
+  steps: z.array(
+    z.object({
+      step: z.enum(provisioningSteps),
+      state: z.enum(stepStates),
+      at: instantAnswer.nullable(),
+    }),
+  ),
   created_at: instantAnswer,
   activated_at: instantAnswer.nullable(),
 })
 
 const notFound = 'there is no such tenant'
+
+const notWaiting = ({ status }: TenantRow) =>
+  new DomainError('not_ready', `the tenant is ${status}, and no step of it waits for anybody`)
 
 export function provisioningRoutes(deps: ApiDeps): Route[] {
   const { links } = deps
@@ -38,6 +49,12 @@ export function provisioningRoutes(deps: ApiDeps): Route[] {
       url: row.subdomain && links.tenantUrl(row.subdomain),
       status: row.status,
       problem: row.problem,
+      waits_until: row.waitsUntil?.toISOString() ?? null,
+      steps: stepsOf(row).map(({ step, state, at }) => ({
+        step,
+        state,
+        at: at?.toISOString() ?? null,
+      })),
       created_at: row.createdAt.toISOString(),
       activated_at: row.activatedAt?.toISOString() ?? null,
     }
@@ -77,6 +94,9 @@ export function provisioningRoutes(deps: ApiDeps): Route[] {
       path: '/v1/tenants/:id/retry',
       tag: 'Tenants',
       summary: 'Try a failed provisioning again',
+      description:
+        'The step that failed while it waits for a person (`waits_until`), everything after all ' +
+        'was undone.',
       access: 'tenants.retry',
       idempotencyKey: 'required',
       answers: { 202: { description: 'It is tried again', schema: tenantAnswer } },
@@ -84,15 +104,42 @@ export function provisioningRoutes(deps: ApiDeps): Route[] {
       handle: async ({ db, params, operationId }) => {
         const id = pathId('tenant', params.id, notFound)
         const row = found(await findTenant(db, id), notFound)
-        const refusal = new DomainError('not_ready', `the tenant is ${row.status}`)
-        if (row.status !== 'failed') throw refusal
-        await updateProcess(deps, {
-          // The application has the partner's id.
+        // The application has the partner's id.
+        const whole = {
           workflowId: workflowIds.onboarding(row.partnerId),
           definition: retryProvisioning,
+        }
+        const step = { workflowId: workflowIds.provisioning(id), definition: retryStep }
+        if (row.status !== 'failed' && !row.waitsUntil) throw notWaiting(row)
+        await updateProcess(deps, {
+          ...(row.waitsUntil ? step : whole),
           args: [],
           updateId: operationId,
-          ended: refusal,
+          ended: notWaiting(row),
+        })
+        return { status: 202, body: presentTenant(row) }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/tenants/:id/abandon',
+      tag: 'Tenants',
+      summary: 'Give up a provisioning that waits, and undo it',
+      description: 'All of it can be tried again afterwards.',
+      access: 'tenants.retry',
+      idempotencyKey: 'required',
+      answers: { 202: { description: 'It is being undone', schema: tenantAnswer } },
+      refusals: ['not_found', 'not_ready', 'temporarily_unavailable'],
+      handle: async ({ db, params, operationId }) => {
+        const id = pathId('tenant', params.id, notFound)
+        const row = found(await findTenant(db, id), notFound)
+        if (!row.waitsUntil) throw notWaiting(row)
+        await updateProcess(deps, {
+          workflowId: workflowIds.provisioning(id),
+          definition: abandonProvisioning,
+          args: [],
+          updateId: operationId,
+          ended: notWaiting(row),
         })
         return { status: 202, body: presentTenant(row) }
       },

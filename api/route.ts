@@ -54,6 +54,8 @@ interface RouteFacts {
   takesKeys?: true
   /** In bytes, where a body may not be as long as others. */
   largestBody?: number
+  /** The media types of a body that is no JSON. */
+  bodyTypes?: string[]
   /** Takes no Idempotency-Key: its answer is never kept. */
   unkeyed?: true
   answers: Record<number, { description: string; schema?: z.ZodType; mediaType?: string }>
@@ -66,7 +68,7 @@ export interface Route extends RouteFacts {
   access: Permission | 'public' | 'optional'
   query?: z.ZodType
   body?: z.ZodType
-  /** The bytes of the body are checked by the handler: webhooks. */
+  /** The bytes of the body are checked by the handler: webhooks, images. */
   rawBody?: true
   handle(call: Call<never, never, never>): Promise<Answer>
 }
@@ -80,6 +82,7 @@ export function route<
     access: Permission
     query?: Query
     body?: Body
+    rawBody?: true
     handle(call: Call<z.output<Query>, z.output<Body>>): Promise<Answer>
   },
 ): Route {

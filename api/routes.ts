@@ -12,6 +12,7 @@ import { healthRoutes } from './health.ts'
 import { invitationRoutes } from './invitations.ts'
 import { lifecycleRoutes } from './lifecycle/index.ts'
 import { mailTemplateRoutes } from './mail-templates.ts'
+import { manualTaskRoutes } from './manual-tasks.ts'
 import { memberRoutes } from './members.ts'
 import { onboardingRoutes } from './onboarding/index.ts'
 import { partnerLinkRoutes } from './partner-links.ts'
@@ -29,6 +30,7 @@ import { signInOidcRoutes } from './sign-in-oidc.ts'
 import { simulationRoutes } from './simulations.ts'
 import { statementRoutes } from './statements.ts'
 import { customerRoutes, subscriptionRoutes } from './subscriptions.ts'
+import { tenantRoutes } from './tenants/index.ts'
 import { territoryRoutes } from './territories.ts'
 import { tierRoutes } from './tiers.ts'
 import { webhookRoutes } from './webhooks.ts'
@@ -42,7 +44,9 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...partnerMoveRoutes(),
     ...territoryRoutes(),
     ...lifecycleRoutes(),
+    ...tenantRoutes(deps),
     ...provisioningRoutes(deps),
+    ...manualTaskRoutes(),
     ...catalogRoutes(),
     ...partnerLinkRoutes(),
     ...customerRoutes(),

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { type FeaturePackageRow, getFeaturePackage } from '../db/catalog.ts'
-import { inTransaction } from '../db/database.ts'
+import { type Db, inTransaction } from '../db/database.ts'
 import { getProgramme } from '../db/programmes.ts'
 import {
   type CustomerRow,
@@ -14,6 +14,8 @@ import {
   recordSubscription,
   type SubscriptionRow,
 } from '../db/subscriptions.ts'
+import { isOffered } from '../db/tenant-packages.ts'
+import { requireRoom } from '../db/tenant-quotas.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { type ActorLevel, mayCreate } from '../domain/partners.ts'
@@ -74,11 +76,12 @@ export function customerRoutes(): Route[] {
       effect: 'transaction',
       body: customerForm,
       answers: { 201: { description: 'Created', schema: customerAnswer } },
-      refusals: ['invalid_request', 'partner_not_active'],
+      refusals: ['invalid_request', 'partner_not_active', 'quota_exceeded'],
       handle: async ({ db, principal, body, operationId }) => {
         const partnerId = ownPartner(principal)
         const { link, ...form } = body
         const row = await inTransaction(db, async (trx) => {
+          await requireRoom(trx, partnerId, 'customers')
           const linkId = await linkOfCustomer(trx, { link, partnerId })
           return recordCustomer(trx, { id: operationId, partnerId, linkId, ...form })
         })
@@ -131,7 +134,7 @@ export function subscriptionRoutes(deps: ApiDeps): Route[] {
       idempotencyKey: 'required',
       body: subscriptionForm,
       answers: { 202: { description: 'It is being set up', schema: subscriptionAnswer } },
-      refusals: ['invalid_request', 'not_found', 'partner_not_active'],
+      refusals: ['invalid_request', 'not_found', 'partner_not_active', 'package_not_offered'],
       handle: (call) => subscribe(deps, call),
     }),
     route({
@@ -179,6 +182,7 @@ async function subscribe(deps: ApiDeps, call: Call<unknown, z.output<typeof subs
   const featurePackage = await getFeaturePackage(db, body.package)
   const programme = await getProgramme(db)
   refuseUnfitPackage(principal.level, featurePackage, programme)
+  await refuseUnoffered(db, customer.partnerId, featurePackage.id)
   const row = await inTransaction(db, (trx) =>
     recordSubscription(trx, {
       id: operationId,
@@ -217,6 +221,14 @@ function refuseUnfitPackage(
   throw new DomainError('invalid_request', 'body: the package is not for customers', {
     fields: [{ pointer: '/package', code: 'invalid', detail }],
   })
+}
+
+async function refuseUnoffered(db: Db, partnerId: string, featurePackageId: string) {
+  if (await isOffered(db, { partnerId, featurePackageId })) return
+  throw new DomainError(
+    'package_not_offered',
+    'this package is not offered to your tenant: ask the platform, or sell another one',
+  )
 }
 
 const longestWaitSeconds = 10

@@ -41,6 +41,8 @@ export interface NewFeaturePackage {
   creates?: CreatedLevel
   /** How often programs of a customer that has it may ask; null is no limit of its own. */
   apiPerMinute?: number | null
+  /** Whether tenants may sell it of which nobody said otherwise; they may when it is left out. */
+  autoOffer?: boolean
 }
 
 export async function recordFeaturePackage(trx: Trx, featurePackage: NewFeaturePackage) {

@@ -152,6 +152,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
       ...partners(['insert', 'update', 'delete']),
     },
   },
+  manualTasks: { kind: 'inner', may: { super_admin: change } },
   members: {
     kind: 'own',
     customer: 'customer_id',
@@ -210,8 +211,12 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   // Functions of the owner assign, release and rule.
   territoryAssignments: { kind: 'tree', definer: true, may: { super_admin: ['update'] } },
   termsAcceptances: { kind: 'tree', may: { super_admin: ['update'] } },
-  tenants: { kind: 'tree', definer: true, may: { super_admin: ['update'] } },
   terminations: { kind: 'inner', may: { super_admin: change } },
+  tenantBranding: { kind: 'own', may: { super_admin: change, ...partners(change), ...lookedUp } },
+  tenantImages: { kind: 'own', may: { super_admin: change, ...partners(change), ...lookedUp } },
+  tenantPackages: { kind: 'own', may: { super_admin: change } },
+  tenantQuotas: { kind: 'own', may: { super_admin: change } },
+  tenants: { kind: 'tree', definer: true, may: { super_admin: ['update'], ...lookedUp } },
   tiers: { kind: 'shared', may: { super_admin: change } },
   verificationEvents: { kind: 'inner' },
   // A link in its mails stops them, whoever opens it.

@@ -102,6 +102,18 @@ export const onboardingSettingsSchema = z.strictObject({
   finalPayoutFrom: z.int().min(0).default(100),
   certificationRequiredFor: z.array(z.enum(['activation', ...tierNames])).default([]),
 })
+
+const limit = z.int().min(0).nullable()
+
+/** How much a tenant may hold from its first day on; null is no limit. */
+export const quotasSchema = z.strictObject({
+  customers: limit.default(100_000),
+  members: limit.default(1_000),
+  apiKeys: limit.default(1_000),
+  storageBytes: limit.default(10 * 1024 ** 3),
+  apiPerMinute: limit.default(6_000),
+})
+
 export type OnboardingSettings = z.output<typeof onboardingSettingsSchema>
 export type CustomField = z.output<typeof customFieldSchema>
 export type PreScreenRule = z.output<typeof preScreenRuleSchema>

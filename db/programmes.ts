@@ -5,7 +5,7 @@ import { DomainError } from '../domain/errors.ts'
 import type { TierThreshold } from '../domain/tiers.ts'
 import { insertRules } from './commission/rules.ts'
 import type { Db, Trx } from './database.ts'
-import { deadlinesSchema, onboardingSettingsSchema } from './programme-settings.ts'
+import { deadlinesSchema, onboardingSettingsSchema, quotasSchema } from './programme-settings.ts'
 
 export type Programme = Awaited<ReturnType<typeof getProgramme>>
 
@@ -22,6 +22,7 @@ export async function getProgramme(db: Db) {
     ...row,
     deadlines: deadlinesSchema.parse(row.deadlines),
     onboarding: onboardingSettingsSchema.parse(row.onboarding),
+    quotas: quotasSchema.parse(row.quotas),
   }
 }
 
@@ -60,6 +61,7 @@ export interface NewProgramme {
   /** What is left out is as the programme's settings say. */
   deadlines: z.input<typeof deadlinesSchema>
   onboarding?: z.input<typeof onboardingSettingsSchema>
+  quotas?: z.input<typeof quotasSchema>
   /** What is shared as one base; the line where it is left out. */
   allocationUnit?: 'line' | 'invoice'
   /** The most that all overrides of a line take together, in hundredths of a percent. */
@@ -73,13 +75,15 @@ export interface NewProgramme {
 export async function recordProgramme(trx: Trx, programme: NewProgramme): Promise<boolean> {
   const existing = await trx.selectFrom('programmes').select('id').executeTakeFirst()
   if (existing) return false
-  const { tiers, rules, deadlines, onboarding = {}, ...columns } = programme
+  const { tiers, rules, deadlines, onboarding = {}, ...named } = programme
+  const { quotas = {}, ...columns } = named
   const inserted = await trx
     .insertInto('programmes')
     .values({
       ...columns,
       deadlines: JSON.stringify(deadlinesSchema.parse(deadlines)),
       onboarding: JSON.stringify(onboardingSettingsSchema.parse(onboarding)),
+      quotas: JSON.stringify(quotasSchema.parse(quotas)),
     })
     .onConflict((conflict) => conflict.column('code').doNothing())
     .returning('id')

@@ -1,7 +1,14 @@
 /** Tenants: the branded environment of a partner. */
 import { sql } from 'kysely'
+import { z } from 'zod'
 import { DomainError } from '../domain/errors.ts'
-import { subdomainFor } from '../domain/provisioning.ts'
+import {
+  type ProvisioningStep,
+  provisioningSteps,
+  type StepState,
+  stepStates,
+  subdomainFor,
+} from '../domain/provisioning.ts'
 import { type Db, lockName, type Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 
@@ -89,19 +96,52 @@ export async function reserveSubdomain(trx: Trx, tenantId: string): Promise<stri
   throw new DomainError('subdomain_taken', 'no subdomain could be found for this name')
 }
 
+/** States of steps as they are kept: those that came to something. */
+const stepsSchema = z.partialRecord(
+  z.enum(provisioningSteps),
+  z.object({ state: z.enum(stepStates), at: z.string() }),
+)
+
+/** Every step of provisioning in its order, with what it came to last. */
+export function stepsOf({ steps }: Pick<TenantRow, 'steps'>) {
+  const kept = stepsSchema.parse(steps)
+  return provisioningSteps.map((step) => ({
+    step,
+    state: kept[step]?.state ?? ('pending' as const),
+    at: kept[step] ? new Date(kept[step].at) : null,
+  }))
+}
+
 export interface TenantChange {
   status?: TenantRow['status']
   subdomain?: null
-  vendorCustomerId?: string
+  vendorCustomerId?: string | null
   vendorSubscriptionId?: string | null
   problem?: string | null
+  waitsUntil?: Date | null
+  /** What steps came to, by their names. */
+  steps?: Partial<Record<ProvisioningStep, StepState>>
 }
 
-export async function markTenant(db: Db, id: string, change: TenantChange): Promise<void> {
+/** The entries to lay over those that are kept, with the time of the database. */
+function stepEntries(steps: NonNullable<TenantChange['steps']>) {
+  const entries = Object.entries(steps).map(
+    ([step, state]) => sql`${step}::text, jsonb_build_object('state', ${state}::text,
+      'at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))`,
+  )
+  return sql<string>`steps || jsonb_build_object(${sql.join(entries)})`
+}
+
+export async function markTenant(
+  db: Db,
+  id: string,
+  { steps, ...change }: TenantChange,
+): Promise<void> {
   await db
     .updateTable('tenants')
     .set({
       ...change,
+      ...(steps ? { steps: stepEntries(steps) } : {}),
       ...(change.status === 'active' ? { activatedAt: sql<Date>`clock_timestamp()` } : {}),
     })
     .where('id', '=', id)

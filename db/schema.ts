@@ -504,6 +504,7 @@ export interface DocumentsTable {
 export interface FeaturePackagesTable {
   amountMinor: bigint
   apiPerMinute: number | null
+  autoOffer: Defaulted<boolean>
   createdAt: Defaulted<Timestamp>
   creates: Defaulted<'customer' | 'reseller' | 'master_reseller'>
   currency: string
@@ -680,6 +681,18 @@ export interface MailTemplatesTable {
   partnerId: string | null
   subject: string
   template: string
+}
+
+export interface ManualTasksTable {
+  closedAt: Timestamp | null
+  closedBy: string | null
+  id: Defaulted<string>
+  kind: string
+  note: string | null
+  openedAt: Defaulted<Timestamp>
+  subject: string
+  taskKey: string
+  what: string
 }
 
 export interface MemberInvitationsTable {
@@ -981,6 +994,7 @@ export interface ProgrammesTable {
   onboarding: Defaulted<Json>
   overridePoolBps: number | null
   platformFeeMinor: bigint
+  quotas: Defaulted<Json>
   resellerChains: Defaulted<boolean>
   tierWindowMonths: number
   vendorFeePriceId: string | null
@@ -1117,6 +1131,52 @@ export interface SubscriptionsTable {
   vendorSubscriptionId: string | null
 }
 
+export interface TenantBrandingTable {
+  backgroundColor: string
+  changedAt: Defaulted<Timestamp>
+  css: Defaulted<string>
+  displayName: string
+  emailSenderName: string
+  footerText: Defaulted<string>
+  headerText: Defaulted<string>
+  loginText: Defaulted<string>
+  partnerId: string
+  primaryColor: string
+  supportAddress: string | null
+  tenantId: string
+  textColor: string
+  version: Defaulted<bigint>
+}
+
+export interface TenantImagesTable {
+  changedAt: Defaulted<Timestamp>
+  content: Buffer
+  kind: 'logo' | 'favicon'
+  mediaType: string
+  partnerId: string
+  sha256: Buffer
+  tenantId: string
+}
+
+export interface TenantPackagesTable {
+  createdAt: Defaulted<Timestamp>
+  featurePackageId: string
+  isOffered: boolean
+  partnerId: string
+  tenantId: string
+}
+
+export interface TenantQuotasTable {
+  apiKeys: number | null
+  apiPerMinute: number | null
+  customers: number | null
+  members: number | null
+  partnerId: string
+  storageBytes: bigint | null
+  tenantId: string
+  version: Defaulted<bigint>
+}
+
 export interface TenantsTable {
   activatedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
@@ -1127,9 +1187,11 @@ export interface TenantsTable {
   problem: string | null
   resellerId: Defaulted<string>
   status: Defaulted<'provisioning' | 'active' | 'failed' | 'suspended'>
+  steps: Defaulted<Json>
   subdomain: string | null
   vendorCustomerId: string | null
   vendorSubscriptionId: string | null
+  waitsUntil: Timestamp | null
 }
 
 export interface TerminationsTable {
@@ -1286,6 +1348,7 @@ export interface DB {
   linePayments: LinePaymentsTable
   lineReversals: LineReversalsTable
   mailTemplates: MailTemplatesTable
+  manualTasks: ManualTasksTable
   memberInvitations: MemberInvitationsTable
   members: MembersTable
   notices: NoticesTable
@@ -1318,6 +1381,10 @@ export interface DB {
   stripeMirror: StripeMirrorTable
   stripeTxns: StripeTxnsTable
   subscriptions: SubscriptionsTable
+  tenantBranding: TenantBrandingTable
+  tenantImages: TenantImagesTable
+  tenantPackages: TenantPackagesTable
+  tenantQuotas: TenantQuotasTable
   tenants: TenantsTable
   terminations: TerminationsTable
   termsAcceptances: TermsAcceptancesTable

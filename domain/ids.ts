@@ -20,6 +20,7 @@ const prefixes = {
   featurePackage: 'pkg',
   invitation: 'inv',
   link: 'lnk',
+  manualTask: 'mtk',
   member: 'mem',
   memberInvitation: 'miv',
   partner: 'prt',

@@ -1,4 +1,4 @@
-/** Names of tenants on the platform's domain. */
+/** Tenants: their names on the platform's domain, what is prepared for them, how much they hold. */
 
 const reserved = new Set([
   'admin',
@@ -34,3 +34,39 @@ export function subdomainFor(name: string, attempt = 1): string {
 
 export const tenantStatuses = ['provisioning', 'active', 'failed', 'suspended'] as const
 export type TenantStatus = (typeof tenantStatuses)[number]
+
+/** What provisioning does, in this order; each step is undone after those behind it. */
+export const provisioningSteps = [
+  'environment',
+  'customer',
+  'subscription',
+  'invitation',
+  'check',
+] as const
+export type ProvisioningStep = (typeof provisioningSteps)[number]
+
+export const stepStates = ['pending', 'done', 'failed', 'undone'] as const
+export type StepState = (typeof stepStates)[number]
+
+/** What the last step looks for, in our own database and at Stripe. */
+export const tenantParts = [
+  'subdomain',
+  'branding',
+  'quotas',
+  'customer',
+  'subscription',
+  'invitation',
+] as const
+export type TenantPart = (typeof tenantParts)[number]
+
+/** How much a tenant may hold; null is no limit. */
+export interface TenantQuotas {
+  customers: number | null
+  members: number | null
+  apiKeys: number | null
+  storageBytes: number | null
+  apiPerMinute: number | null
+}
+
+/** What is counted when somebody makes one more of it. */
+export type CountedQuota = 'customers' | 'members' | 'apiKeys'

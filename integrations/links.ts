@@ -68,6 +68,17 @@ export function createLinks(settings: {
 
     tenantUrl: (subdomain: string) => `https://${subdomain}.${tenantDomain}`,
 
+    /** The subdomain of ours that a host is, or null. */
+    subdomainOf(host: string): string | null {
+      const suffix = `.${tenantDomain}`
+      const subdomain = host.endsWith(suffix) ? host.slice(0, -suffix.length) : ''
+      return /^[a-z0-9-]+$/.test(subdomain) ? subdomain : null
+    },
+
+    /** What the page at a tenant's host loads; `kind` is `logo` or `favicon`. */
+    imageUrl: (host: string, kind: string) =>
+      `${publicUrl}/v1/tenants/by-host/${kind}?host=${encodeURIComponent(host)}`,
+
     docsUrl: () => `${publicUrl}/docs`,
     docusignWebhookUrl: () => `${publicUrl}/v1/webhooks/docusign`,
   }

@@ -4,6 +4,7 @@ import { fromStripeAmount, toStripeAmount } from '../domain/currencies.ts'
 import { sum } from '../domain/money.ts'
 import type { InvoiceLine, InvoicePayment, SubscriptionStatus } from '../domain/subscriptions.ts'
 import { callStripe } from './stripe-client.ts'
+import { VendorError } from './vendor-error.ts'
 
 /** Ids of ours that Stripe keeps beside its objects; never names or addresses. */
 export type Metadata = Record<string, string>
@@ -51,6 +52,40 @@ export function stripeBilling(stripe: Stripe) {
     ): Promise<string> {
       const created = await callStripe(stripe.customers.create(customer, { idempotencyKey }))
       return created.id
+    },
+
+    /** A customer that an earlier call made and whose answer was lost, by its metadata. */
+    async findCustomer(email: string, metadata: Metadata): Promise<string | null> {
+      const pages = stripe.customers.list({ email, limit: 100 })
+      const found = await callStripe(pages.autoPagingToArray({ limit: 1_000 }))
+      return found.find((customer) => includes(customer.metadata, metadata))?.id ?? null
+    },
+
+    /** Whether the customer is there; one that was deleted is not. */
+    async hasCustomer(customerId: string): Promise<boolean> {
+      const customer = await ifThere(callStripe(stripe.customers.retrieve(customerId)))
+      return customer !== null && customer.deleted !== true
+    },
+
+    /**
+     * Deletes a customer that has no invoice: one that has belongs to the books of the vendor.
+     * @returns whether it is gone.
+     */
+    async removeCustomer(customerId: string): Promise<boolean> {
+      const invoices = await callStripe(stripe.invoices.list({ customer: customerId, limit: 1 }))
+      if (invoices.data.length > 0) return false
+      await ifThere(callStripe(stripe.customers.del(customerId)))
+      return true
+    },
+
+    /** Subscriptions of a customer that have not ended, by their metadata. */
+    async findSubscriptions(customerId: string, metadata: Metadata): Promise<string[]> {
+      const pages = stripe.subscriptions.list({ customer: customerId, status: 'all', limit: 100 })
+      const found = await callStripe(pages.autoPagingToArray({ limit: 1_000 }))
+      return found
+        .filter(({ status }) => status !== 'canceled' && status !== 'incomplete_expired')
+        .filter((subscription) => includes(subscription.metadata, metadata))
+        .map(({ id }) => id)
     },
 
     async createMonthlyPrice(
@@ -176,6 +211,19 @@ export function stripeBilling(stripe: Stripe) {
         outcome: disputeOutcome(dispute.status),
       }
     },
+  }
+}
+
+const includes = (all: Metadata, some: Metadata) =>
+  Object.entries(some).every(([name, value]) => all[name] === value)
+
+/** Null for what the vendor does not know any more. */
+async function ifThere<T>(call: Promise<T>): Promise<T | null> {
+  try {
+    return await call
+  } catch (error) {
+    if (error instanceof VendorError && error.code === 'resource_missing') return null
+    throw error
   }
 }
 

@@ -7,6 +7,7 @@ import type {
   Charge,
   CreditNote,
   Customer,
+  DeletedCustomer,
   Dispute,
   Invoice,
   InvoicePayment,
@@ -34,6 +35,7 @@ export interface Records {
   connect_messages: ConnectMessage
   credit_notes: CreditNote
   customers: Customer
+  deleted_customers: DeletedCustomer
   deliveries: Delivery
   disputes: Dispute
   documents: EnvelopeDocument

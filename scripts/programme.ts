@@ -2,7 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { inTransaction } from '../db/database.ts'
-import { deadlinesSchema, onboardingSettingsSchema } from '../db/programme-settings.ts'
+import {
+  deadlinesSchema,
+  onboardingSettingsSchema,
+  quotasSchema,
+} from '../db/programme-settings.ts'
 import { recordProgramme } from '../db/programmes.ts'
 import { currencyCodes } from '../domain/currencies.ts'
 import { tierNames } from '../domain/tiers.ts'
@@ -22,6 +26,7 @@ const programmeFile = z
     tier_window_months: z.int().min(1).max(36),
     deadlines: deadlinesSchema,
     onboarding: onboardingSettingsSchema.optional(),
+    quotas: quotasSchema.optional(),
     tiers: z.array(z.strictObject({ tier: z.enum(tierNames), threshold: minor })).min(1),
     rules: z
       .array(z.strictObject({ depth: z.int().min(0), rate_bps: z.int().min(0).max(10_000) }))
@@ -70,6 +75,7 @@ async function run({ env, args, print }: CommandInput): Promise<number> {
         tierWindowMonths: programme.tier_window_months,
         deadlines: programme.deadlines,
         ...(programme.onboarding ? { onboarding: programme.onboarding } : {}),
+        ...(programme.quotas ? { quotas: programme.quotas } : {}),
         tiers: programme.tiers,
         rules: programme.rules.map(({ depth, rate_bps }) => ({
           depth,

@@ -51,7 +51,14 @@ export interface ProvisioningInput {
   tenantId: string
   /** Counts from 1; a further try after everything was undone opens new objects at vendors. */
   attempt: number
+  /** Seconds for which a step that failed waits for a person; 0 undoes everything at once. */
+  patience: number
 }
+
+/** Tries the step again that failed; refused while none waits. */
+export const retryStep = defineUpdate<void, []>('retryStep')
+/** Gives up and undoes everything; refused while no step waits. */
+export const abandonProvisioning = defineUpdate<void, []>('abandonProvisioning')
 
 export interface SubscriptionInput {
   subscriptionId: string

@@ -1,7 +1,18 @@
 /** The environment of a partner: every step knows how it is undone before it is done. */
-import { CancellationScope, log, setCurrentDetails } from '@temporalio/workflow'
-import type { ProvisioningInput } from './contract.ts'
+import { ApplicationFailure } from '@temporalio/common'
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow'
+import type { ProvisioningStep } from '../domain/provisioning.ts'
+import { abandonProvisioning, type ProvisioningInput, retryStep } from './contract.ts'
 import { failureType, quick, refusal, vendor } from './steps.ts'
+import { instantIn } from './waiting.ts'
 
 /** An undo, by the name under which it is reported when it fails. */
 interface Undo {
@@ -9,55 +20,151 @@ interface Undo {
   run: () => Promise<void>
 }
 
+interface Step {
+  step: ProvisioningStep
+  says: string
+  undo?: Undo
+  /** @param input.tries counts from 1 and is above it after a person asked for another try. */
+  run: (input: ProvisioningInput & { tries: number }) => Promise<void>
+}
+
+/** What the process remembers while it waits for a person. */
+interface Desk {
+  waits: boolean
+  word: 'retry' | 'abandon' | null
+  undos: Undo[]
+}
+
 /**
- * Reserves the subdomain, opens the partner's own subscription, invites the first administrator.
- * A step that fails for good undoes all before it, the last one first, and fails the process.
+ * Prepares the rows of the tenant, its customer and subscription at Stripe, invites the first
+ * administrator and looks whether all of it is there. A step that fails for good waits for a
+ * person; without one, everything is undone, the last step first, and the process fails. It fails
+ * as `CompensationIncomplete` where an undo failed too, which a person then has to finish.
  */
 export async function tenantProvisioning(input: ProvisioningInput): Promise<void> {
-  const undos: Undo[] = []
+  const desk = openDesk()
   try {
-    await reserveSubdomain(input, undos)
-    await openSubscription(input, undos)
-    await inviteAdministrator(input, undos)
-    await vendor.activateTenant(input)
+    for (const step of stepsOf(input)) await take(input, desk, step)
   } catch (error) {
-    await CancellationScope.nonCancellable(() => undoAll(input, undos, error))
-    throw refusal(failureType(error) ?? 'provisioning_failed')
+    const problem = failureType(error) ?? 'provisioning_failed'
+    const left = await CancellationScope.nonCancellable(() => undoAll(input, desk, problem))
+    if (left.length === 0) throw refusal(problem)
+    const type = 'CompensationIncomplete'
+    throw ApplicationFailure.create({ type, message: type, nonRetryable: true, details: [left] })
+  }
+  await condition(allHandlersFinished)
+}
+
+function openDesk(): Desk {
+  const desk: Desk = { waits: false, word: null, undos: [] }
+  const onlyWhileWaiting = () => {
+    if (!desk.waits || desk.word !== null) throw refusal('not_ready')
+  }
+  setHandler(
+    retryStep,
+    () => {
+      desk.word = 'retry'
+    },
+    { validator: onlyWhileWaiting },
+  )
+  setHandler(
+    abandonProvisioning,
+    () => {
+      desk.word = 'abandon'
+    },
+    { validator: onlyWhileWaiting },
+  )
+  return desk
+}
+
+function stepsOf(input: ProvisioningInput): Step[] {
+  return [
+    {
+      step: 'environment',
+      says: 'Preparing subdomain, branding, quotas and packages',
+      undo: { name: 'clearTenant', run: () => quick.clearTenant(input) },
+      run: quick.prepareTenant,
+    },
+    {
+      step: 'customer',
+      says: 'Opening the customer at Stripe',
+      undo: { name: 'removeBillingCustomer', run: () => vendor.removeBillingCustomer(input) },
+      run: vendor.createBillingCustomer,
+    },
+    {
+      step: 'subscription',
+      says: 'Opening the platform subscription',
+      undo: {
+        name: 'cancelPlatformSubscription',
+        run: () => vendor.cancelPlatformSubscription(input),
+      },
+      run: vendor.openPlatformSubscription,
+    },
+    {
+      step: 'invitation',
+      says: 'Inviting the first administrator',
+      undo: { name: 'revokeInvitation', run: () => quick.revokeInvitation(input) },
+      run: vendor.inviteAdministrator,
+    },
+    {
+      step: 'check',
+      says: 'Looking whether everything is there',
+      run: async () => {
+        const missing = await vendor.activateTenant(input)
+        if (missing) throw refusal(`missing_${missing}`)
+      },
+    },
+  ]
+}
+
+/** One step, as often as a person wants it tried. Its undo is there before it begins. */
+async function take(input: ProvisioningInput, desk: Desk, step: Step): Promise<void> {
+  if (step.undo) desk.undos.push(step.undo)
+  for (let tries = 1; ; tries++) {
+    setCurrentDetails(step.says)
+    try {
+      return await step.run({ ...input, tries })
+    } catch (error) {
+      if (isCancellation(error)) throw error
+      await waitForPerson(input, desk, { step: step.step, error })
+    }
   }
 }
 
-async function reserveSubdomain(input: ProvisioningInput, undos: Undo[]): Promise<void> {
-  setCurrentDetails('Reserving the subdomain')
-  undos.push({ name: 'releaseSubdomain', run: () => quick.releaseSubdomain(input) })
-  await quick.reserveSubdomain(input)
+/** Returns when a person wants the step tried again. @throws the failure when nobody does. */
+async function waitForPerson(
+  { tenantId, patience }: ProvisioningInput,
+  desk: Desk,
+  failed: { step: ProvisioningStep; error: unknown },
+): Promise<void> {
+  const problem = failureType(failed.error) ?? 'unknown'
+  const { step } = failed
+  if (patience === 0) throw refusal(problem)
+  // Before the row says so: whoever reads it may answer at once.
+  desk.word = null
+  desk.waits = true
+  setCurrentDetails(`The step ${step} failed (${problem}); waiting for a person of the platform`)
+  await quick.markTenantWaiting({ tenantId, step, problem, waitsUntil: instantIn(patience) })
+  await condition(() => desk.word !== null, patience * 1000)
+  desk.waits = false
+  if (desk.word !== 'retry') throw refusal(problem)
+  await quick.markTenantResumed({ tenantId, step })
 }
 
-async function openSubscription(input: ProvisioningInput, undos: Undo[]): Promise<void> {
-  setCurrentDetails('Opening the platform subscription')
-  await vendor.createBillingCustomer(input)
-  undos.push({
-    name: 'cancelPlatformSubscription',
-    run: () => vendor.cancelPlatformSubscription(input),
-  })
-  await vendor.openPlatformSubscription(input)
-}
-
-async function inviteAdministrator(input: ProvisioningInput, undos: Undo[]): Promise<void> {
-  setCurrentDetails('Inviting the first administrator')
-  undos.push({ name: 'revokeInvitation', run: () => quick.revokeInvitation(input) })
-  await vendor.inviteAdministrator(input)
-}
-
-/** An undo that fails is reported and stops no other. */
-async function undoAll(input: ProvisioningInput, undos: Undo[], cause: unknown): Promise<void> {
+/** An undo that fails is left to a person and stops no other. @returns their names. */
+async function undoAll(input: ProvisioningInput, desk: Desk, problem: string): Promise<string[]> {
   setCurrentDetails('Undoing every step')
-  for (const undo of undos.reverse()) {
+  const left: string[] = []
+  for (const undo of desk.undos.reverse()) {
     try {
       await undo.run()
     } catch (error) {
       log.error('an undo failed', { undo: undo.name, reason: failureType(error) })
+      left.push(undo.name)
     }
   }
-  const problem = failureType(cause) ?? 'unknown'
-  await quick.markTenantFailed({ tenantId: input.tenantId, problem })
+  const { tenantId, attempt } = input
+  await quick.markTenantFailed({ tenantId, attempt, problem, left })
+  await condition(allHandlersFinished)
+  return left
 }

@@ -15,6 +15,7 @@ import {
   type Values,
   within,
 } from './params.ts'
+import { endSubscriptionsOf } from './subscription-end.ts'
 import type { Customer } from './wire.ts'
 
 const addressFields = {
@@ -60,7 +61,21 @@ export const customerEndpoints: Endpoint[] = [
   endpoint({
     on: 'GET /v1/customers/:id',
     params: {},
-    run: (work, call) => found(work.tx.get('customers', idIn(call)), 'customer', call),
+    run: (work, call) =>
+      work.tx.get('deleted_customers', idIn(call)) ??
+      found(work.tx.get('customers', idIn(call)), 'customer', call),
+  }),
+  endpoint({
+    on: 'DELETE /v1/customers/:id',
+    params: {},
+    run(work, call) {
+      const customer = found(work.tx.get('customers', idIn(call)), 'customer', call)
+      endSubscriptionsOf(work, customer.id)
+      work.tx.drop('customers', customer.id)
+      emit(work, 'customer.deleted', customer)
+      const { id } = customer
+      return work.tx.put('deleted_customers', { id, object: 'customer', deleted: true })
+    },
   }),
   endpoint({
     on: 'POST /v1/customers/:id',

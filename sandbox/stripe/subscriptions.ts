@@ -20,6 +20,7 @@ import {
   type Values,
   within,
 } from './params.ts'
+import { endSubscription } from './subscription-end.ts'
 import { newItem, newSubscription } from './subscription-make.ts'
 import type { Subscription, SubscriptionItem } from './wire.ts'
 
@@ -125,21 +126,7 @@ export const subscriptionEndpoints: Endpoint[] = [
     run(work, call) {
       const old = found(work.tx.get('subscriptions', idIn(call)), 'subscription', call)
       if (old.status === 'canceled') throw missing('subscription', old.id)
-      const details = call.params.cancellation_details
-      const subscription = work.tx.put('subscriptions', {
-        ...old,
-        status: 'canceled',
-        canceled_at: work.seconds,
-        ended_at: work.seconds,
-        cancellation_details: {
-          comment: details?.comment ?? null,
-          feedback: details?.feedback ?? null,
-          feedback_option: null,
-          reason: 'cancellation_requested',
-        },
-      })
-      emit(work, 'customer.subscription.deleted', subscription)
-      return subscription
+      return endSubscription(work, old, call.params.cancellation_details)
     },
   }),
 ]

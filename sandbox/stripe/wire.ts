@@ -16,6 +16,7 @@ export type Stored<T> = T extends Stripe.Decimal
 export const apiVersion = '2026-10-28.endive'
 
 export type Customer = Stored<Stripe.Customer>
+export type DeletedCustomer = Stored<Stripe.DeletedCustomer>
 export type Product = Stored<Stripe.Product>
 export type Price = Stored<Stripe.Price>
 export type Subscription = Stored<Stripe.Subscription>

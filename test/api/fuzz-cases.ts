@@ -111,6 +111,7 @@ export const kindOf: Record<string, string> = {
   approvals: 'apr',
   customers: 'cus',
   links: 'lnk',
+  'manual-tasks': 'mtk',
   'member-invitations': 'miv',
   members: 'mem',
   packages: 'pkg',

@@ -19,6 +19,7 @@ const prefixes: Record<string, string> = {
   'application-invitations': 'apv',
   customers: 'cus',
   links: 'lnk',
+  'manual-tasks': 'mtk',
   packages: 'pkg',
   partners: 'prt',
   payouts: 'pay',

@@ -55,7 +55,8 @@ export function clientOf(api: string): Call {
 const keyed = new RegExp(
   '/(subscriptions|adjustments|settlement-runs(/\\w+/(review|release))?|' +
     'applications/\\w+/decision|approvals/\\w+/approve|' +
-    'partners/\\w+/(moves|tier-override|termination|reinstatement)|tenants/\\w+/retry)$',
+    'partners/\\w+/(moves|tier-override|termination|reinstatement)|' +
+    'tenants/\\w+/(retry|abandon))$',
 )
 
 function neededKey(url: string, method = 'GET'): Record<string, string> {

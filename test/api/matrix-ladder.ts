@@ -49,11 +49,17 @@ export const randomId = (kind: ThingKind) => outwardId(kind, randomUUIDv7())
 /** The path and the request about this id. */
 export function requestAbout(route: Route, id: string, known: Known) {
   const { method, path } = route
-  const body = lineOf(route).body?.(id, known)
+  const { body: bodyOf, raw } = lineOf(route)
+  const body = bodyOf?.(id, known)
   const headers = { 'Idempotency-Key': randomUUIDv7(), 'If-Match': '"v1"' }
   return {
     path: path.replace(':id', id),
-    request: { method, ...(body ? { body } : {}), ...(method === 'GET' ? {} : { headers }) },
+    request: {
+      method,
+      ...(body ? { body } : {}),
+      ...(raw ? { raw } : {}),
+      ...(method === 'GET' ? {} : { headers }),
+    },
   }
 }
 

@@ -22,6 +22,8 @@ export interface Line {
   /** Of which kind the id is that it takes, in the path or in the body. */
   about?: ThingKind
   body?(id: string, known: Known): Json
+  /** The body where it is no JSON. */
+  raw?: Buffer
   /** Who acts on a thing, where seeing it does not suffice. */
   reaches?(viewer: Viewer, thing: Thing): boolean
   /** How it answers about what is not there; 404 unless it is named in a body. */
@@ -36,9 +38,12 @@ const ofOwnOrganisation = (viewer: Viewer, { place, customer }: Thing) =>
   viewer.place === place && viewer.customer === customer
 const ofOwnCustomers = (viewer: Viewer, { place }: Thing) =>
   viewer.level !== 'customer' && viewer.place === place
+const ofOwnTenant = (viewer: Viewer, { place }: Thing) =>
+  viewer.place === null || viewer.place === place
 const below = (viewer: Viewer, thing: Thing) =>
   maySee(viewer, thing) && viewer.place !== thing.place
 
+const png = Buffer.from('89504e470d0a1a0a', 'hex')
 const hash = 'a'.repeat(64)
 const reason = 'for the matrix'
 const earnings: Pick<Line, 'filters' | 'queries'> = {
@@ -66,6 +71,8 @@ const ofPlatform: Record<string, Line> = {
     queries: ['kind=customer', 'action=system'],
   },
   'GET /v1/audit-events/export': { file: true, queries: ['format=jsonl', 'format=csv'] },
+  'GET /v1/manual-tasks': { list: 'manualTask', queries: ['status=open'] },
+  'POST /v1/manual-tasks/:id/close': { about: 'manualTask', body: () => ({ note: reason }) },
   'GET /v1/settlement-runs': { list: 'settlementRun', queries: [`period=${settledPeriod}`] },
   'POST /v1/settlement-runs': { without: 'a period is nobody’s' },
   'GET /v1/settlement-runs/:id': { about: 'settlementRun' },
@@ -123,6 +130,22 @@ const ofPartners: Record<string, Line> = {
   'GET /v1/tenants': { list: 'tenant' },
   'GET /v1/tenants/:id': { about: 'tenant' },
   'POST /v1/tenants/:id/retry': { about: 'tenant' },
+  'POST /v1/tenants/:id/abandon': { about: 'tenant' },
+  'GET /v1/tenants/:id/branding': { about: 'tenant', reaches: ofOwnTenant },
+  'PATCH /v1/tenants/:id/branding': {
+    about: 'tenant',
+    body: () => ({ footer_text: 'of the matrix' }),
+    reaches: ofOwnTenant,
+  },
+  'PUT /v1/tenants/:id/branding/logo': { about: 'tenant', reaches: ofOwnTenant, raw: png },
+  'PUT /v1/tenants/:id/branding/favicon': { about: 'tenant', reaches: ofOwnTenant, raw: png },
+  'GET /v1/tenants/:id/quotas': { about: 'tenant', reaches: ofOwnTenant },
+  'PATCH /v1/tenants/:id/quotas': { about: 'tenant', body: () => ({ customers: 7 }) },
+  'GET /v1/tenants/:id/packages': { about: 'tenant', reaches: ofOwnTenant },
+  'PUT /v1/tenants/:id/packages': {
+    about: 'tenant',
+    body: (_, { featurePackage }) => ({ package: featurePackage, offered: true }),
+  },
   'GET /v1/tiers': { without: 'the tiers of the programme are everybody’s' },
   'GET /v1/tiers/changes': { list: 'tierChange' },
   'GET /v1/accruals': { list: 'accrual', ...earnings },
@@ -263,6 +286,9 @@ const ofNobody = without(
   `POST /v1/password-resets
   POST /v1/password-resets/confirm
   GET /v1/sign-in/oidc
+  GET /v1/tenants/by-host
+  GET /v1/tenants/by-host/logo
+  GET /v1/tenants/by-host/favicon
   GET /v1/sign-in/oidc/callback
   POST /v1/webhooks/stripe
   POST /v1/webhooks/stripe-thin

@@ -14,6 +14,7 @@ import {
 import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { listFeaturePackages } from '../../db/catalog.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
+import { recordManualTask } from '../../db/manual-tasks.ts'
 import { recordMemberInvitation } from '../../db/people/members.ts'
 import { recordCustomer, recordSubscription } from '../../db/subscriptions.ts'
 import { type IdKind, outwardId } from '../../domain/ids.ts'
@@ -125,6 +126,9 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
   for (const place of placeNames) await adjust(db, { place, partnerId: world[place].id })
   await sql`update partners set name = 'Partner ' || id`.execute(db)
   await sql`update tenants set name = 'Tenant ' || id`.execute(db)
+  await inTransaction(db, (trx) =>
+    recordManualTask(trx, { taskKey: 'm', kind: 'undo_failed', subject: 'ten_1', what: 'undo' }),
+  )
   return { ...world, planted, viewers: await viewersOf(db, world) }
 }
 
@@ -274,6 +278,7 @@ export const kinds = {
   },
   featurePackage: ofNobody('feature_packages', 'everyone'),
   link: ofTree('partner_links'),
+  manualTask: ofNobody('manual_tasks', 'platform'),
   member: ofOrganisation('members'),
   memberInvitation: ofOrganisation('member_invitations'),
   partner: {

@@ -69,6 +69,20 @@ POST /v1/territory-conflicts/{id}/ruling: super_admin master_reseller, approvals
 GET /v1/tenants: super_admin master_reseller reseller, tenants:read
 GET /v1/tenants/{id}: super_admin master_reseller reseller, tenants:read
 POST /v1/tenants/{id}/retry: super_admin, tenants:write
+POST /v1/tenants/{id}/abandon: super_admin, tenants:write
+GET /v1/tenants/by-host: anyone
+GET /v1/tenants/by-host/logo: anyone
+GET /v1/tenants/by-host/favicon: anyone
+GET /v1/tenants/{id}/branding: super_admin master_reseller reseller, tenants:read
+PATCH /v1/tenants/{id}/branding: super_admin master_reseller reseller, tenants:write
+PUT /v1/tenants/{id}/branding/logo: super_admin master_reseller reseller, tenants:write
+PUT /v1/tenants/{id}/branding/favicon: super_admin master_reseller reseller, tenants:write
+GET /v1/tenants/{id}/quotas: super_admin master_reseller reseller, tenants:read
+PATCH /v1/tenants/{id}/quotas: super_admin, tenants:write
+GET /v1/tenants/{id}/packages: super_admin master_reseller reseller, tenants:read
+PUT /v1/tenants/{id}/packages: super_admin, tenants:write
+GET /v1/manual-tasks: super_admin, tasks:read
+POST /v1/manual-tasks/{id}/close: super_admin, tasks:write
 POST /v1/packages: super_admin, packages:write
 GET /v1/packages: super_admin master_reseller reseller customer, packages:read
 GET /v1/packages/{id}: super_admin master_reseller reseller customer, packages:read
@@ -233,7 +247,7 @@ describe('the description of the API', () => {
   it('names every operation once', () => {
     const ids = operations().map(([, { operationId }]) => operationId)
     expect(new Set(ids).size).toBe(ids.length)
-    for (const id of ids) expect(id).toMatch(/^(get|post|patch|delete)[A-Z][A-Za-z]+$/)
+    for (const id of ids) expect(id).toMatch(/^(get|post|put|patch|delete)[A-Z][A-Za-z]+$/)
     for (const [, { summary, tags }] of operations()) {
       expect([summary.length > 0, tags.length]).toEqual([true, 1])
     }
@@ -326,7 +340,8 @@ describe('the description of the API', () => {
 
   it('offers a request key wherever something is changed', () => {
     for (const [route, { parameters }] of operations()) {
-      const changes = !route.startsWith('GET') && !route.includes('/webhooks/')
+      const isRaw = /\/(webhooks\/[a-z-]+|branding\/(logo|favicon))$/.test(route)
+      const changes = !route.startsWith('GET') && !isRaw
       const offered = parameters.some(({ name }) => name === 'Idempotency-Key')
       expect([route, offered]).toEqual([route, changes])
     }

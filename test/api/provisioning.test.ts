@@ -45,6 +45,12 @@ describe('the list of tenants', () => {
         url: 'https://corner.tributary.localhost',
         status: 'provisioning',
         problem: null,
+        waits_until: null,
+        steps: ['environment', 'customer', 'subscription', 'invitation', 'check'].map((step) => ({
+          step,
+          state: 'pending',
+          at: null,
+        })),
         created_at: expect.stringMatching(/Z$/),
         activated_at: null,
       },
@@ -86,6 +92,20 @@ async function failedTenant(name: PlaceName) {
   return { id: outwardId('tenant', id) }
 }
 
+async function waitingTenant(name: PlaceName) {
+  const { id } = await product.db
+    .selectFrom('tenants')
+    .select('id')
+    .where('partnerId', '=', world[name].id)
+    .executeTakeFirstOrThrow()
+  await markTenant(product.db, id, {
+    problem: 'customer: vendor_refused',
+    waitsUntil: new Date('2026-12-01T00:00:00Z'),
+    steps: { customer: 'failed' },
+  })
+  return { id: outwardId('tenant', id), row: id }
+}
+
 describe('trying a provisioning again', () => {
   const retry = (id: string, via = call) =>
     via(`/v1/tenants/${id}/retry`, { method: 'POST', key: world.owner.key })
@@ -118,7 +138,33 @@ describe('trying a provisioning again', () => {
     expect([answer.status, answer.body.code]).toEqual([404, 'not_found'])
   })
 
-  itIsClosedTo(['master_reseller', 'reseller'], ['POST /v1/tenants/:id/retry'], () => ({
+  it('is given up only while a step waits for a person', async () => {
+    const abandon = (id: string) =>
+      call(`/v1/tenants/${id}/abandon`, { method: 'POST', key: world.owner.key })
+    const fine = await abandon((await tenantOf('shop')).id)
+    expect([fine.status, fine.body.code]).toEqual([409, 'not_ready'])
+    const { id, row } = await waitingTenant('market')
+    const shown = await call(`/v1/tenants/${id}`, { key: world.owner.key })
+    expect(shown.body).toMatchObject({
+      status: 'provisioning',
+      problem: 'customer: vendor_refused',
+      waits_until: '2026-12-01T00:00:00.000Z',
+    })
+    const steps = shown.body.steps as Json[]
+    expect(steps[1]).toEqual({ step: 'customer', state: 'failed', at: expect.stringMatching(/Z$/) })
+    // No process waits: the row alone is nobody's word.
+    for (const what of ['abandon', 'retry']) {
+      const answer = await call(`/v1/tenants/${id}/${what}`, {
+        method: 'POST',
+        key: world.owner.key,
+      })
+      expect([answer.status, answer.body.code]).toEqual([409, 'not_ready'])
+    }
+    await markTenant(product.db, row, { waitsUntil: null, problem: null })
+  })
+
+  const waiting = ['POST /v1/tenants/:id/retry', 'POST /v1/tenants/:id/abandon']
+  itIsClosedTo(['master_reseller', 'reseller'], waiting, () => ({
     ...stage(),
     keys: {
       super_admin: world.owner.key,
@@ -133,5 +179,6 @@ describe('whoever has no live key is answered 401', () => {
     'GET /v1/tenants',
     'GET /v1/tenants/:id',
     'POST /v1/tenants/:id/retry',
+    'POST /v1/tenants/:id/abandon',
   ])
 })

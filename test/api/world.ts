@@ -11,6 +11,8 @@ import { startClosing } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { recordTenant, reserveSubdomain } from '../../db/provisioning.ts'
 import { recordRun } from '../../db/settlement/runs.ts'
+import { recordBranding } from '../../db/tenant-branding.ts'
+import { recordQuotas } from '../../db/tenant-quotas.ts'
 import { recordTierChange } from '../../db/tiers.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { newestClosable } from '../../domain/period.ts'
@@ -72,7 +74,11 @@ export async function fillWorld(db: Db, world: World): Promise<void> {
     const { id } = world[name]
     await sellAndRefund(db, id)
     await inTransaction(db, async (trx) => {
-      await reserveSubdomain(trx, await recordTenant(trx, { partnerId: id, name }))
+      const tenantId = await recordTenant(trx, { partnerId: id, name })
+      await reserveSubdomain(trx, tenantId)
+      const tenant = { id: tenantId, partnerId: id, name }
+      await recordBranding(trx, tenant)
+      await recordQuotas(trx, tenant, await getProgramme(trx))
       await recordTierChange(trx, {
         partnerId: id,
         from: 'bronze',

@@ -166,6 +166,10 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       select programme_id, 'US', 'shared', 'assigned', ${stamps} from partners
       where id = ${owner.id}`,
     sql`insert into partner_verifications (status, ${stamped}) values ('verified', ${stamps})`,
+    sql`insert into tenant_images (tenant_id, kind, partner_id, media_type, sha256, content)
+      values (${some('tenants')}, 'logo', ${owner.id}, 'image/png', sha256('x'), 'x')`,
+    sql`insert into tenant_packages (tenant_id, feature_package_id, partner_id, is_offered)
+      select ${some('tenants')}, id, ${owner.id}, true from feature_packages limit 1`,
     sql`insert into partner_moves (partner_id, parent_id, effective_from)
       values (${owner.id}, ${owner.id}, now())`,
     sql`insert into commission_rules (programme_id, version, depth, rate_num, rate_den, valid,

@@ -95,7 +95,7 @@ describe('a partner that does everything', () => {
       'requestDecision',
       'recordDecision',
       'markProvisioningStarted',
-      'reserveSubdomain',
+      'prepareTenant',
       'createBillingCustomer',
       'openPlatformSubscription',
       'inviteAdministrator',
@@ -279,7 +279,7 @@ describe('a decision', () => {
       return handle.result()
     })
     expect(status).toBe('rejected')
-    expect(worker.steps()).not.toContain('reserveSubdomain')
+    expect(worker.steps()).not.toContain('prepareTenant')
   })
 
   it('that nobody takes is reminded of, escalated and lapses; it is never taken by time', async () => {
@@ -339,9 +339,10 @@ describe('an environment that cannot be prepared', () => {
     })
     expect(status).toBe('active')
     const failed = worker.steps().indexOf('markTenantFailed')
-    expect(worker.steps().slice(failed - 2, failed + 1)).toEqual([
+    expect(worker.steps().slice(failed - 3, failed + 1)).toEqual([
       'cancelPlatformSubscription',
-      'releaseSubdomain',
+      'removeBillingCustomer',
+      'clearTenant',
       'markTenantFailed',
     ])
   })

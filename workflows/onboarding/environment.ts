@@ -29,7 +29,7 @@ export function takeRetries(desk: Desk): void {
 
 /** Provisions the tenant; when that fails and all is undone, a person may ask for another try. */
 export async function prepareEnvironment(
-  { applicationId }: OnboardingInput,
+  { applicationId, deadlines }: OnboardingInput,
   desk: Desk,
 ): Promise<void> {
   const tenantId = desk.recorded?.tenantId
@@ -41,7 +41,7 @@ export async function prepareEnvironment(
     try {
       await executeChild(tenantProvisioning, {
         workflowId: workflowIds.provisioning(tenantId),
-        args: [{ tenantId, attempt }],
+        args: [{ tenantId, attempt, patience: deadlines.provisioningPatience }],
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       })
       return
