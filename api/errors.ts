@@ -63,7 +63,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   second_person_required: {
     status: 403,
     title: 'A second person has to do this',
-    advice: 'who reviewed a run may not release it; ask another person',
+    advice: 'who did the first step may not do the second; ask another person',
   },
   step_up_required: { status: 403, title: 'Prove again who you are' },
   suspended: {

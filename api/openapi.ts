@@ -24,6 +24,11 @@ const problemSchema: JsonSchema = {
     detail: { type: 'string' },
     code: { type: 'string', enum: [...Object.keys(meanings), 'internal'] },
     request_id: { type: 'string' },
+    open: {
+      type: 'array',
+      items: { type: 'string' },
+      description: 'What has to be done first',
+    },
     errors: {
       type: 'array',
       items: {

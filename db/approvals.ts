@@ -146,7 +146,7 @@ export async function recordDecision(trx: Trx, decision: Decision): Promise<Appr
 }
 
 /** A person is a mailbox, under however many memberships. */
-async function isSamePerson(trx: Trx, one: string, other: string): Promise<boolean> {
+export async function isSamePerson(trx: Trx, one: string, other: string): Promise<boolean> {
   const { rows } = await sql<{ same: boolean }>`
     select count(distinct email_index) < 2 as same from members
     where id in (${one}, ${other})`.execute(trx)

@@ -133,6 +133,16 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   identityCheckEvents: { kind: 'inner' },
   identityChecks: { kind: 'application', application: 'application_id' },
   idempotencyKeys: { kind: 'keyed', may: anybody(everyVerb) },
+  informationAnswers: {
+    kind: 'application',
+    application: 'application_id',
+    may: { intake: insert },
+  },
+  informationRequests: {
+    kind: 'application',
+    application: 'application_id',
+    may: { super_admin: insert, master_reseller: insert },
+  },
   invitations: {
     kind: 'own',
     may: { super_admin: change, ...partners(change), sign_in: ['select', 'update'] },

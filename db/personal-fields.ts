@@ -46,6 +46,16 @@ export const personalTables = {
     organisation: 'partner_id',
     columns: { name: 'name_sealed', email: 'email_sealed' },
   },
+  informationAnswers: {
+    table: 'information_answers',
+    organisation: 'application_id',
+    columns: { answers: 'answers_sealed' },
+  },
+  informationRequests: {
+    table: 'information_requests',
+    organisation: 'application_id',
+    columns: { questions: 'questions_sealed' },
+  },
   invitations: {
     table: 'invitations',
     organisation: 'partner_id',

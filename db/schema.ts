@@ -256,6 +256,7 @@ export interface ApplicationsTable {
   territoryCodes: Defaulted<string[]>
   territoryMode: Defaulted<'exclusive' | 'shared'>
   type: 'authorized_dealer' | 'value_added_reseller' | 'system_integrator' | 'distributor' | 'technology_partner' | 'referral_partner' | 'white_label' | 'franchise'
+  undoUntil: Timestamp | null
   website: string
 }
 
@@ -466,14 +467,19 @@ export interface DataKeysTable {
 
 export interface DecisionNotesTable {
   applicationId: string
+  code: 'not_a_fit' | 'incomplete' | 'sanctions' | 'territory' | 'duplicate' | 'risk' | 'other' | null
   createdAt: Defaulted<Timestamp>
   decision: 'approve' | 'reject'
   effectiveFrom: Timestamp
+  givenAt: Timestamp | null
   id: Defaulted<string>
   masterId: string | null
-  memberId: string
+  memberId: string | null
   reason: string
+  rule: string | null
   takenAt: Timestamp | null
+  undoneAt: Timestamp | null
+  undoneBy: string | null
 }
 
 export interface DisputesTable {
@@ -566,6 +572,29 @@ export interface IdentityChecksTable {
   status: Defaulted<'created' | 'requires_input' | 'processing' | 'verified' | 'canceled' | 'redacted'>
   vendorSessionId: string | null
   verifiedAt: Timestamp | null
+}
+
+export interface InformationAnswersTable {
+  answersSealed: Buffer
+  applicationId: string
+  createdAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  masterId: string | null
+  requestId: string
+}
+
+export interface InformationRequestsTable {
+  answeredAt: Timestamp | null
+  applicationId: string
+  askedAt: Timestamp | null
+  createdAt: Defaulted<Timestamp>
+  dueAt: Timestamp | null
+  id: Defaulted<string>
+  masterId: string | null
+  memberId: string
+  number: number | null
+  questionCount: number
+  questionsSealed: Buffer
 }
 
 export interface InvitationsTable {
@@ -1338,6 +1367,8 @@ export interface DB {
   idempotencyKeys: IdempotencyKeysTable
   identityCheckEvents: IdentityCheckEventsTable
   identityChecks: IdentityChecksTable
+  informationAnswers: InformationAnswersTable
+  informationRequests: InformationRequestsTable
   invitations: InvitationsTable
   ledgerAccounts: LedgerAccountsTable
   ledgerBalances: LedgerBalancesTable

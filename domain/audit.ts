@@ -22,6 +22,8 @@ export const auditKinds = {
   decision_note: null,
   feature_package: 'featurePackage',
   identity_check: null,
+  information_answer: null,
+  information_request: null,
   invitation: 'invitation',
   link: 'link',
   mail_template: null,

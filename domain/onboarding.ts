@@ -1,7 +1,4 @@
 /** The way of an application, from the form to an active partner. */
-import type { ActorLevel } from './partners.ts'
-import type { TerritoryStatus } from './territories.ts'
-
 export const applicationStatuses = [
   'submitted',
   'in_review',
@@ -52,14 +49,18 @@ export const verificationStatuses = [
 ] as const
 export type VerificationStatus = (typeof verificationStatuses)[number]
 
-/** Who acts next; `system` stands for the product itself, null for nobody. */
-export type NextActor =
-  | Exclude<ActorLevel, 'customer'>
-  | 'applicant'
-  | 'partner'
-  | 'system'
-  | 'vendor'
-  | null
+/** Who can act next; `system` stands for the product itself. */
+export const nextActors = [
+  'super_admin',
+  'master_reseller',
+  'reseller',
+  'applicant',
+  'partner',
+  'system',
+  'vendor',
+] as const
+/** Null for nobody. */
+export type NextActor = (typeof nextActors)[number] | null
 
 const decided: ReadonlySet<ApplicationStatus> = new Set([
   'approved',
@@ -85,57 +86,6 @@ const closed: ReadonlySet<ApplicationStatus> = new Set([
 /** Nothing more happens to a closed application. */
 export function isClosed(status: ApplicationStatus): boolean {
   return closed.has(status)
-}
-
-export interface ChecklistFacts {
-  screening: 'clear' | 'review' | null
-  agreement: AgreementStatus | null
-  verification: VerificationStatus | null
-  /** How the wished territories stand; left out for the applicant, and where none are wished. */
-  territories?: TerritoryStatus[]
-  /** Of the contact person; left out where the programme asks for none. */
-  identity?: string | null
-}
-
-export interface ChecklistItem {
-  item: 'screening' | 'agreement' | 'verification' | 'identity' | 'territories'
-  state: string
-  done: boolean
-}
-
-/** What an approver sees: each thing that must be green before a decision makes sense. */
-export function checklistOf(facts: ChecklistFacts): ChecklistItem[] {
-  return [
-    {
-      item: 'screening',
-      state: facts.screening ?? 'not_started',
-      done: facts.screening !== null,
-    },
-    {
-      item: 'agreement',
-      state: facts.agreement ?? 'not_started',
-      done: facts.agreement === 'completed',
-    },
-    {
-      item: 'verification',
-      state: facts.verification ?? 'not_started',
-      done: facts.verification === 'verified',
-    },
-    ...identityItem(facts.identity ?? null),
-    ...territoriesItem(facts.territories ?? []),
-  ]
-}
-
-/** A conflict has to be ruled on before an approval; what has run out is tried again by it. */
-function territoriesItem(statuses: TerritoryStatus[]): ChecklistItem[] {
-  if (statuses.length === 0) return []
-  const isBlocked = statuses.includes('conflict')
-  return [{ item: 'territories', state: isBlocked ? 'conflict' : 'clear', done: !isBlocked }]
-}
-
-function identityItem(state: string | null): ChecklistItem[] {
-  if (state === null) return []
-  return [{ item: 'identity', state, done: state === 'verified' || state === 'redacted' }]
 }
 
 /** Verification states in which the vendor's last word is still to come. */

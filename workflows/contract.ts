@@ -16,12 +16,20 @@ export interface OnboardingInput {
   deadlines: OnboardingDeadlines
 }
 
+/** What somebody decides; who it is and why is in the row. */
 export interface Decision {
   noteId: string
   decision: 'approve' | 'reject'
+}
+
+/** Questions to the applicant, in a row. */
+export interface InformationRequest {
+  requestId: string
+}
+
+/** Who takes an approval back. */
+export interface TakingBack {
   memberId: string
-  /** Null for the platform owner, else the partner that the member belongs to. */
-  memberPartnerId: string | null
 }
 
 export interface OnboardingState {
@@ -31,6 +39,14 @@ export interface OnboardingState {
 
 /** Approve or reject; refused before the approval stage and after a decision. */
 export const decideApplication = defineUpdate<{ status: string }, [Decision]>('decideApplication')
+/** Asks the applicant, while the time to decide stands still; one request at a time. */
+export const requestInformation = defineUpdate<void, [InformationRequest]>('requestInformation')
+/** Tells that the answer is in its row. */
+export const answerInformation = defineUpdate<void, [InformationRequest]>('answerInformation')
+/** Takes an approval back within its time. */
+export const undoApproval = defineUpdate<void, [TakingBack]>('undoApproval')
+/** The applicant wants no more; possible until an approval is final. */
+export const withdrawApplication = defineUpdate<void, []>('withdrawApplication')
 /** Mints a fresh link to the identity page, which the database then holds. */
 export const refreshVerificationLink = defineUpdate<void, []>('refreshVerificationLink')
 /** Tries a failed provisioning again. */

@@ -4,10 +4,13 @@ import type { ApplicationStatus } from '../domain/onboarding.ts'
 import { type OnboardingInput, onboardingState } from './contract.ts'
 import { agree, hearOfAgreement } from './onboarding/agreement.ts'
 import { decide, takeDecisions } from './onboarding/approval.ts'
-import { type Desk, type Ending, end, enter, newDesk } from './onboarding/desk.ts'
+import { type Desk, type Ending, end, enter, newDesk, untilLeft } from './onboarding/desk.ts'
 import { prepareEnvironment, takeRetries } from './onboarding/environment.ts'
+import { takeQuestions } from './onboarding/information.ts'
 import { screen } from './onboarding/screening.ts'
+import { takeUndos } from './onboarding/undo.ts'
 import { hearOfVerification, proveIdentity } from './onboarding/verification.ts'
+import { takeWithdrawal } from './onboarding/withdrawal.ts'
 import { mail, quick } from './steps.ts'
 
 /**
@@ -17,7 +20,7 @@ import { mail, quick } from './steps.ts'
  */
 export async function partnerOnboarding(input: OnboardingInput): Promise<ApplicationStatus> {
   const desk = openDesk(input)
-  const ending = await apply(input, desk)
+  const ending = await untilLeft(desk, () => apply(input, desk))
   if (ending) {
     const status = await end(input, desk, ending)
     await condition(allHandlersFinished)
@@ -33,9 +36,12 @@ function openDesk(input: OnboardingInput): Desk {
   const desk = newDesk()
   hearOfAgreement(input, desk)
   hearOfVerification(input, desk)
-  takeDecisions(input, desk)
+  takeDecisions(desk)
+  takeQuestions(desk)
+  takeUndos(desk)
+  takeWithdrawal(desk)
   takeRetries(desk)
-  setHandler(onboardingState, () => ({ stage: desk.stage, decided: desk.decision !== null }))
+  setHandler(onboardingState, () => ({ stage: desk.stage, decided: desk.outcome !== null }))
   return desk
 }
 

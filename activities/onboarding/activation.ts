@@ -1,6 +1,7 @@
 /** The last part of the way: prepared, active, or closed. */
 import { inTransaction } from '../../db/database.ts'
 import { markApplication, recordTimeline } from '../../db/onboarding/applications.ts'
+import { markDecisionsUndone } from '../../db/onboarding/decisions.ts'
 import { markPartner } from '../../db/partners.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { recordWelcome } from '../../db/welcome.ts'
@@ -71,24 +72,27 @@ export function activationActivities({ db, processes }: ActivityDeps) {
       })
     },
 
-    /** Ends an application that nobody will carry further. */
+    /**
+     * Ends an application that nobody will carry further; one that ended before stays as it is. An
+     * approval that could still be taken back goes with it.
+     */
     async closeApplication(input: {
       applicationId: string
       status: 'lapsed' | 'rejected' | 'withdrawn'
       what: string
+      actor?: 'applicant'
     }): Promise<void> {
+      const { applicationId, status, what, actor = 'system' } = input
       await inTransaction(db, async (trx) => {
-        await recordTimeline(trx, input.applicationId, {
-          key: 'closed',
+        const closed = await markApplication(trx, applicationId, {
           stage: 'done',
-          actor: 'system',
-          what: input.what,
-        })
-        await markApplication(trx, input.applicationId, {
-          stage: 'done',
-          status: input.status,
+          status,
           nextActor: null,
+          undoUntil: null,
         })
+        if (!closed) return
+        await markDecisionsUndone(trx, applicationId, null)
+        await recordTimeline(trx, applicationId, { key: 'closed', stage: 'done', actor, what })
       })
     },
   }

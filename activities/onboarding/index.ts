@@ -3,6 +3,7 @@ import type { ActivityDeps } from '../deps.ts'
 import { activationActivities } from './activation.ts'
 import { agreementActivities } from './agreement.ts'
 import { approvalActivities } from './approval.ts'
+import { informationActivities } from './information.ts'
 import { mailActivities } from './mails.ts'
 import { screeningActivities } from './screening.ts'
 import { territoryActivities } from './territories.ts'
@@ -14,6 +15,7 @@ export function onboardingActivities(deps: ActivityDeps) {
     ...agreementActivities(deps),
     ...verificationActivities(deps),
     ...approvalActivities(deps),
+    ...informationActivities(deps),
     ...territoryActivities(deps),
     ...activationActivities(deps),
     ...mailActivities(deps),

@@ -1,11 +1,8 @@
 /** The mails of onboarding. Each is a step of its own, so that mail trouble stops nothing else. */
-import { listPlatformMembers } from '../../db/access.ts'
 import { findAgreement } from '../../db/onboarding/agreements.ts'
-import {
-  type ApplicationRow,
-  findTakenNote,
-  getApplication,
-} from '../../db/onboarding/applications.ts'
+import { type ApplicationRow, getApplication } from '../../db/onboarding/applications.ts'
+import { findTakenNote, listDeciders } from '../../db/onboarding/decisions.ts'
+import { listInformationRequests } from '../../db/onboarding/information.ts'
 import { getPartner } from '../../db/partners.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { findTenantOf } from '../../db/provisioning.ts'
@@ -22,13 +19,29 @@ export type ApplicantMail =
   | 'verification_reminder'
   | 'application_rejected'
   | 'application_lapsed'
+  | 'application_withdrawn'
+  | 'information_requested'
+  | 'information_reminder'
   | 'welcome'
+
+/** Why those who decide are told; with a number where it happens more than once. */
+export type DecisionOccasion = 'first' | 'reminder' | 'escalation' | 'second' | `answer_${number}`
 
 const onDay = (instant: Date | null) =>
   instant ? `on ${instant.toISOString().slice(0, 10)}` : 'soon'
 
 export function mailActivities(deps: ActivityDeps) {
   const { db, links } = deps
+
+  async function questionsTo(row: ApplicationRow) {
+    const asked = await listInformationRequests(db, row.id)
+    const open = asked.findLast(({ answeredAt }) => answeredAt === null)
+    return {
+      statusUrl: links.statusUrl(row.id),
+      questions: (open?.questions ?? []).join('\n'),
+      days: onDay(open?.dueAt ?? null),
+    }
+  }
 
   async function contentFor(kind: ApplicantMail, row: ApplicationRow): Promise<MailContent> {
     const to = { contact: row.contactName, company: row.companyName }
@@ -67,6 +80,12 @@ export function mailActivities(deps: ActivityDeps) {
       }
       case 'application_lapsed':
         return mails.applicationLapsed({ ...to, why: 'a step was not done in time' })
+      case 'application_withdrawn':
+        return mails.applicationWithdrawn(to)
+      case 'information_requested':
+        return mails.informationRequested({ ...to, ...(await questionsTo(row)) })
+      case 'information_reminder':
+        return mails.informationReminder({ ...to, ...(await questionsTo(row)) })
       case 'welcome': {
         const tenant = await findTenantOf(db, row.id)
         return mails.welcome({
@@ -76,6 +95,14 @@ export function mailActivities(deps: ActivityDeps) {
         })
       }
     }
+  }
+
+  async function approversOf(row: ApplicationRow, occurrence: DecisionOccasion) {
+    if (row.masterId === null || occurrence === 'escalation') return listDeciders(db, null)
+    const found = await listDeciders(db, row.masterId)
+    if (found.length > 0) return found
+    const { contactName, contactEmail } = await getPartner(db, row.masterId)
+    return [{ name: contactName, email: contactEmail }]
   }
 
   return {
@@ -97,35 +124,38 @@ export function mailActivities(deps: ActivityDeps) {
       )
     },
 
-    /** Tells who decides: the parent's contact, or every member of the platform owner. */
+    /**
+     * Tells who decides: the administrators of the master reseller, or its contact as long as it
+     * has none, and those of the platform.
+     */
     async mailApprovers(input: {
       applicationId: string
-      occurrence: 'first' | 'reminder' | 'escalation'
+      occurrence: DecisionOccasion
     }): Promise<void> {
+      const { occurrence } = input
       const row = await getApplication(db, input.applicationId)
-      const toPlatform = row.parentId === null || input.occurrence === 'escalation'
-      const approvers = toPlatform
-        ? await listPlatformMembers(db)
-        : [await getPartner(db, row.parentId ?? '')].map((parent) => ({
-            name: parent.contactName,
-            email: parent.contactEmail,
-          }))
-      for (const { name, email } of approvers) {
+      for (const { name, email } of await approversOf(row, occurrence)) {
+        const about = {
+          approver: name,
+          company: row.companyName,
+          applicationUrl: links.applicationUrl(row.id),
+        }
         await notify(
           deps,
           {
             kind: 'decision_needed',
             subjectId: row.id,
             recipient: email,
-            occurrence: `${input.occurrence}:${email}`,
+            occurrence: `${occurrence}:${email}`,
           },
-          mails.decisionNeeded({
-            approver: name,
-            company: row.companyName,
-            applicationUrl: links.applicationUrl(row.id),
-          }),
+          wordsFor(occurrence)(about),
         )
       }
     },
   }
+}
+
+function wordsFor(occurrence: DecisionOccasion) {
+  if (occurrence === 'second') return mails.secondApprovalNeeded
+  return occurrence.startsWith('answer_') ? mails.answersReceived : mails.decisionNeeded
 }

@@ -8,6 +8,9 @@ import {
   listApplications,
   listTimeline,
 } from '../../db/onboarding/applications.ts'
+import { readChecklist } from '../../db/onboarding/checklist.ts'
+import { listGivenNotes } from '../../db/onboarding/decisions.ts'
+import { listInformationRequests } from '../../db/onboarding/information.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { listTerritoriesOf } from '../../db/territories.ts'
 import { DomainError } from '../../domain/errors.ts'
@@ -16,7 +19,7 @@ import {
   type Audience,
   applicationStages,
   applicationStatuses,
-  checklistOf,
+  nextActors,
   reapplyFrom,
 } from '../../domain/onboarding.ts'
 import { partnerLevels, partnerTypes } from '../../domain/partners.ts'
@@ -27,6 +30,12 @@ import { type Call, openRoute, type Route, route } from '../route.ts'
 import { presentWishedTerritory, wishedTerritoryAnswer } from '../territories.ts'
 import { found, idAnswer, instantAnswer, pathId } from '../validate.ts'
 import { decisionFacts, presentForDecision } from './application-details.ts'
+import {
+  approvals,
+  informationRequests,
+  presentDecisions,
+  presentInformationRequest,
+} from './review.ts'
 
 const applicationSummary = z.object({
   id: idAnswer('application'),
@@ -40,22 +49,42 @@ const applicationSummary = z.object({
   next_actor: z.string().nullable(),
   due_at: instantAnswer.nullable(),
   submitted_at: instantAnswer,
+  /** Until when the approval can be taken back; nothing follows from it before. */
+  undo_until: instantAnswer.nullable(),
 })
 
 export const applicationAnswer = applicationSummary.extend({
-  checklist: z.array(z.object({ item: z.string(), state: z.string(), done: z.boolean() })),
+  checklist: z.array(
+    z.object({ item: z.string(), state: z.string(), done: z.boolean(), blocking: z.boolean() }),
+  ),
   /** What it asked for, for those who decide alone. */
   territories: z.array(wishedTerritoryAnswer).optional(),
   timeline: z.array(
-    z.object({ at: instantAnswer, stage: z.string(), actor: z.string(), what: z.string() }),
+    z.object({
+      at: instantAnswer,
+      stage: z.string(),
+      actor: z.string(),
+      what: z.string(),
+      due_at: instantAnswer.nullable(),
+    }),
   ),
   reapply_from: instantAnswer.nullable(),
   ...decisionFacts,
+  information_requests: informationRequests,
+  /** For those who decide. */
+  decided_by: z.string().nullable().optional(),
+  approvals: approvals.optional(),
 })
 
 /** What the link of a mail adds to the path. */
 export const linkQuery = z.object({ token: z.string().optional() })
-const listQuery = z.strictObject({ ...pageQuery, status: z.enum(applicationStatuses).optional() })
+const listQuery = z.strictObject({
+  ...pageQuery,
+  status: z.enum(applicationStatuses).optional(),
+  stage: z.enum(applicationStages).optional(),
+  next_actor: z.enum(nextActors).optional(),
+  overdue: z.enum(['true', 'false']).optional(),
+})
 
 export const notFound = 'there is no such application'
 
@@ -76,6 +105,9 @@ export function applicationRoutes(deps: ApiDeps): Route[] {
         const page = await listApplications(db, {
           ...pageRequest(query),
           status: query.status,
+          stage: query.stage,
+          nextActor: query.next_actor,
+          overdue: query.overdue === undefined ? undefined : query.overdue === 'true',
         })
         return { status: 200, body: presentPage(page, presentSummary) }
       },
@@ -101,21 +133,26 @@ export function applicationRoutes(deps: ApiDeps): Route[] {
 export type LinkCall = Call<z.output<typeof linkQuery>, unknown, Call['principal'] | null>
 
 /** By key for those who decide, by the signed link for the applicant; else it does not exist. */
-export async function readable({ links }: ApiDeps, call: LinkCall) {
+export async function readable(deps: ApiDeps, call: LinkCall) {
+  if (call.query.token !== undefined || !call.principal) return linked(deps, call)
   const id = pathId('application', call.params.id, notFound)
-  if (call.query.token !== undefined) {
-    if (!links.isApplicationToken(id, call.query.token)) {
-      throw new DomainError('not_found', notFound)
-    }
-    const db = call.as('intake', id)
-    return { db, row: await getApplication(db, id), audience: 'applicant' as const }
-  }
-  if (!call.principal) {
-    throw new DomainError('not_authenticated', 'send an API key or open the link of your mail')
-  }
   authorize(call.principal, 'applications.read')
   const { db } = call
-  return { db, row: found(await findApplication(db, id), notFound), audience: 'decider' as const }
+  const audience: Audience = 'decider'
+  return { db, row: found(await findApplication(db, id), notFound), audience }
+}
+
+/** By the signed link alone, for what the applicant does itself. */
+export async function linked({ links }: ApiDeps, call: LinkCall) {
+  const id = pathId('application', call.params.id, notFound)
+  const { token } = call.query
+  if (token === undefined) {
+    throw new DomainError('not_authenticated', 'send an API key or open the link of your mail')
+  }
+  if (!links.isApplicationToken(id, token)) throw new DomainError('not_found', notFound)
+  const db = call.as('intake', id)
+  const audience: Audience = 'applicant'
+  return { db, row: await getApplication(db, id), audience }
 }
 
 function presentSummary(row: ApplicationRow) {
@@ -127,33 +164,48 @@ function presentSummary(row: ApplicationRow) {
     level: row.level,
     type: row.type,
     parent: row.parentId && outwardId('partner', row.parentId),
-    partner: row.partnerId && outwardId('partner', row.partnerId),
+    partner: isAdmitted(row) ? outwardId('partner', row.id) : null,
     next_actor: row.nextActor,
     due_at: row.dueAt?.toISOString() ?? null,
     submitted_at: row.submittedAt.toISOString(),
+    undo_until: row.undoUntil?.toISOString() ?? null,
   }
 }
 
-export async function presentApplication(
-  db: Db,
-  row: ApplicationRow,
-  audience: Audience = 'decider',
-) {
+/** The partner keeps the id of its application, which is known before its row is made. */
+const isAdmitted = ({ status, partnerId }: ApplicationRow) =>
+  partnerId !== null || status === 'approved'
+
+export async function presentApplication(db: Db, row: ApplicationRow, audience: Audience) {
   const timeline = await listTimeline(db, row.id, audience)
-  const territories = audience === 'applicant' ? [] : await listTerritoriesOf(db, row.id)
   const { deadlines } = await getProgramme(db)
+  const checklist = await readChecklist(db, row, audience)
+  const requests = await listInformationRequests(db, row.id)
   return {
     ...presentSummary(row),
-    checklist: checklistOf({
-      screening: row.screening,
-      agreement: row.agreementStatus,
-      verification: row.verificationStatus,
-      territories: territories.map(({ status }) => status),
-      identity: row.identityStatus,
-    }),
-    ...(audience === 'applicant' ? {} : { territories: territories.map(presentWishedTerritory) }),
-    timeline: timeline.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
+    checklist: checklist.map(({ item, state, done, blocking }) => ({
+      item,
+      state,
+      done,
+      blocking,
+    })),
+    timeline: timeline.map(({ at, dueAt, ...entry }) => ({
+      ...entry,
+      at: at.toISOString(),
+      due_at: dueAt?.toISOString() ?? null,
+    })),
     reapply_from: reapplyFrom(row, deadlines.reapplication)?.toISOString() ?? null,
-    ...(audience === 'decider' ? await presentForDecision(db, row) : {}),
+    information_requests: requests.map(presentInformationRequest),
+    ...(audience === 'decider' ? await presentReview(db, row) : {}),
+  }
+}
+
+/** What those who decide read beside it. */
+async function presentReview(db: Db, row: ApplicationRow) {
+  const territories = await listTerritoriesOf(db, row.id)
+  return {
+    ...(await presentForDecision(db, row)),
+    territories: territories.map(presentWishedTerritory),
+    ...presentDecisions(await listGivenNotes(db, row.id)),
   }
 }

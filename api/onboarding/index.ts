@@ -5,7 +5,9 @@ import { applicationFormRoutes } from './application-form.ts'
 import { applicationInvitationRoutes } from './application-invitations.ts'
 import { applicationRoutes } from './applications.ts'
 import { decisionRoutes } from './decision.ts'
+import { informationRoutes } from './information.ts'
 import { verificationRoutes } from './verification.ts'
+import { withdrawalRoutes } from './withdrawal.ts'
 
 export function onboardingRoutes(deps: ApiDeps): Route[] {
   return [
@@ -14,5 +16,7 @@ export function onboardingRoutes(deps: ApiDeps): Route[] {
     ...applicationRoutes(deps),
     ...verificationRoutes(deps),
     ...decisionRoutes(deps),
+    ...informationRoutes(deps),
+    ...withdrawalRoutes(deps),
   ]
 }

@@ -14,13 +14,7 @@ import type { PartnerLevel, PartnerType } from '../../domain/partners.ts'
 import type { TerritoryMode } from '../../domain/territories.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
-import {
-  domainIndex,
-  mailboxIndex,
-  openedField,
-  openedFields,
-  sealedFields,
-} from '../personal-fields.ts'
+import { domainIndex, mailboxIndex, openedFields, sealedFields } from '../personal-fields.ts'
 
 export interface NewApplication {
   id: string
@@ -176,19 +170,42 @@ export async function countOpenApplications(trx: Trx, email: string): Promise<nu
   return rows[0]?.open ?? 0
 }
 
+/**
+ * The application, kept from changing until the transaction ends.
+ * @throws DomainError `not_found`
+ */
+export async function lockApplication(trx: Trx, id: string): Promise<ApplicationRow> {
+  await trx.selectFrom('applications').select('id').where('id', '=', id).forUpdate().execute()
+  return getApplication(trx, id)
+}
+
 export async function findApplication(db: Db, id: string) {
   return applicationQuery(db).where('applications.id', '=', id).executeTakeFirst()
 }
 
+export interface ApplicationFilter {
+  status?: ApplicationStatus | undefined
+  stage?: ApplicationStage | undefined
+  nextActor?: Exclude<NextActor, null> | undefined
+  /** Whether somebody should have acted before now. */
+  overdue?: boolean | undefined
+}
+
 export async function listApplications(
   db: Db,
-  filter: PageRequest & { status?: ApplicationStatus | undefined },
+  filter: PageRequest & ApplicationFilter,
 ): Promise<Page<ApplicationRow>> {
   let query = applicationQuery(db)
     .orderBy('applications.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('applications.id', '<', filter.after)
   if (filter.status) query = query.where('applications.status', '=', filter.status)
+  if (filter.stage) query = query.where('applications.stage', '=', filter.stage)
+  if (filter.nextActor) query = query.where('applications.nextActor', '=', filter.nextActor)
+  if (filter.overdue !== undefined) {
+    const late = sql<SqlBool>`coalesce(applications.due_at < clock_timestamp(), false)`
+    query = query.where(filter.overdue ? late : sql<SqlBool>`not ${late}`)
+  }
   return pageOf(await query.execute(), filter.limit)
 }
 
@@ -202,13 +219,18 @@ export interface StageChange {
   /** The words of the rule. */
   preScreenReason?: string
   partnerId?: string
+  /** Until when an approval may be taken back; null once it is taken back. */
+  undoUntil?: Date | null
 }
 
-/** Moves an application on; one that is closed stays as it is. */
-export async function markApplication(trx: Trx, id: string, change: StageChange): Promise<void> {
+/**
+ * Moves an application on; one that is closed stays as it is.
+ * @returns false where it was closed before.
+ */
+export async function markApplication(trx: Trx, id: string, change: StageChange) {
   const closing =
     change.status && ['active', 'rejected', 'withdrawn', 'lapsed'].includes(change.status)
-  await trx
+  const { numUpdatedRows } = await trx
     .updateTable('applications')
     .set({
       ...change,
@@ -217,7 +239,8 @@ export async function markApplication(trx: Trx, id: string, change: StageChange)
     })
     .where('id', '=', id)
     .where('closedAt', 'is', null)
-    .execute()
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }
 
 export interface TimelineEntry {
@@ -248,59 +271,11 @@ export async function recordTimeline(
 export async function listTimeline(db: Db, applicationId: string, audience: Audience) {
   let query = db
     .selectFrom('applicationEvents')
-    .select(['at', 'stage', 'actor', 'what'])
+    .select(['at', 'stage', 'actor', 'what', 'dueAt'])
     .where('applicationId', '=', applicationId)
     .orderBy('id')
   if (audience === 'applicant') query = query.where('internal', '=', false)
   return query.execute()
-}
-
-export interface NewDecisionNote {
-  id: string
-  applicationId: string
-  memberId: string
-  decision: 'approve' | 'reject'
-  reason: string
-  effectiveFrom: Date
-}
-
-export async function recordDecisionNote(trx: Trx, note: NewDecisionNote): Promise<void> {
-  await trx
-    .insertInto('decisionNotes')
-    .values(note)
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .execute()
-}
-
-export async function getDecisionNote(db: Db, id: string) {
-  return db
-    .selectFrom('decisionNotes')
-    .innerJoin('members', 'members.id', 'decisionNotes.memberId')
-    .leftJoin('partners', 'partners.id', 'members.partnerId')
-    .selectAll('decisionNotes')
-    .select([openedField('members', 'name').as('memberName'), 'partners.level as memberLevel'])
-    .where('decisionNotes.id', '=', id)
-    .executeTakeFirstOrThrow()
-}
-
-/** The note that became the decision. */
-export async function findTakenNote(db: Db, applicationId: string) {
-  return db
-    .selectFrom('decisionNotes')
-    .select(['id', 'decision', 'reason', 'memberId', 'takenAt'])
-    .where('applicationId', '=', applicationId)
-    .where('takenAt', 'is not', null)
-    .executeTakeFirst()
-}
-
-/** Makes this note the decision; the database refuses a second one for the application. */
-export async function markDecisionTaken(trx: Trx, id: string): Promise<void> {
-  await trx
-    .updateTable('decisionNotes')
-    .set({ takenAt: sql<Date>`clock_timestamp()` })
-    .where('id', '=', id)
-    .where('takenAt', 'is', null)
-    .execute()
 }
 
 /** Open applications that are older than the given age; a sweeper starts what is not running. */

@@ -1,6 +1,7 @@
 /** The words of every mail, once. */
 import { accessMails } from './access.ts'
 import { agreementMails } from './agreements.ts'
+import { approvalMails } from './approval.ts'
 import type { Facts, MailContent } from './layout.ts'
 import { lifecycleMails } from './lifecycle.ts'
 import { onboardingMails } from './onboarding.ts'
@@ -23,6 +24,7 @@ function named<T extends Record<string, (about: never) => MailContent>>(template
 export const mails = named({
   ...onboardingMails,
   ...agreementMails,
+  ...approvalMails,
   ...verificationMails,
   ...provisioningMails,
   ...accessMails,

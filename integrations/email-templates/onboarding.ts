@@ -1,4 +1,4 @@
-/** Mails to applicants and to those who decide on them. */
+/** Mails to applicants. */
 import { type Applicant, hello, type MailContent } from './layout.ts'
 
 export const onboardingMails = {
@@ -47,15 +47,5 @@ export const onboardingMails = {
     subject: 'Your application has lapsed',
     greeting: hello(to.contact),
     paragraphs: [`the application of ${to.company} has ended because ${to.why}.`],
-  }),
-
-  decisionNeeded: (about: { approver: string; company: string; applicationUrl: string }) => ({
-    subject: `${about.company} waits for your decision`,
-    greeting: hello(about.approver),
-    paragraphs: [
-      `${about.company} has signed the agreement and is verified. Please approve or reject the ` +
-        'application.',
-    ],
-    action: { label: 'Open the application', url: about.applicationUrl },
   }),
 }

@@ -20,6 +20,7 @@ export const sampleFacts = {
   docsUrl: 'https://api.example/docs',
   stopUrl: 'https://api.example/stop',
   days: 'in 3 days',
+  questions: 'Who sells for you?\nSince when?',
   reason: 'no such reason',
   why: 'nobody signed',
   amount: 1_234_567n,

@@ -1,16 +1,9 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
-import { inTransaction } from '../../db/database.ts'
 import { findAgreement } from '../../db/onboarding/agreements.ts'
-import {
-  getApplication,
-  listTimeline,
-  recordDecisionNote,
-} from '../../db/onboarding/applications.ts'
+import { getApplication } from '../../db/onboarding/applications.ts'
 import { findDocument } from '../../db/onboarding/documents.ts'
 import { findPayoutAccount } from '../../db/onboarding/payout-accounts.ts'
-import { getPartner } from '../../db/partners.ts'
-import { findTenantOf } from '../../db/provisioning.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { makeApplication } from '../support/factories.ts'
 import { failureOf, type Steps, startSteps } from '../support/steps.ts'
@@ -171,62 +164,6 @@ describe('the identity check', () => {
     const first = await link()
     expect(first).toMatch(/\/connect\/onboarding\//)
     expect(await link()).not.toBe(first)
-  })
-})
-
-describe('the decision', () => {
-  async function noteFor(applicationId: string, decision: 'approve' | 'reject') {
-    const id = randomUUIDv7()
-    const { id: memberId } = await kit.db
-      .selectFrom('members')
-      .select('id')
-      .limit(1)
-      .executeTakeFirstOrThrow()
-    await inTransaction(kit.db, (trx) =>
-      recordDecisionNote(trx, {
-        id,
-        applicationId,
-        memberId,
-        decision,
-        reason: 'because',
-        effectiveFrom: new Date('2026-10-01T00:00:00Z'),
-      }),
-    )
-    return id
-  }
-
-  it('to approve makes one partner with its tenant, however often it is recorded', async () => {
-    const applicationId = await makeApplication(kit.db)
-    const noteId = await noteFor(applicationId, 'approve')
-    const first = await kit.steps.recordDecision({ applicationId, noteId })
-    const again = await kit.steps.recordDecision({ applicationId, noteId })
-    expect(again).toEqual(first)
-    expect(await getPartner(kit.db, applicationId)).toMatchObject({
-      status: 'approved',
-      tier: 'bronze',
-    })
-    expect((await findTenantOf(kit.db, applicationId))?.id).toBe(first.tenantId)
-    const timeline = await listTimeline(kit.db, applicationId, 'decider')
-    expect(timeline.filter(({ what }) => what === 'approved')).toHaveLength(1)
-  })
-
-  it('is taken once: the database refuses a second one', async () => {
-    const applicationId = await makeApplication(kit.db)
-    const yes = await noteFor(applicationId, 'approve')
-    const no = await noteFor(applicationId, 'reject')
-    await kit.steps.recordDecision({ applicationId, noteId: yes })
-    const second = kit.steps.recordDecision({ applicationId, noteId: no })
-    await expect(second).rejects.toThrow()
-  })
-
-  it('to reject ends the application and says why', async () => {
-    const applicationId = await makeApplication(kit.db)
-    const noteId = await noteFor(applicationId, 'reject')
-    await kit.steps.recordDecision({ applicationId, noteId })
-    await kit.steps.mailApplicant({ applicationId, kind: 'application_rejected' })
-    const row = await getApplication(kit.db, applicationId)
-    expect(row).toMatchObject({ status: 'rejected', stage: 'done', partnerId: null })
-    expect(await mailsTo(row.contactEmail)).toEqual(['application_rejected'])
   })
 })
 

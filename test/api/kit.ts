@@ -123,6 +123,7 @@ function assertProblem({ headers, status, body, text }: Answer): void {
     request_id: headers.get('request-id'),
     ...(body.code === 'invalid_request' ? { errors: expect.any(Array) } : {}),
     ...(body.code === 'reapply_too_early' ? { reapply_from: expect.any(String) } : {}),
+    ...('open' in body ? { open: expect.any(Array) } : {}),
     ...('violated-policies' in body ? { 'violated-policies': expect.any(Array) } : {}),
   })
   if (status === 401) expect(headers.get('www-authenticate')).toMatch(/^Bearer error=/)

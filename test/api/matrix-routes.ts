@@ -192,7 +192,10 @@ const ofSales: Record<string, Line> = {
     body: (customer, { featurePackage }) => ({ customer, package: featurePackage }),
     reaches: ofOwnCustomers,
   },
-  'GET /v1/applications': { list: 'application', queries: [`status=${applicationStatuses[0]}`] },
+  'GET /v1/applications': {
+    list: 'application',
+    queries: [`status=${applicationStatuses[0]}`, 'stage=screening', 'overdue=false'],
+  },
   'GET /v1/application-form': { without: 'what the programme asks is everybody’s' },
   'POST /v1/application-invitations': { without: onlyOwn },
   'GET /v1/application-invitations': { list: 'applicationInvitation' },
@@ -208,6 +211,17 @@ const ofSales: Record<string, Line> = {
   'POST /v1/applications/:id/decision': {
     about: 'application',
     body: () => ({ decision: 'reject', reason }),
+  },
+  'POST /v1/applications/:id/decision/undo': { about: 'application' },
+  'POST /v1/applications/:id/information-requests': {
+    about: 'application',
+    body: () => ({ questions: ['Who sells for you?'] }),
+  },
+  'POST /v1/applications/:id/information-requests/:number/answer': {
+    without: 'the link of the applicant is all that it takes',
+  },
+  'POST /v1/applications/:id/withdrawal': {
+    without: 'the link of the applicant is all that it takes',
   },
 }
 

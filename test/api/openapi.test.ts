@@ -52,6 +52,10 @@ GET /v1/applications: super_admin master_reseller, applications:read
 GET /v1/applications/{id}: anyone with a link
 GET /v1/applications/{id}/verification: anyone with a link
 POST /v1/applications/{id}/decision: super_admin master_reseller, approvals:write
+POST /v1/applications/{id}/decision/undo: super_admin master_reseller, approvals:write
+POST /v1/applications/{id}/information-requests: super_admin master_reseller, approvals:write
+POST /v1/applications/{id}/information-requests/{number}/answer: anyone
+POST /v1/applications/{id}/withdrawal: anyone
 GET /v1/partners: super_admin master_reseller reseller, partners:read
 GET /v1/partners/{id}: super_admin master_reseller reseller, partners:read
 POST /v1/partners/{id}/suspend: super_admin master_reseller, approvals:write

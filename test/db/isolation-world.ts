@@ -185,14 +185,9 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       email_index, message_sealed, level, token_hash, expires_at) values (${owner.id}, ${member},
       'Guest', 'guest', ${key}::bytea, '', 'reseller', sha256(${key}::bytea), now())`,
     ...[
-      'agreements',
-      'decision_notes',
-      'application_events',
-      'identity_checks',
-      'application_answers',
-      'application_contacts',
-      'application_twins',
-      'payout_accounts',
+      ...['agreements', 'decision_notes', 'application_events', 'identity_checks'],
+      ...['application_answers', 'application_contacts', 'application_twins'],
+      ...['information_requests', 'information_answers', 'payout_accounts'],
     ].map((table) =>
       partsOfApplication(table, { application, member, master: place.masterId, key }),
     ),
@@ -216,6 +211,12 @@ function partsOfApplication(
     case 'decision_notes':
       return sql`insert into decision_notes (application_id, master_id, member_id, decision, reason,
         effective_from) values (${whose}, ${member}, 'approve', 'test', now())`
+    case 'information_requests':
+      return sql`insert into information_requests (application_id, master_id, member_id,
+        questions_sealed, question_count) values (${whose}, ${member}, 'test', 1)`
+    case 'information_answers':
+      return sql`insert into information_answers (application_id, master_id, request_id,
+        answers_sealed) values (${whose}, ${key}::uuid, 'test')`
     case 'application_events':
       return sql`insert into application_events (application_id, master_id, entry_key, stage, actor,
         what) values (${whose}, ${key}, 'screening', 'test', 'test')`

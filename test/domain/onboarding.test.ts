@@ -1,51 +1,11 @@
 import {
-  agreementStatuses,
   applicationStatuses,
   awaitsApplicant,
-  type ChecklistFacts,
-  checklistOf,
   isClosed,
   isDecided,
   reapplyFrom,
   verificationStatuses,
 } from '../../domain/onboarding.ts'
-
-describe('the checklist of an application', () => {
-  const green: ChecklistFacts = {
-    screening: 'clear',
-    agreement: 'completed',
-    verification: 'verified',
-  }
-  const doneOf = (facts: ChecklistFacts) => checklistOf(facts).map(({ done }) => done)
-
-  test('names screening, agreement and verification in this order, with their states', () => {
-    expect(checklistOf(green)).toEqual([
-      { item: 'screening', state: 'clear', done: true },
-      { item: 'agreement', state: 'completed', done: true },
-      { item: 'verification', state: 'verified', done: true },
-    ])
-  })
-
-  test('shows what has not begun as such', () => {
-    const nothing = checklistOf({ screening: null, agreement: null, verification: null })
-    expect(nothing.map(({ state, done }) => [state, done])).toEqual(
-      Array(3).fill(['not_started', false]),
-    )
-  })
-
-  test('counts a screening as done when it has a result, also one for a person to look at', () => {
-    expect(doneOf({ ...green, screening: 'review' })).toEqual([true, true, true])
-  })
-
-  test('is green for a completed agreement and a verified company only', () => {
-    for (const agreement of agreementStatuses) {
-      expect(doneOf({ ...green, agreement })[1]).toBe(agreement === 'completed')
-    }
-    for (const verification of verificationStatuses) {
-      expect(doneOf({ ...green, verification })[2]).toBe(verification === 'verified')
-    }
-  })
-})
 
 describe('the status of an application', () => {
   test('is decided from the approval on, and after every other end', () => {

@@ -222,6 +222,22 @@ export async function makeAgreement(db: Db, applicationId: string, attempt = 1) 
   )
 }
 
+/** An application that waits for its decision with everything green. */
+export async function makeGreenApplication(
+  db: Db,
+  changes: Partial<NewApplication> = {},
+): Promise<string> {
+  const id = await makeApplication(db, changes)
+  await makeAgreement(db, id)
+  await sql`update agreements set status = 'completed', completed_at = clock_timestamp()
+    where application_id = ${id}`.execute(db)
+  await sql`insert into payout_accounts (application_id, status)
+    values (${id}, 'verified')`.execute(db)
+  await sql`update applications set status = 'in_review', stage = 'approval', screening = 'clear'
+    where id = ${id}`.execute(db)
+  return id
+}
+
 /** A payout account of the partner that the processor has verified. */
 export async function makePayoutAccount(
   db: Db,

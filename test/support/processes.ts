@@ -52,6 +52,9 @@ export function joinDevServer(): Promise<TestWorkflowEnvironment> {
   })
 }
 
+/** What steps answer without which no process goes on. */
+const usual: StandIns = { screenApplication: () => ({ rejected: false }) }
+
 /** A worker whose steps answer what the test says, or nothing. */
 export async function steppedWorker(
   env: TestWorkflowEnvironment,
@@ -63,7 +66,8 @@ export async function steppedWorker(
       step,
       async (input: Input) => {
         calls.push({ step, input, at: activityInfo().scheduledTimestampMs })
-        return (standIns[step] as ((input: Input) => unknown) | undefined)?.(input)
+        const standIn = standIns[step] ?? usual[step]
+        return (standIn as ((input: Input) => unknown) | undefined)?.(input)
       },
     ]),
   )

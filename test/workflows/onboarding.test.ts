@@ -17,7 +17,7 @@ import { partnerOnboarding } from '../../workflows/onboarding.ts'
 import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
 
 const day = 86_400
-const deadlines = onboardingDeadlines(deadlinesSchema.parse({}))
+const deadlines = onboardingDeadlines(deadlinesSchema.parse({ undo: 0 }))
 
 let env: TestWorkflowEnvironment
 beforeAll(async () => {
@@ -51,10 +51,8 @@ const decide = (handle: Handle, changes: Partial<Decision> = {}) =>
   handle.executeUpdate(decideApplication, {
     args: [
       {
-        noteId: 'note',
+        noteId: randomUUIDv7(),
         decision: 'approve',
-        memberId: 'member',
-        memberPartnerId: null,
         ...changes,
       },
     ],
@@ -245,22 +243,20 @@ describe('an identity check', () => {
 })
 
 describe('a decision', () => {
-  it('is refused before its stage, by a stranger, and a second time', async () => {
-    const parentId = randomUUIDv7()
+  it('is refused before its stage and a second time, also at the same moment', async () => {
     const worker = await steppedWorker(env, smooth)
     await worker.runUntil(async () => {
-      const handle = await start({ parentId })
+      const handle = await start()
       await reaches(handle, 'agreement')
       expect(await refusalOf(decide(handle))).toBe('not_ready')
       await handle.signal(agreementChanged)
       await reaches(handle, 'approval')
-      const stranger = decide(handle, { memberPartnerId: randomUUIDv7() })
-      expect(await refusalOf(stranger)).toBe('forbidden')
       const decisions = await Promise.allSettled([
-        decide(handle, { memberPartnerId: parentId }),
+        decide(handle),
         decide(handle, { decision: 'reject' }),
       ])
       expect(decisions.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      expect(await refusalOf(decide(handle))).toBe('already_decided')
       await handle.result()
     })
     expect(worker.steps().filter((step) => step === 'recordDecision')).toHaveLength(1)

@@ -1,52 +1,56 @@
-/** The decision of a person: asked for, reminded of, escalated; never taken by time. */
-import { condition, setHandler } from '@temporalio/workflow'
-import { type Decision, decideApplication, type OnboardingInput } from '../contract.ts'
+/** The decision: asked for, reminded of, escalated; of persons or of a rule, never of time. */
+import { CancellationScope, setHandler } from '@temporalio/workflow'
+import type { RecordedDecision } from '../../activities/onboarding/approval.ts'
+import { decideApplication, type OnboardingInput } from '../contract.ts'
 import { mail, quick, refusal } from '../steps.ts'
 import { happensInTime, instantIn } from '../waiting.ts'
-import { type Desk, type Ending, enter } from './desk.ts'
+import { type Desk, type Ending, enter, type Turn } from './desk.ts'
+import { answersCome, ask, dropQuestions, lapsed, resume } from './information.ts'
+import { type DecisionClock, lapseOf, mayDecide, resultOf } from './turns.ts'
+import { isUndone, takeBack } from './undo.ts'
 
-export function takeDecisions(input: OnboardingInput, desk: Desk): void {
-  setHandler(decideApplication, (decision) => takeDecision(desk, decision), {
-    validator: (decision) => mayDecide(input, desk, decision),
-  })
+export function takeDecisions(desk: Desk): void {
+  setHandler(
+    decideApplication,
+    async ({ noteId }) => {
+      const result = await resultOf(desk, { kind: 'decision', id: noteId, by: 'person' })
+      if (result === 'asked' || result.decision === 'refused') {
+        throw refusal((result !== 'asked' && result.code) || 'already_decided')
+      }
+      return { status: statuses[result.decision] }
+    },
+    { validator: (_decision) => mayDecide(desk) },
+  )
 }
 
-function mayDecide(input: OnboardingInput, desk: Desk, decision: Decision): void {
-  if (desk.decision || desk.stage === 'done') throw refusal('already_decided')
-  if (desk.stage !== 'approval') throw refusal('not_ready')
-  const { memberPartnerId } = decision
-  if (memberPartnerId !== null && memberPartnerId !== input.parentId) throw refusal('forbidden')
-}
+const statuses = { approve: 'approved', wait: 'in_review', reject: 'rejected' } as const
 
-/** Answers once the decision is written, which is one quick step; no second one can be waiting. */
-async function takeDecision(desk: Desk, decision: Decision): Promise<{ status: string }> {
-  desk.decision = decision
-  await condition(() => desk.recorded !== null)
-  return { status: decision.decision === 'approve' ? 'approved' : 'rejected' }
-}
-
-/** @returns how the application ended, or null when it is approved. */
+/** @returns how the application ended, or null when it is approved for good. */
 export async function decide(input: OnboardingInput, desk: Desk): Promise<Ending | null> {
   const { applicationId, deadlines } = input
   // The desk first: whoever reads the new stage in the books may decide at once.
   enter(desk, 'approval', 'Waiting for a decision')
-  const since = Date.now()
+  const clock: DecisionClock = { since: Date.now(), escalated: false }
   desk.undos.push({
     name: 'release territories',
     run: () => quick.releaseTerritories({ applicationId }),
   })
-  await quick.requestDecision({ applicationId, dueAt: instantIn(deadlines.approvalLapse) })
-  await mail.mailApprovers({ applicationId, occurrence: 'first' })
-  await happensInTime({
-    since,
-    until: () => desk.decision !== null,
-    reminders: [deadlines.approvalReminder, deadlines.approvalEscalation],
-    expiry: deadlines.approvalLapse,
-    remind: (number) => (number === 1 ? remindApprovers(input) : escalate(input)),
-  })
-  if (!desk.decision) return undecided
-  desk.recorded = await quick.recordDecision({ applicationId, noteId: desk.decision.noteId })
-  return desk.recorded.decision === 'approve' ? null : rejected
+  const dueAt = instantIn(deadlines.approvalLapse)
+  const rule = await quick.requestDecision({ applicationId, dueAt })
+  if (rule) desk.turns.unshift({ kind: 'decision', id: rule, by: 'rule' })
+  else await mail.mailApprovers({ applicationId, occurrence: 'first' })
+  for (;;) {
+    const { questions } = desk
+    const inTime = questions ? await answersCome(input, desk) : await turnComes(input, desk, clock)
+    const turn = desk.turns.shift()
+    if (turn?.kind === 'questions') await ask(input, desk, turn)
+    else if (turn) {
+      const recorded = await record(input, desk, turn)
+      if (recorded.decision === 'reject') return rejected
+      if (recorded.decision === 'approve' && !(await isTakenBack(input, desk, clock))) return null
+    } else if (questions?.answered) await resume(input, desk, clock)
+    else if (!inTime) return questions ? lapsed : undecided
+  }
 }
 
 const undecided: Ending = {
@@ -57,12 +61,68 @@ const undecided: Ending = {
 
 const rejected: Ending = { status: 'rejected', what: 'rejected', mail: 'application_rejected' }
 
+function turnComes(input: OnboardingInput, desk: Desk, clock: DecisionClock): Promise<boolean> {
+  const { deadlines } = input
+  return happensInTime({
+    since: clock.since,
+    until: () => desk.turns.length > 0,
+    reminders: [deadlines.approvalReminder, deadlines.approvalEscalation],
+    expiry: deadlines.approvalLapse,
+    remind: (number) => (number === 1 ? remindApprovers(input) : escalate(input, clock)),
+  })
+}
+
 async function remindApprovers({ applicationId }: OnboardingInput): Promise<void> {
   await mail.mailApprovers({ applicationId, occurrence: 'reminder' })
 }
 
-async function escalate({ applicationId, deadlines }: OnboardingInput): Promise<void> {
-  const left = deadlines.approvalLapse - deadlines.approvalEscalation
-  await quick.escalateDecision({ applicationId, dueAt: instantIn(left) })
+async function escalate(input: OnboardingInput, clock: DecisionClock): Promise<void> {
+  const { applicationId } = input
+  clock.escalated = true
+  await quick.escalateDecision({ applicationId, dueAt: lapseOf(input, clock) })
   await mail.mailApprovers({ applicationId, occurrence: 'escalation' })
+}
+
+/** Written for certain, whoever leaves meanwhile: what counts is what the books say. */
+async function record(
+  { applicationId, deadlines }: OnboardingInput,
+  desk: Desk,
+  turn: Turn & { kind: 'decision' },
+): Promise<RecordedDecision> {
+  const undoUntil = deadlines.undo > 0 ? instantIn(deadlines.undo) : null
+  const recorded = await CancellationScope.nonCancellable(() =>
+    quick.recordDecision({ applicationId, noteId: turn.id, undoUntil }),
+  )
+  const { decision } = recorded
+  if (decision === 'approve') {
+    desk.recorded = recorded
+    if (undoUntil) desk.undo = { by: null }
+    else desk.outcome = 'approved'
+  }
+  if (decision === 'reject') desk.stage = 'done'
+  desk.results.set(turn.id, recorded)
+  if (decision === 'wait') await mail.mailApprovers({ applicationId, occurrence: 'second' })
+  if (decision === 'refused' && turn.by === 'rule') {
+    await mail.mailApprovers({ applicationId, occurrence: 'first' })
+  }
+  return recorded
+}
+
+/** Waits until the approval is final, and makes the partner then. @returns whether it is not. */
+async function isTakenBack(input: OnboardingInput, desk: Desk, clock: DecisionClock) {
+  if (!desk.undo) return false
+  dropQuestions(desk, clock)
+  const began = Date.now()
+  if (await isUndone(input, desk)) {
+    clock.since += Date.now() - began
+    await takeBack(input, desk, clock)
+    return true
+  }
+  desk.outcome = 'approved'
+  const { applicationId } = input
+  const tenantId = await CancellationScope.nonCancellable(() =>
+    quick.admitPartner({ applicationId }),
+  )
+  desk.recorded = { decision: 'approve', tenantId: tenantId ?? desk.recorded?.tenantId ?? null }
+  return false
 }

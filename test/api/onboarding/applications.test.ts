@@ -86,15 +86,24 @@ describe('an application', () => {
       next_actor: 'system',
       due_at: null,
       submitted_at: instant,
+      undo_until: null,
       checklist: ['screening', 'agreement', 'verification'].map((item) => ({
         item,
         state: 'not_started',
         done: false,
+        blocking: true,
       })),
       timeline: [
-        { at: instant, stage: 'screening', actor: 'applicant', what: 'application submitted' },
+        {
+          at: instant,
+          stage: 'screening',
+          actor: 'applicant',
+          what: 'application submitted',
+          due_at: null,
+        },
       ],
       reapply_from: null,
+      information_requests: [],
     })
     expect((await call(pathname)).status).toBe(401)
   })
@@ -222,7 +231,9 @@ describe('the list of applications', () => {
     const [listed] = rows(await call('/v1/applications', { key: world.owner.key }))
     const { body } = await call(`/v1/applications/${id}`, { key: world.owner.key })
     expect(body).toMatchObject(listed ?? {})
-    const more = ['checklist', 'timeline', 'reapply_from', 'details', 'duplicates', 'pre_screen']
+    const ofEverybody = ['checklist', 'timeline', 'reapply_from', 'information_requests']
+    const ofDeciders = ['details', 'duplicates', 'pre_screen', 'decided_by', 'approvals']
+    const more = [...ofEverybody, ...ofDeciders, 'territories']
     expect(Object.keys(body).sort()).toEqual([...Object.keys(listed ?? {}), ...more].sort())
   })
 

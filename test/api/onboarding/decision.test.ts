@@ -115,6 +115,7 @@ describe('a decision', () => {
           stage: 'approval',
           actor: 'super_admin',
           what: 'approved',
+          due_at: null,
         },
       ]),
     })

@@ -1,0 +1,29 @@
+/** The facts of an application that an approval depends on, from every part of the way. */
+import { type ChecklistFacts, type ChecklistItem, checklistOf } from '../../domain/checklist.ts'
+import type { Audience } from '../../domain/onboarding.ts'
+import type { Db } from '../database.ts'
+import { listTerritoriesOf } from '../territories.ts'
+import type { ApplicationRow } from './applications.ts'
+
+/**
+ * Each part of onboarding reads its fact here; `checklistOf` says what it means. What the applicant
+ * is not told is not read for it either.
+ */
+export async function readChecklist(
+  db: Db,
+  row: ApplicationRow,
+  audience: Audience = 'decider',
+): Promise<ChecklistItem[]> {
+  return checklistOf({
+    screening: row.screening,
+    agreement: row.agreementStatus,
+    verification: row.verificationStatus,
+    identity: row.identityStatus,
+    ...(audience === 'decider' ? await readInternalFacts(db, row) : {}),
+  })
+}
+
+async function readInternalFacts(db: Db, row: ApplicationRow): Promise<Partial<ChecklistFacts>> {
+  const territories = await listTerritoriesOf(db, row.id)
+  return { territories: territories.map(({ status }) => status) }
+}
