@@ -78,7 +78,10 @@ function parameters(route: Route): JsonSchema[] {
 function answers(route: Route): JsonSchema {
   const described = Object.entries(route.answers).map(([status, answer]) => {
     const content = answer.schema
-      ? { 'application/json': { schema: jsonSchema(answer.schema, 'output') } }
+      ? {
+          'application/json': { schema: jsonSchema(answer.schema, 'output') },
+          ...(answer.page ? { 'text/html': { schema: { type: 'string' } } } : {}),
+        }
       : answer.mediaType
         ? { [answer.mediaType]: { schema: { type: 'string' } } }
         : undefined

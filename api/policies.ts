@@ -84,6 +84,8 @@ export const policies = {
   },
   'partners.write': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'payouts.read': { levels: organisations, scope: 'read' },
+  'programme.read': { levels: organisations, scope: 'read' },
+  'programme.write': { levels: owner, scope: 'write', roles: admins, stepUp: true },
   'settlement.read': { levels: owner, scope: 'read' },
   'settlement.start': { levels: owner, scope: 'write', roles: finance },
   'settlement.sign': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },

@@ -35,6 +35,15 @@ export interface Call<Query = unknown, Body = unknown, Who = Principal> {
 /** Contexts that need no key. `intake` takes the id of the application that it is about. */
 export type DoorLevel = Extract<ContextLevel, 'intake' | 'sign_in' | 'simulation'>
 
+interface DescribedAnswer {
+  description: string
+  schema?: z.ZodType
+  /** Of an answer that is no JSON. */
+  mediaType?: string
+  /** A browser gets the same as a page. */
+  page?: true
+}
+
 interface RouteFacts {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With `:id` for parameters. */
@@ -58,7 +67,7 @@ interface RouteFacts {
   bodyTypes?: string[]
   /** Takes no Idempotency-Key: its answer is never kept. */
   unkeyed?: true
-  answers: Record<number, { description: string; schema?: z.ZodType; mediaType?: string }>
+  answers: Record<number, DescribedAnswer>
   refusals: ErrorCode[]
 }
 

@@ -21,6 +21,7 @@ import { partnerRoutes } from './partners.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './passwords.ts'
 import { payoutRoutes } from './payouts.ts'
+import { programmeRoutes } from './programme.ts'
 import { provisioningRoutes } from './provisioning.ts'
 import type { Route } from './route.ts'
 import { secondFactorRoutes } from './second-factors.ts'
@@ -45,6 +46,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...territoryRoutes(),
     ...lifecycleRoutes(),
     ...tenantRoutes(deps),
+    ...programmeRoutes(),
     ...provisioningRoutes(deps),
     ...manualTaskRoutes(),
     ...catalogRoutes(),

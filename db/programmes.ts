@@ -26,6 +26,33 @@ export async function getProgramme(db: Db) {
   }
 }
 
+/** The programme, held while its settings are changed. */
+export async function lockProgramme(trx: Trx): Promise<Programme> {
+  await trx.selectFrom('programmes').select('id').forUpdate().execute()
+  return getProgramme(trx)
+}
+
+/** Writes settings that were found free of contradictions. */
+export async function markProgramme(
+  trx: Trx,
+  id: string,
+  change: Pick<Programme, 'name' | 'holdDays' | 'minimumPayoutMinor' | 'tierWindowMonths'> & {
+    deadlines: z.output<typeof deadlinesSchema>
+    onboarding: z.output<typeof onboardingSettingsSchema>
+  },
+): Promise<void> {
+  const { deadlines, onboarding, ...columns } = change
+  await trx
+    .updateTable('programmes')
+    .set({
+      ...columns,
+      deadlines: JSON.stringify(deadlines),
+      onboarding: JSON.stringify(onboarding),
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
 export async function listTierThresholds(db: Db, programmeId: string): Promise<TierThreshold[]> {
   const rows = await db
     .selectFrom('tiers')

@@ -8,18 +8,15 @@ import {
 import type { ActivityDeps } from '../deps.ts'
 import { preScreen } from './pre-screen.ts'
 
-/** What the process has to know after the first look. */
-export interface Screened {
-  /** A rule of the programme turns the application away. */
-  rejected: boolean
-}
+/** What the process has to know after the first look; a rule may turn the application away. */
+export type Screened = 'clear' | 'rejected'
 
 export function screeningActivities({ db }: ActivityDeps) {
   return {
     /** Rules of the programme first, then everything else that comes before the agreement. */
     async screenApplication({ applicationId }: { applicationId: string }): Promise<Screened> {
       const application = await getApplication(db, applicationId)
-      if (await preScreen(db, application)) return { rejected: true }
+      if (await preScreen(db, application)) return 'rejected'
       await inTransaction(db, async (trx) => {
         await markApplication(trx, applicationId, {
           stage: 'agreement',
@@ -34,7 +31,7 @@ export function screeningActivities({ db }: ActivityDeps) {
           what: 'screening clear',
         })
       })
-      return { rejected: false }
+      return 'clear'
     },
   }
 }

@@ -24,6 +24,7 @@ import {
 } from '../../domain/onboarding.ts'
 import { partnerLevels, partnerTypes } from '../../domain/partners.ts'
 import type { ApiDeps } from '../deps.ts'
+import { wantsPage } from '../html.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from '../paging.ts'
 import { authorize } from '../policies.ts'
 import { type Call, openRoute, type Route, route } from '../route.ts'
@@ -36,6 +37,7 @@ import {
   presentDecisions,
   presentInformationRequest,
 } from './review.ts'
+import { statusPage } from './status-page.ts'
 
 const applicationSummary = z.object({
   id: idAnswer('application'),
@@ -117,14 +119,20 @@ export function applicationRoutes(deps: ApiDeps): Route[] {
       path: '/v1/applications/:id',
       tag: 'Onboarding',
       summary: 'Read an application',
-      description: 'With a key, or with the token of the status link.',
+      description:
+        'With a key, or with the token of the status link; that one a browser gets as a page.',
       access: 'optional',
       query: linkQuery,
-      answers: { 200: { description: 'Where it stands', schema: applicationAnswer } },
+      answers: { 200: { description: 'Where it stands', schema: applicationAnswer, page: true } },
       refusals: ['not_authenticated', 'not_found'],
       handle: async (call) => {
         const { db, row, audience } = await readable(deps, call)
-        return { status: 200, body: await presentApplication(db, row, audience) }
+        const body = await presentApplication(db, row, audience)
+        // A shared cache must not give one of the two forms to who asked for the other.
+        const headers = { Vary: 'Authorization, Cookie, Origin, Accept' }
+        if (audience === 'decider' || !wantsPage(call.header)) return { status: 200, body, headers }
+        const page = statusPage(body, row, { programme: await getProgramme(db), links: deps.links })
+        return { ...page, headers: { ...page.headers, ...headers } }
       },
     }),
   ]

@@ -127,6 +127,8 @@ const ofPartners: Record<string, Line> = {
     body: () => ({ ruling: 'share', reason }),
     reaches: below,
   },
+  'GET /v1/programme': { without: 'the programme is everybody’s' },
+  'PATCH /v1/programme': { without: 'there is one programme' },
   'GET /v1/tenants': { list: 'tenant' },
   'GET /v1/tenants/:id': { about: 'tenant' },
   'POST /v1/tenants/:id/retry': { about: 'tenant' },

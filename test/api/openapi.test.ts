@@ -87,6 +87,8 @@ GET /v1/tenants/{id}/packages: super_admin master_reseller reseller, tenants:rea
 PUT /v1/tenants/{id}/packages: super_admin, tenants:write
 GET /v1/manual-tasks: super_admin, tasks:read
 POST /v1/manual-tasks/{id}/close: super_admin, tasks:write
+GET /v1/programme: super_admin master_reseller reseller, programme:read
+PATCH /v1/programme: super_admin, programme:write
 POST /v1/packages: super_admin, packages:write
 GET /v1/packages: super_admin master_reseller reseller customer, packages:read
 GET /v1/packages/{id}: super_admin master_reseller reseller customer, packages:read

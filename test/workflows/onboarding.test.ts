@@ -122,6 +122,20 @@ describe('a partner that does everything', () => {
   })
 })
 
+describe('a rule of the programme', () => {
+  it('turns an application away before anything is sent or opened', async () => {
+    const worker = await steppedWorker(env, { screenApplication: () => 'rejected' })
+    const status = await worker.runUntil(async () => (await start()).result())
+    expect(status).toBe('rejected')
+    expect(worker.steps()).toEqual(['screenApplication', 'closeApplication'])
+    const mails = worker.calls.filter(({ step }) => step === 'mailApplicant')
+    expect(mails.map(({ input }) => input.kind).sort()).toEqual([
+      'application_received',
+      'application_rejected',
+    ])
+  })
+})
+
 describe('an agreement', () => {
   it('that nobody signs is reminded of on days 3, 7 and 14 and lapses on day 30', async () => {
     const worker = await steppedWorker(env, { readAgreement: () => 'sent' })

@@ -9,7 +9,7 @@ export async function screen({ applicationId }: OnboardingInput): Promise<Ending
     mail.mailApplicant({ applicationId, kind: 'application_received' }),
     quick.screenApplication({ applicationId }),
   ])
-  return screened.rejected ? turnedAway : null
+  return screened === 'rejected' ? turnedAway : null
 }
 
 const turnedAway: Ending = {
