@@ -122,10 +122,13 @@ export interface StripeEndpoint {
 }
 
 export interface Setting {
-  id: 'clock' | 'stripe_endpoints' | 'docusign_consent'
+  id: 'clock' | 'stripe_endpoints' | 'docusign_consent' | 'autopilot'
   offset_ms?: number
   endpoints?: StripeEndpoint[]
   granted?: boolean
+  /** What people do by themselves here: sign every envelope, pass or fail every check. */
+  sign?: boolean
+  kyc?: 'pass' | 'fail' | null
 }
 
 /** Work that the sandbox does by itself a moment later, on the real clock. */

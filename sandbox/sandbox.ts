@@ -1,6 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import Koa, { type Context, type Next } from 'koa'
+import { startAutopilot } from './autopilot.ts'
 import { certificateIn } from './certificate.ts'
 import { createClock } from './clock.ts'
 import { createActions } from './control/actions.ts'
@@ -61,6 +62,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const queue = startDeliveries(deps)
   const timers = startTimers(deps)
   const actions = createActions(deps)
+  const autopilot = startAutopilot(deps, actions)
   const parts = { deps, queue, polling, actions }
 
   const web = createApp(note)
@@ -88,6 +90,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
     certificate: certificate.file,
     async close() {
       timers.close()
+      autopilot.close()
       await Promise.all([
         closeServer(httpServer, graceMs),
         closeServer(tlsServer, graceMs),

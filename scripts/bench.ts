@@ -1,15 +1,20 @@
 /** `npm run bench -- NAME`: what the product costs beside the least that its work can cost. */
 import { benchAccess } from '../bench/access.ts'
 import { benchAccruals } from '../bench/accruals.ts'
+import { benchOnboarding } from '../bench/onboarding.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { requireLoopback } from './launch/databases.ts'
 import { freePort } from './launch/ports.ts'
 import { startPostgres } from './launch/postgres.ts'
 
-/** What every benchmark gets: a server of its own, and a name for what it makes there. */
-type Bench = (input: CommandInput, place: { serverUrl: string; name: string }) => Promise<void>
+/** A server of its own, and a name for what a benchmark makes there. */
+interface Place {
+  serverUrl: string
+  name: string
+}
 
-const benches: Record<string, Bench> = {
+/** Benchmarks of what the product does in its database. */
+const ofDatabase: Record<string, (input: CommandInput, place: Place) => Promise<void>> = {
   async accruals({ flags, progress, print }, place) {
     const size = {
       lines: whole(flags.lines, 1_000_000, 'lines'),
@@ -38,7 +43,23 @@ const benches: Record<string, Bench> = {
   },
 }
 
-const names = Object.keys(benches)
+/** Benchmarks of the running product, each on a stack of its own. */
+const ofStack: Record<string, (input: CommandInput) => Promise<void>> = {
+  async onboarding({ env, flags, progress, print }) {
+    const applications = whole(flags.applications, 40, 'applications')
+    const rounds = whole(flags.rounds, 3, 'rounds')
+    const report = await benchOnboarding({ env, progress, applications, rounds })
+    print(
+      report,
+      () =>
+        `${report.per_second} partners a second beside ${report.empty_per_second} empty ` +
+        `processes of ${report.activities} steps: ratio ${report.ratio}; ` +
+        `${report.history_events} events and ${report.actions} actions for each`,
+    )
+  },
+}
+
+const names = [...Object.keys(ofDatabase), ...Object.keys(ofStack)]
 
 function whole(value: unknown, fallback: number, flag: string): number {
   if (value === undefined) return fallback
@@ -64,7 +85,13 @@ async function server({ env, progress, flags }: CommandInput) {
 
 async function run(input: CommandInput): Promise<number> {
   const { args } = input
-  const bench = benches[args[0] ?? '']
+  const name = args[0] ?? ''
+  const onStack = ofStack[name]
+  if (onStack) {
+    await onStack(input)
+    return 0
+  }
+  const bench = ofDatabase[name]
   if (!bench) throw new CommandError(`name a benchmark: ${names.join(', ')}`, 2)
   const { url, stop } = await server(input)
   try {
@@ -79,6 +106,7 @@ await runCommand({
   name: 'bench',
   usage: `npm run bench -- NAME [--json]: ${names.join(', ')} (docs/benchmarks.md)`,
   flags: {
+    applications: { type: 'string', describe: 'partners of a round; 40' },
     lines: { type: 'string', describe: 'paid lines; 1000000' },
     partners: { type: 'string', describe: '100000' },
     rows: { type: 'string', describe: 'customers; 1000000' },

@@ -155,6 +155,10 @@ function machineControls(on: On, parts: ControlParts): void {
     queue.wake()
     return settingsView(parts)
   })
+  on('/autopilot', { sign: yesNo, kyc: oneOf(['pass', 'fail']) }, ({ sign = false, kyc }) => {
+    const setting = { id: 'autopilot' as const, sign, kyc: kyc ?? null }
+    return deps.store.write('control: autopilot', (tx) => tx.put('settings', setting))
+  })
   on('/docusign/consent', { granted: yesNo }, ({ granted }) => {
     const wanted = need(granted, 'granted', yesNo.expected)
     actions.setConsent(wanted)

@@ -94,9 +94,14 @@ export async function createAdminKey(
 /**
  * Sets up the programme and two people of the platform owner, and forgets keys of partners that
  * this database does not know.
+ * @param changes what a new programme has otherwise than that of the demo.
  */
-export async function seedPlatform(db: Db, directory: string): Promise<StackKeys> {
-  await inTransaction(db, (trx) => recordProgramme(trx, demoProgramme))
+export async function seedPlatform(
+  db: Db,
+  directory: string,
+  changes: Partial<NewProgramme> = {},
+): Promise<StackKeys> {
+  await inTransaction(db, (trx) => recordProgramme(trx, { ...demoProgramme, ...changes }))
   const keys = readKeys(directory)
   const admin = async (key: string | null, who: string) =>
     (await works(db, key))

@@ -1,6 +1,7 @@
 /** Everything that runs: PostgreSQL, Temporal, sandbox, API and worker, as one thing. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { NewProgramme } from '../../db/programmes.ts'
 import type { LauncherEnvironment } from '../launch/environment.ts'
 import type { Ports } from '../launch/ports.ts'
 import type { ProcessSpec } from '../launch/processes.ts'
@@ -30,6 +31,8 @@ export interface StackOptions {
   /** Names a throwaway database and namespace. */
   run: string
   yes?: boolean
+  /** What the programme has otherwise than that of the demo. */
+  programme?: Partial<NewProgramme>
 }
 
 export interface Stack {
@@ -56,7 +59,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const [database, temporal] = await startServers(options, secrets, started)
     const [keys, certificate] = await Promise.all([
-      withDatabase(database.url, ({ db }) => seedPlatform(db, directory), keksIn(directory)),
+      withDatabase(
+        database.url,
+        ({ db }) => seedPlatform(db, directory, options.programme),
+        keksIn(directory),
+      ),
       startSandbox(supervisor, options, secrets),
     ])
     await startProduct(supervisor, options, { database, temporal, secrets, certificate })

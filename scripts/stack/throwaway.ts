@@ -1,6 +1,7 @@
 /** A stack for one run: free ports, a folder of its own, and nothing left of it afterwards. */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { NewProgramme } from '../../db/programmes.ts'
 import type { LauncherEnvironment } from '../launch/environment.ts'
 import { pathsOf } from '../launch/paths.ts'
 import { freePort, type Ports, portRoles } from '../launch/ports.ts'
@@ -15,6 +16,8 @@ export interface ThrowawayOptions {
   yes?: boolean
   /** Builds it so that its data can become that of `npm run dev`. */
   keep?: boolean
+  /** What the programme has otherwise than that of the demo. */
+  programme?: Partial<NewProgramme>
 }
 
 export interface ThrowawayStack extends Stack {
@@ -31,7 +34,7 @@ async function freePorts(): Promise<Ports> {
 
 /** Starts a stack that is forgotten when it stops. */
 export async function startThrowaway(options: ThrowawayOptions): Promise<ThrowawayStack> {
-  const { env, progress, name, yes, keep } = options
+  const { env, progress, name, yes, keep, programme } = options
   const { root, data } = pathsOf(env)
   const run = `${name}_${process.pid}_${Date.now().toString(36)}`
   const directory = join(data, 'runs', run)
@@ -48,6 +51,7 @@ export async function startThrowaway(options: ThrowawayOptions): Promise<Throwaw
       root,
       run,
       ...(yes === undefined ? {} : { yes }),
+      ...(programme ? { programme } : {}),
     })
     const stop = async (between?: () => Promise<void>) => {
       await stack.stop(between)

@@ -1,0 +1,180 @@
+/** `bench onboarding`: partners brought in, beside processes with as many steps that do nothing. */
+import type { Client } from '@temporalio/client'
+import { NativeConnection, Worker } from '@temporalio/worker'
+import { sql } from 'kysely'
+import type { Db } from '../db/database.ts'
+import type { LauncherEnvironment } from '../scripts/launch/environment.ts'
+import type { Progress } from '../scripts/launch/progress.ts'
+import { poll } from '../scripts/launch/wait.ts'
+import { withDatabase } from '../scripts/stack/database.ts'
+import { openStackClient } from '../scripts/stack/sealing.ts'
+import { startThrowaway, type ThrowawayStack } from '../scripts/stack/throwaway.ts'
+import { createStory, type Story } from '../scripts/story/client.ts'
+import { type Cost, costOf } from './history-costs.ts'
+import { machine, median, rounded, spread, timed } from './rounds.ts'
+
+export interface OnboardingBench {
+  env: LauncherEnvironment
+  progress: Progress
+  /** Partners of one round. */
+  applications: number
+  rounds: number
+}
+
+interface Parts {
+  stack: ThrowawayStack
+  story: Story
+  temporal: Client
+  db: Db
+  progress: Progress
+}
+
+interface Round {
+  ours: number
+  empty: number
+  control: number
+}
+
+const queue = 'bench-empty-steps'
+const postsAtOnce = 8
+const patienceMs = 600_000
+
+export async function benchOnboarding({ env, progress, ...size }: OnboardingBench) {
+  const stack = await startThrowaway({
+    env,
+    progress,
+    name: 'bench',
+    // Everybody does at once what is asked, so that the product alone is measured.
+    programme: { onboarding: { autoApproval: [{ name: 'everybody' }] } },
+  })
+  const { temporal, close } = openStackClient(stack)
+  try {
+    const story = createStory(stack.urls)
+    await story.sandbox('/autopilot', { sign: true, kyc: 'pass' })
+    return await withDatabase(stack.database.url, ({ db }) =>
+      measure({ stack, story, temporal, db, progress }, size),
+    )
+  } finally {
+    await close()
+    await stack.stop()
+  }
+}
+
+async function measure(parts: Parts, size: { applications: number; rounds: number }) {
+  const { stack, temporal, progress } = parts
+  const { applications, rounds } = size
+  await bringIn(parts, 1)
+  const cost = await costOfOnboarding(parts)
+  const connection = await NativeConnection.connect({ address: stack.temporal.address })
+  const worker = await Worker.create({
+    connection,
+    namespace: stack.temporal.namespace,
+    taskQueue: queue,
+    workflowsPath: new URL('./empty-steps.ts', import.meta.url).pathname,
+    activities: { nothing: async () => {} },
+  })
+  const found: Round[] = []
+  const empty = () => runEmpty(temporal, { count: applications, steps: cost.activities })
+  await worker.runUntil(async () => {
+    await runEmpty(temporal, { count: 1, steps: cost.activities })
+    for (let round = 0; round < rounds; round++) {
+      const step = progress.step(`round ${round + 1}`, `${applications} partners, thrice`)
+      // In an order that begins elsewhere each time.
+      const ours = round % 2 === 0 ? await timed(() => bringIn(parts, applications)) : 0
+      const [first, control] = [await timed(empty), await timed(empty)]
+      const late = ours || (await timed(() => bringIn(parts, applications)))
+      found.push({ ours: late, empty: first, control })
+      step.done(`${rounded(late)} s beside ${rounded(first)} s`)
+    }
+  })
+  await connection.close()
+  return report(found, { ...size, cost, versions: stack })
+}
+
+/** Applies for so many partners and waits until all of them are active. */
+async function bringIn({ story, db }: Parts, count: number): Promise<void> {
+  const before = await activePartners(db)
+  const names = Array.from({ length: count }, (_, i) => `Bench ${before + i + 1}`)
+  while (names.length > 0) await Promise.all(names.splice(0, postsAtOnce).map(applyAs(story)))
+  const all = await poll(
+    async () => ((await activePartners(db)) >= before + count ? true : undefined),
+    { everyMs: 100, timeoutMs: patienceMs },
+  )
+  if (!all) throw new Error('not every partner became active')
+}
+
+const applyAs = (story: Story) => (name: string) => {
+  const domain = `${name.toLowerCase().replace(' ', '-')}.example`
+  return story.api('/v1/applications', {
+    method: 'POST',
+    body: {
+      company: { name, country: 'US', website: `https://${domain}` },
+      contact: { name: `${name} contact`, email: `owner@${domain}` },
+      type: 'franchise',
+      level: 'reseller',
+    },
+  })
+}
+
+async function activePartners(db: Db): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from applications where status = 'active'`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+async function runEmpty(temporal: Client, size: { count: number; steps: number }): Promise<void> {
+  const started = Date.now()
+  const handles = Array.from({ length: size.count }, (_, i) =>
+    temporal.workflow.execute('emptySteps', {
+      workflowId: `empty:${started}:${i}`,
+      taskQueue: queue,
+      args: [size.steps],
+    }),
+  )
+  await Promise.all(handles)
+}
+
+/** What the first partner cost the engine: its own process and that of its environment. */
+async function costOfOnboarding({ temporal }: Parts): Promise<Cost> {
+  const costs: Cost[] = []
+  const query = "WorkflowType in ('partnerOnboarding', 'tenantProvisioning')"
+  for await (const { workflowId, runId } of temporal.workflow.list({ query })) {
+    const history = await temporal.workflow.getHandle(workflowId, runId).fetchHistory()
+    costs.push(costOf(history))
+  }
+  return costs.reduce((all, one) => ({
+    events: all.events + one.events,
+    actions: all.actions + one.actions,
+    activities: all.activities + one.activities,
+  }))
+}
+
+interface Facts {
+  applications: number
+  rounds: number
+  cost: Cost
+  versions: Pick<ThrowawayStack, 'database' | 'temporal'>
+}
+
+function report(found: Round[], { applications, rounds, cost, versions }: Facts) {
+  const perSecond = (seconds: number) => applications / seconds
+  const rates = found.map(({ ours, empty, control }) => ({
+    ours: perSecond(ours),
+    empty: perSecond(empty),
+    control: perSecond(control),
+  }))
+  return {
+    per_second: rounded(median(rates.map(({ ours }) => ours))),
+    empty_per_second: rounded(median(rates.map(({ empty }) => empty))),
+    ratio: rounded(median(rates.map(({ ours, empty }) => ours / empty))),
+    history_events: cost.events,
+    actions: cost.actions,
+    activities: cost.activities,
+    ratios: spread(rates.map(({ ours, empty }) => ours / empty)),
+    control: spread(rates.map(({ empty, control }) => control / empty)),
+    applications,
+    rounds,
+    machine: machine(versions.database.version),
+    temporal: versions.temporal.version,
+  }
+}
