@@ -1,6 +1,5 @@
 /** Steps of the webhook inbox: book what came in, then tell the processes that wait for it. */
 import { log } from '@temporalio/activity'
-import { inTransaction } from '../db/database.ts'
 import {
   listPendingEvents,
   listUndeliveredWakes,
@@ -12,11 +11,6 @@ import {
   type Wake,
 } from '../db/inbox.ts'
 import { findAgreementByEnvelope, isLive } from '../db/onboarding/agreements.ts'
-import {
-  findPayoutAccountByVendorId,
-  recordVerification,
-} from '../db/onboarding/payout-accounts.ts'
-import { retryRejectedPayouts } from '../db/payouts.ts'
 import { findSubscriptionByVendorId, markSubscription } from '../db/subscriptions.ts'
 import { isDomainError } from '../domain/errors.ts'
 import { uuidOf } from '../domain/ids.ts'
@@ -27,6 +21,7 @@ import { bookInvoice, bookInvoices } from './commission/payments.ts'
 import { bookCreditNote, bookDispute, bookRefund } from './commission/reversals.ts'
 import type { Sale } from './commission/sales.ts'
 import type { ActivityDeps } from './deps.ts'
+import { wakeForAccount, wakeForSession } from './verification/news.ts'
 
 /** So many events are booked together, the paid invoices among them in one transaction. */
 export const inboxBatch = 2_000
@@ -140,6 +135,7 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
   const { type, objectId } = event
   if (event.vendor === 'docusign') return wakeForEnvelope(deps, event)
   if (type.startsWith('v2.core.account')) return wakeForAccount(deps, objectId)
+  if (type.startsWith('identity.verification_session.')) return wakeForSession(deps, objectId)
   switch (type) {
     case 'invoice.paid':
     case 'invoice.voided':
@@ -204,26 +200,4 @@ async function wakeForEnvelope(
       : workflowIds.terms(termsId, holderId),
     signal: signalNames.agreementChanged,
   }
-}
-
-/**
- * Verification is never over: an account of an active partner is read again as well. What was
- * held for it is paid by the sweeper's next round.
- */
-async function wakeForAccount(deps: ActivityDeps, vendorAccountId: string): Promise<Wake | null> {
-  const account = await findPayoutAccountByVendorId(deps.db, vendorAccountId)
-  if (!account) return null
-  const { partnerId } = account
-  if (!partnerId) {
-    return {
-      workflowId: workflowIds.onboarding(account.applicationId),
-      signal: signalNames.verificationChanged,
-    }
-  }
-  const seen = await deps.connect.readVerification(vendorAccountId)
-  await inTransaction(deps.db, async (trx) => {
-    await recordVerification(trx, account.id, seen)
-    if (seen.status === 'verified') await retryRejectedPayouts(trx, partnerId)
-  })
-  return null
 }

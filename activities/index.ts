@@ -11,6 +11,7 @@ import { relayActivities } from './relay.ts'
 import { settlementActivities } from './settlement/index.ts'
 import { subscriptionActivities } from './subscriptions.ts'
 import { tierActivities } from './tiers.ts'
+import { verificationUpkeepActivities } from './verification/index.ts'
 import { welcomeActivities } from './welcome.ts'
 
 export type Activities = ReturnType<typeof createActivities>
@@ -28,5 +29,6 @@ export function createActivities(deps: ActivityDeps) {
     ...welcomeActivities(deps),
     ...relayActivities(deps),
     ...auditActivities(deps),
+    ...verificationUpkeepActivities(deps),
   })
 }

@@ -81,6 +81,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   },
   unsupported_media_type: { status: 415, title: 'Send JSON' },
   vendor_refused: { status: 409, title: 'The provider refused' },
+  verification_required: { status: 409, title: 'The partner has to prove who it is' },
 }
 
 /** Whatever nobody expected. */

@@ -110,6 +110,13 @@ export const policies = {
   },
   'tiers.read': { levels: organisations, scope: 'read' },
   'tiers.override': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
+  'verification.extend': {
+    levels: owner,
+    scope: 'approvals:write',
+    roles: admins,
+    stepUp: true,
+  },
+  'verification.link': { levels: sellers, scope: 'write', roles: admins },
 } as const satisfies Record<string, Policy>
 
 export type Permission = keyof typeof policies

@@ -17,6 +17,7 @@ import { memberRoutes } from './members.ts'
 import { onboardingRoutes } from './onboarding/index.ts'
 import { partnerLinkRoutes } from './partner-links.ts'
 import { partnerMoveRoutes } from './partner-moves.ts'
+import { partnerVerificationRoutes } from './partner-verification.ts'
 import { partnerRoutes } from './partners.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './passwords.ts'
@@ -43,6 +44,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...onboardingRoutes(deps),
     ...partnerRoutes(),
     ...partnerMoveRoutes(),
+    ...partnerVerificationRoutes(deps),
     ...territoryRoutes(),
     ...lifecycleRoutes(),
     ...tenantRoutes(deps),

@@ -25,6 +25,7 @@ import type { SubscriptionInput } from '../workflows/contract.ts'
 import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { linkOfCustomer } from './partner-links.ts'
+import { refuseStoppedSales } from './partner-verification.ts'
 import { startCommitted } from './processes.ts'
 import { type Call, type Route, route } from './route.ts'
 import { emailAddress, found, idAnswer, idField, instantAnswer, pathId, text } from './validate.ts'
@@ -134,7 +135,13 @@ export function subscriptionRoutes(deps: ApiDeps): Route[] {
       idempotencyKey: 'required',
       body: subscriptionForm,
       answers: { 202: { description: 'It is being set up', schema: subscriptionAnswer } },
-      refusals: ['invalid_request', 'not_found', 'partner_not_active', 'package_not_offered'],
+      refusals: [
+        'invalid_request',
+        'not_found',
+        'partner_not_active',
+        'package_not_offered',
+        'verification_required',
+      ],
       handle: (call) => subscribe(deps, call),
     }),
     route({
@@ -179,6 +186,7 @@ async function subscribe(deps: ApiDeps, call: Call<unknown, z.output<typeof subs
   const customer = found(await findCustomer(db, body.customer), noCustomer)
   // A customer of a partner below is visible, and still not ours to sell to.
   if (customer.partnerId !== principal.partnerId) throw new DomainError('not_found', noCustomer)
+  await refuseStoppedSales(db, customer.partnerId)
   const featurePackage = await getFeaturePackage(db, body.package)
   const programme = await getProgramme(db)
   refuseUnfitPackage(principal.level, featurePackage, programme)

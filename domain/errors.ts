@@ -45,6 +45,7 @@ export type ErrorCode =
   | 'totals_changed'
   | 'unsupported_media_type'
   | 'vendor_refused'
+  | 'verification_required'
 
 /** One invalid field: where it is (RFC 6901), what is wrong and how to mend it. */
 export interface FieldProblem {

@@ -16,6 +16,8 @@ export const workflowTypes = {
   payoutBatch: 'payoutBatch',
   tierReview: 'tierReview',
   sweeper: 'sweeper',
+  kycReverification: 'kycReverification',
+  verificationUpkeep: 'verificationUpkeep',
   welcomeSequence: 'welcomeSequence',
 } as const
 export type WorkflowType = keyof typeof workflowTypes
@@ -47,10 +49,13 @@ export const workflowIds = {
   payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
   tiers: (period: string) => `tiers:${period}`,
   sweeper: 'sweeper',
+  reverification: (partnerId: string) => `kyc:${outwardId('partner', partnerId)}`,
+  verificationUpkeep: 'verification-upkeep',
   welcome: (partnerId: string) => `welcome:${outwardId('partner', partnerId)}`,
 }
 
 export const scheduleIds = {
   settlement: 'settlement-monthly',
   sweeper: 'sweeper',
+  verificationUpkeep: 'verification-upkeep',
 }

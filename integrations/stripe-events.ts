@@ -18,8 +18,50 @@ export const moneyEventTypes = [
   'charge.dispute.closed',
 ]
 
+/** Events that say that a check of a company or of a person has news. */
+const accountEventTypes = [
+  'v2.core.account[requirements].updated',
+  'v2.core.account[configuration.recipient].capability_status_updated',
+  'v2.core.account.closed',
+]
+const sessionEventTypes = ['processing', 'requires_input', 'verified', 'canceled', 'redacted'].map(
+  (what) => `identity.verification_session.${what}`,
+)
+
 export function stripeEvents(stripe: Stripe) {
   return {
+    /** Every event about verification since the instant; a page is asked for when it is needed. */
+    async *listVerificationEvents(from: Date): AsyncGenerator<VerifiedEvent> {
+      const query = { types: accountEventTypes, created: { gte: seconds(from) }, limit: 100 }
+      let accounts = await callStripe(stripe.v2.core.events.list(query))
+      for (;;) {
+        for (const event of accounts.data) {
+          const related = 'related_object' in event ? event.related_object : null
+          if (!related || !('id' in related)) continue
+          const { id: eventId, type } = event
+          const objectId = String(related.id)
+          yield { eventId, type, objectId, occurredAt: new Date(event.created) }
+        }
+        const next = accounts.next_page_url
+        if (!next) break
+        accounts = await callStripe(stripe.rawRequest('GET', next) as Promise<typeof accounts>)
+      }
+      const created = { gte: seconds(from) }
+      let after: string | undefined
+      do {
+        const page = await callStripe(
+          stripe.events.list({
+            types: sessionEventTypes,
+            created,
+            limit: 100,
+            ...(after ? { starting_after: after } : {}),
+          }),
+        )
+        for (const event of page.data) yield snapshotOf(event)
+        after = page.has_more ? page.data.at(-1)?.id : undefined
+      } while (after)
+    },
+
     /** One page of money events that happened in the range, newest first. */
     async listMoneyEvents(range: {
       from: Date
@@ -34,14 +76,18 @@ export function stripeEvents(stripe: Stripe) {
           ...(range.after ? { starting_after: range.after } : {}),
         }),
       )
-      const events = page.data.map((event) => ({
-        eventId: event.id,
-        type: event.type,
-        objectId: 'id' in event.data.object ? String(event.data.object.id) : event.id,
-        occurredAt: new Date(event.created * 1000),
-      }))
+      const events = page.data.map(snapshotOf)
       return { events, next: page.has_more ? (events.at(-1)?.eventId ?? null) : null }
     },
+  }
+}
+
+function snapshotOf(event: Stripe.Event): VerifiedEvent {
+  return {
+    eventId: event.id,
+    type: event.type,
+    objectId: 'id' in event.data.object ? String(event.data.object.id) : event.id,
+    occurredAt: new Date(event.created * 1000),
   }
 }
 

@@ -108,6 +108,8 @@ const summaries: Record<WorkflowType, string> = {
   monthlySettlement: 'The settlement of a month',
   payoutBatch: 'The payouts of a settlement',
   tierReview: 'The review of tiers after a month',
+  kycReverification: 'A partner that has to prove again who it is',
+  verificationUpkeep: 'Looks at checks of identity day by day',
   sweeper: 'Starts what was left behind',
   welcomeSequence: 'The first mails to a new partner',
 }

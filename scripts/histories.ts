@@ -9,7 +9,7 @@ import { type CommandInput, runCommand } from './command.ts'
 import { pathsOf } from './launch/paths.ts'
 import { openStackClient, type StackClient } from './stack/sealing.ts'
 import { startThrowaway } from './stack/throwaway.ts'
-import { createStory, eventually } from './story/client.ts'
+import { createStory, eventually, type Story } from './story/client.ts'
 import { playDemo } from './story/demo.ts'
 
 /** The sweeper runs by the minute; the story is shorter than that. */
@@ -20,6 +20,32 @@ async function sweepOnce(temporal: Client): Promise<void> {
     for await (const found of temporal.workflow.list({ query })) return found
     return undefined
   })
+}
+
+interface Shown {
+  data: { id: string; transfers_status: string | null; closed?: boolean }[]
+}
+
+/** A partner of the story is asked for something again and answers; and a daily round. */
+async function proveAgain(story: Story, temporal: Client): Promise<void> {
+  const { data } = await story.sandbox<Shown>('/accounts')
+  const account = data.find((one) => one.transfers_status === 'active' && !one.closed)
+  if (!account) throw new Error('the story has a partner that is paid')
+  await story.sandbox(`/accounts/${account.id}/requirements`, { status: 'past_due' })
+  const started = `WorkflowType = '${workflowTypes.kycReverification}'`
+  await eventually('a verification that is taken up', async () => {
+    for await (const found of temporal.workflow.list({ query: started })) return found
+    return undefined
+  })
+  await story.sandbox(`/accounts/${account.id}/kyc`, { result: 'pass' })
+  await temporal.schedule.getHandle(scheduleIds.verificationUpkeep).trigger()
+  for (const type of [workflowTypes.kycReverification, workflowTypes.verificationUpkeep]) {
+    const query = `WorkflowType = '${type}' AND ExecutionStatus = 'Completed'`
+    await eventually(`the end of ${type}`, async () => {
+      for await (const found of temporal.workflow.list({ query })) return found
+      return undefined
+    })
+  }
 }
 
 async function record({ temporal, codec }: StackClient, directory: string): Promise<string[]> {
@@ -68,14 +94,16 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
   const client = openStackClient(stack)
   const { temporal } = client
   try {
+    const story = createStory(stack.urls)
     await playDemo({
-      story: createStory(stack.urls),
+      story,
       temporal,
       owners: { first: stack.keys.super_admin ?? '', second: stack.keys.super_admin_2 ?? '' },
       documents: join(stack.directory, 'documents'),
       stage: (_name, _why, work) => work(),
     })
     await sweepOnce(temporal)
+    await proveAgain(story, temporal)
     const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))
     print({ files }, () => files.join('\n'))
     return 0

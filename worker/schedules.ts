@@ -46,9 +46,27 @@ const sweeper: ScheduleOptions = {
   policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
 }
 
+/** Once a day; one that is still at work when the next is due is left to finish. */
+const verificationUpkeep: ScheduleOptions = {
+  scheduleId: scheduleIds.verificationUpkeep,
+  spec: {
+    calendars: [{ comment: 'every day at 04:30 UTC', hour: 4, minute: 30 }],
+    timezone: 'UTC',
+    jitter: '10m',
+  },
+  action: {
+    type: 'startWorkflow',
+    workflowType: workflowTypes.verificationUpkeep,
+    workflowId: workflowIds.verificationUpkeep,
+    taskQueue,
+    args: [],
+  },
+  policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' },
+}
+
 /** Creates what is missing and updates what is there; a pause that a person set stays. */
 export async function ensureSchedules(client: Client): Promise<void> {
-  for (const schedule of [settlement, sweeper]) {
+  for (const schedule of [settlement, sweeper, verificationUpkeep]) {
     try {
       await client.schedule.create(schedule)
     } catch (error) {

@@ -9,6 +9,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
 import type { ApplicationStage, OnboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, type Vendor } from '../domain/process-names.ts'
 import type { RunMode, RunStage } from '../domain/settlement.ts'
+import type { ReverificationDeadlines } from '../domain/verification.ts'
 
 export interface OnboardingInput {
   applicationId: string
@@ -61,6 +62,16 @@ export const resendAgreement = defineUpdate<{ attempt: number }, [Resend]>('rese
 export const openSigningPage = defineUpdate<void, []>('openSigningPage')
 export const agreementChanged = defineSignal<[]>(signalNames.agreementChanged)
 export const verificationChanged = defineSignal<[]>(signalNames.verificationChanged)
+export interface ReverificationInput {
+  partnerId: string
+  deadlines: ReverificationDeadlines
+}
+/** More time for a partner; the row says until when, why, and whether holds are lifted. */
+export const extendReverification = defineUpdate<void, [{ extensionId: string }]>(
+  'extendReverification',
+)
+/** Mints a fresh link for a partner that has to show more, which the database then holds. */
+export const refreshReverificationLink = defineUpdate<void, []>('refreshReverificationLink')
 export const onboardingState = defineQuery<OnboardingState>('onboardingState')
 
 export interface ProvisioningInput {

@@ -67,6 +67,7 @@ type MailStep =
   | 'mailReleasers'
   | 'mailPayouts'
   | 'mailTierChange'
+  | 'mailVerification'
 
 /** Mails, none of which can fail its process. */
 export const mail: {
@@ -77,6 +78,7 @@ export const mail: {
   mailReleasers: (input) => sent(post.mailReleasers(input)),
   mailPayouts: (input) => sent(post.mailPayouts(input)),
   mailTierChange: (input) => sent(post.mailTierChange(input)),
+  mailVerification: (input) => sent(post.mailVerification(input)),
 }
 
 /** One that cannot be sent stops none after it. @returns whether more may follow. */

@@ -71,7 +71,8 @@ export async function readIdentity(
     recordIdentity(trx, check.id, seen),
   )
   if (status === 'canceled') {
-    await openIdentity(deps, check)
+    const { applicationId, partnerId } = check
+    await openIdentity(deps, { applicationId, partnerId })
     return { status: 'requires_input', refused: false, refusals }
   }
   return { status, refused: status === 'requires_input' && lastError !== null, refusals }

@@ -2,7 +2,7 @@
 import { findPayoutAccount } from '../../db/onboarding/payout-accounts.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { workflowIds } from '../../domain/process-names.ts'
-import { refreshVerificationLink } from '../../workflows/contract.ts'
+import { refreshReverificationLink, refreshVerificationLink } from '../../workflows/contract.ts'
 import type { ApiDeps } from '../deps.ts'
 import { updateProcess } from '../processes.ts'
 import { openRoute, type Route } from '../route.ts'
@@ -27,9 +27,14 @@ export function verificationRoutes(deps: ApiDeps): Route[] {
 
 async function toVerification(deps: ApiDeps, call: LinkCall & { operationId: string }) {
   const { db, row } = await readable(deps, call)
+  const process = row.partnerId
+    ? {
+        workflowId: workflowIds.reverification(row.partnerId),
+        definition: refreshReverificationLink,
+      }
+    : { workflowId: workflowIds.onboarding(row.id), definition: refreshVerificationLink }
   await updateProcess(deps, {
-    workflowId: workflowIds.onboarding(row.id),
-    definition: refreshVerificationLink,
+    ...process,
     args: [],
     updateId: call.operationId,
     ended: new DomainError('not_ready', 'no identity check is waiting'),

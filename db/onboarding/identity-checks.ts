@@ -1,5 +1,5 @@
 /** Checks of a person beside that of its company: the outcome, never what was shown. */
-import { type SqlBool, sql } from 'kysely'
+import { type Expression, type SqlBool, sql } from 'kysely'
 import type { IdentityStatus } from '../../domain/verification.ts'
 import type { Db, Trx } from '../database.ts'
 
@@ -33,6 +33,22 @@ export async function findIdentityCheckBySession(db: Db, vendorSessionId: string
     .selectAll()
     .where('vendorSessionId', '=', vendorSessionId)
     .executeTakeFirst()
+}
+
+/** The contact was last known more than a year ago, or never, by a partner of more than a year. */
+export function identityIsOld(partnerId: Expression<unknown>) {
+  return sql<boolean>`(coalesce(
+    (select max(known.verified_at) from identity_checks known
+      where known.partner_id = ${partnerId}),
+    (select created_at from partners where partners.id = ${partnerId}))
+      < clock_timestamp() - interval '1 year')`
+}
+
+export async function isIdentityOld(db: Db, partnerId: string): Promise<boolean> {
+  const { isOld } = await db
+    .selectNoFrom(identityIsOld(sql`${partnerId}::uuid`).as('isOld'))
+    .executeTakeFirstOrThrow()
+  return isOld
 }
 
 /** The row of one session, made before the session; repeating it finds the same. */

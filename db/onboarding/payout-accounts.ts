@@ -8,7 +8,7 @@ import {
 } from '../../domain/verification.ts'
 import type { Db, Trx } from '../database.ts'
 import { recordPartnerVerification } from '../partner-verifications.ts'
-import { markIdentityOwner } from './identity-checks.ts'
+import { identityIsOld, markIdentityOwner } from './identity-checks.ts'
 
 export type PayoutAccountRow = NonNullable<Awaited<ReturnType<typeof findPayoutAccount>>>
 
@@ -188,11 +188,12 @@ export async function findPayoutAccountOf(db: Db, partnerId: string) {
 
 /**
  * Accounts at the processor that are due for a look: those whose check is not over and that were
- * not read for the better part of a day, and those that were verified a year ago.
+ * not read for the better part of a day, and those that were verified a year ago, the company or
+ * the person.
  */
 export async function listAccountsToRead(
   db: Db,
-  page: { after: string | null; size: number },
+  page: { after: string | null; size: number; identityWanted: boolean },
 ): Promise<{ id: string; vendorAccountId: string }[]> {
   const rows = await db
     .selectFrom('payoutAccounts')
@@ -202,10 +203,12 @@ export async function listAccountsToRead(
     .where('payoutAccounts.closedAt', 'is', null)
     .where(sql<SqlBool>`case payout_accounts.status
       when 'verified' then payout_accounts.partner_id is not null
-        and checked_at < clock_timestamp() - interval '1 year'
+        and (payout_accounts.checked_at < clock_timestamp() - interval '1 year'
+          or ${page.identityWanted} and ${identityIsOld(sql.ref('payout_accounts.partner_id'))})
       when 'rejected' then false
       else (payout_accounts.partner_id is not null or applications.closed_at is null)
-        and coalesce(checked_at, created_at) < clock_timestamp() - interval '20 hours' end`)
+        and coalesce(payout_accounts.checked_at, payout_accounts.created_at)
+          < clock_timestamp() - interval '20 hours' end`)
     .$if(page.after !== null, (query) => query.where('payoutAccounts.id', '>', page.after ?? ''))
     .orderBy('payoutAccounts.id')
     .limit(page.size)

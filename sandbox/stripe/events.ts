@@ -143,7 +143,8 @@ const v2Events: Endpoint[] = [
         if (object_id !== undefined && event.related_object.id !== object_id) return false
         return types === undefined || types.includes(event.type)
       })
-      return pageV2('/v2/core/events', rows, { limit, after, query: { object_id } })
+      const query = { object_id, ...filtersOf(params) }
+      return pageV2('/v2/core/events', rows, { limit, after, query })
     },
   }),
   endpoint({
@@ -156,6 +157,16 @@ const v2Events: Endpoint[] = [
     },
   }),
 ]
+
+/** What the address of the next page says again. */
+function filtersOf(params: {
+  types?: string[] | undefined
+  created?: Record<string, string | undefined> | undefined
+}): Record<string, string | undefined> {
+  const types = (params.types ?? []).map((type, n) => [`types[${n}]`, type])
+  const bounds = Object.entries(params.created ?? {}).map(([key, at]) => [`created[${key}]`, at])
+  return Object.fromEntries([...types, ...bounds])
+}
 
 /** The v2 API writes moments as ISO texts, and its SDK also sends seconds. */
 function secondsOf(bounds: Record<string, string | undefined>): Range {

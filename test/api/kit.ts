@@ -55,7 +55,8 @@ export function clientOf(api: string): Call {
 const keyed = new RegExp(
   '/(subscriptions|adjustments|settlement-runs(/\\w+/(review|release))?|' +
     'applications/\\w+/decision|approvals/\\w+/approve|' +
-    'partners/\\w+/(moves|tier-override|termination|reinstatement)|' +
+    'partners/\\w+/(moves|tier-override|termination|reinstatement|' +
+    'verification/(extension|link))|' +
     'tenants/\\w+/(retry|abandon))$',
 )
 

@@ -129,6 +129,15 @@ const ofPartners: Record<string, Line> = {
   },
   'GET /v1/programme': { without: 'the programme is everybody’s' },
   'PATCH /v1/programme': { without: 'there is one programme' },
+  'GET /v1/partners/:id/verification': { about: 'partner' },
+  'POST /v1/partners/:id/verification/extension': {
+    about: 'partner',
+    body: () => ({ until: new Date(Date.now() + 86_400_000).toISOString(), reason }),
+  },
+  'POST /v1/partners/:id/verification/link': {
+    about: 'partner',
+    reaches: (viewer, { place }) => viewer.place === place,
+  },
   'GET /v1/tenants': { list: 'tenant' },
   'GET /v1/tenants/:id': { about: 'tenant' },
   'POST /v1/tenants/:id/retry': { about: 'tenant' },

@@ -64,6 +64,9 @@ POST /v1/partners/{id}/moves: super_admin, approvals:write
 POST /v1/partners/{id}/termination: super_admin, approvals:write
 POST /v1/partners/{id}/reinstatement: super_admin, approvals:write
 GET /v1/partners/{id}/moves: super_admin master_reseller reseller, partners:read
+GET /v1/partners/{id}/verification: super_admin master_reseller reseller, partners:read
+POST /v1/partners/{id}/verification/extension: super_admin, approvals:write
+POST /v1/partners/{id}/verification/link: master_reseller reseller, verification:write
 GET /v1/territories: super_admin master_reseller reseller, territories:read
 GET /v1/territory-assignments/{id}: super_admin master_reseller reseller, territories:read
 POST /v1/partners/{id}/territories: super_admin master_reseller, approvals:write
