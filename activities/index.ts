@@ -10,6 +10,7 @@ import { provisioningActivities } from './provisioning.ts'
 import { relayActivities } from './relay.ts'
 import { settlementActivities } from './settlement/index.ts'
 import { subscriptionActivities } from './subscriptions.ts'
+import { termsActivities } from './terms.ts'
 import { tierActivities } from './tiers.ts'
 import { verificationUpkeepActivities } from './verification/index.ts'
 import { welcomeActivities } from './welcome.ts'
@@ -25,6 +26,7 @@ export function createActivities(deps: ActivityDeps) {
     ...settlementActivities(deps),
     ...payoutActivities(deps),
     ...balanceActivities(deps),
+    ...termsActivities(deps),
     ...tierActivities(deps),
     ...welcomeActivities(deps),
     ...relayActivities(deps),

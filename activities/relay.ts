@@ -21,6 +21,7 @@ import type { ActivityDeps } from './deps.ts'
 import { sendKeyNotices } from './key-notices.ts'
 import { sendStatusMails } from './lifecycle/status-mails.ts'
 import { effectDueTerminations } from './lifecycle/terminations.ts'
+import { startReacceptances } from './terms.ts'
 
 /** In one round; what is left waits for the next. */
 const mostForgotten = 5_000
@@ -99,6 +100,7 @@ export function relayActivities(deps: ActivityDeps) {
       await startSubscriptions()
       await startSettlements()
       await effectDueTerminations(deps)
+      await startReacceptances(deps)
       await startPayouts()
       await expireReservations(db)
       await sealJournals(db)

@@ -24,6 +24,7 @@ const partnerAnswer = z.object({
   tier: z.enum(tierNames).nullable(),
   parent: idAnswer('partner').nullable(),
   country: z.string(),
+  terms_outdated: z.boolean(),
   created_at: instantAnswer,
   activated_at: instantAnswer.nullable(),
 })
@@ -120,6 +121,7 @@ function presentPartner(row: PartnerRow) {
     tier: row.tier,
     parent: row.parentId && outwardId('partner', row.parentId),
     country: row.country,
+    terms_outdated: row.termsOutdated,
     created_at: row.createdAt.toISOString(),
     activated_at: row.activatedAt?.toISOString() ?? null,
   }

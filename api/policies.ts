@@ -38,6 +38,7 @@ export const policies = {
   'accruals.read': { levels: organisations, scope: 'read' },
   'adjustments.read': { levels: organisations, scope: 'read' },
   'adjustments.propose': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
+  'agreements.read': { levels: organisations, scope: 'read' },
   'applications.read': { levels: approvers, scope: 'read' },
   'applications.decide': {
     levels: approvers,
@@ -108,6 +109,9 @@ export const policies = {
     roles: admins,
     stepUp: true,
   },
+  'terms.read': { levels: owner, scope: 'read' },
+  'terms.write': { levels: owner, scope: 'write', roles: admins },
+  'terms.publish': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'tiers.read': { levels: organisations, scope: 'read' },
   'tiers.override': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'verification.extend': {

@@ -1,6 +1,8 @@
 /** Every route of the API, capability by capability. */
 import { accessRoutes } from './access.ts'
 import { adjustmentRoutes } from './adjustments.ts'
+import { agreementTermsRoutes } from './agreement-terms.ts'
+import { agreementRoutes } from './agreements.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { approvalRoutes } from './approvals.ts'
 import { auditRoutes } from './audit.ts'
@@ -42,6 +44,8 @@ import { welcomeRoutes } from './welcome.ts'
 export function allRoutes(deps: ApiDeps): Route[] {
   return [
     ...onboardingRoutes(deps),
+    ...agreementTermsRoutes(),
+    ...agreementRoutes(),
     ...partnerRoutes(),
     ...partnerMoveRoutes(),
     ...partnerVerificationRoutes(deps),

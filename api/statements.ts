@@ -18,6 +18,7 @@ import {
 } from '../domain/settlement.ts'
 import { statementCsv, statementPdf } from '../integrations/documents.ts'
 import { earningsFilter, earningsQuery } from './commission.ts'
+import { download } from './downloads.ts'
 import { listAnswer, presentPage } from './paging.ts'
 import { type Call, type Route, route } from './route.ts'
 import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
@@ -122,10 +123,6 @@ export function statementRoutes(): Route[] {
       },
     }),
   ]
-}
-
-function download(mediaType: string, file: string): Record<string, string> {
-  return { 'Content-Type': mediaType, 'Content-Disposition': `attachment; filename="${file}"` }
 }
 
 /** The one source of every form; lines that do not add up are never shown. */

@@ -106,6 +106,17 @@ export async function markTermsPublished(
     if (same) return getTerms(trx, id)
     throw new DomainError('conflict', 'these terms are published: a change is a new version')
   }
+  const later = await trx
+    .selectFrom('agreementTerms')
+    .select('version')
+    .where('programmeId', '=', found.programmeId)
+    .where('status', '=', 'published')
+    .where('effectiveFrom', '>=', effectiveFrom)
+    .executeTakeFirst()
+  if (later) {
+    const words = `version ${later.version} holds from that time or later: it would come first`
+    throw new DomainError('conflict', words)
+  }
   await trx
     .updateTable('agreementTerms')
     .set({

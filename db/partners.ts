@@ -24,13 +24,21 @@ const partnerColumns = [
 ] as const
 
 function partnerQuery(db: Db) {
-  return db
-    .selectFrom('partners')
-    .leftJoin('partnerTiers as held', (join) =>
-      join.onRef('held.partnerId', '=', 'partners.id').on(holdsNow),
-    )
-    .select([...partnerColumns, 'held.tier as tier'])
-    .select(openedFields('partners'))
+  return (
+    db
+      .selectFrom('partners')
+      .leftJoin('partnerTiers as held', (join) =>
+        join.onRef('held.partnerId', '=', 'partners.id').on(holdsNow),
+      )
+      .select([...partnerColumns, 'held.tier as tier'])
+      // It was asked to accept newer terms, and its notice is over.
+      .select(
+        sql<boolean>`exists (select from terms_acceptances asked
+        where asked.partner_id = partners.id
+          and asked.status in ('overdue', 'declined'))`.as('termsOutdated'),
+      )
+      .select(openedFields('partners'))
+  )
 }
 
 export type PartnerRow = Awaited<ReturnType<typeof getPartner>>

@@ -10,6 +10,7 @@ export const workflowTypes = {
   partnerOnboarding: 'partnerOnboarding',
   tenantProvisioning: 'tenantProvisioning',
   subscriptionSetup: 'subscriptionSetup',
+  termsReacceptance: 'termsReacceptance',
   webhookInbox: 'webhookInbox',
   settlementDispatch: 'settlementDispatch',
   monthlySettlement: 'monthlySettlement',

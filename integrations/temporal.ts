@@ -107,6 +107,7 @@ const summaries: Record<WorkflowType, string> = {
   settlementDispatch: 'Starts the settlement that is due',
   monthlySettlement: 'The settlement of a month',
   payoutBatch: 'The payouts of a settlement',
+  termsReacceptance: 'A partner and new terms',
   tierReview: 'The review of tiers after a month',
   kycReverification: 'A partner that has to prove again who it is',
   verificationUpkeep: 'Looks at checks of identity day by day',

@@ -74,6 +74,14 @@ export const extendReverification = defineUpdate<void, [{ extensionId: string }]
 export const refreshReverificationLink = defineUpdate<void, []>('refreshReverificationLink')
 export const onboardingState = defineQuery<OnboardingState>('onboardingState')
 
+/** How a partner accepts terms that were changed. All times in seconds. */
+export interface ReacceptanceInput {
+  termsId: string
+  partnerId: string
+  notice: number
+  reminders: number[]
+}
+
 export interface ProvisioningInput {
   tenantId: string
   /** Counts from 1; a further try after everything was undone opens new objects at vendors. */

@@ -47,4 +47,5 @@ export async function sweeper(): Promise<void> {
   await inThisRound('mirrorBalance')
   await inThisRound('bookBalance')
   if (patched('audit heads')) await inThisRound('signAuditHeads')
+  if (patched('agreements')) await inThisRound('reconcileAgreements')
 }

@@ -49,7 +49,7 @@ const once = proxyActivities<Activities>({
   retry: { maximumAttempts: 1 },
 })
 
-type RoundStep = 'mirrorBalance' | 'bookBalance' | 'signAuditHeads'
+type RoundStep = 'mirrorBalance' | 'bookBalance' | 'signAuditHeads' | 'reconcileAgreements'
 
 /** A step of a round that comes again in a minute: when it fails it holds nothing up. */
 export async function inThisRound(step: RoundStep): Promise<void> {
@@ -65,6 +65,7 @@ type MailStep =
   | 'mailApplicant'
   | 'mailApprovers'
   | 'mailReleasers'
+  | 'mailTerms'
   | 'mailPayouts'
   | 'mailTierChange'
   | 'mailVerification'
@@ -76,6 +77,7 @@ export const mail: {
   mailApplicant: (input) => sent(post.mailApplicant(input)),
   mailApprovers: (input) => sent(post.mailApprovers(input)),
   mailReleasers: (input) => sent(post.mailReleasers(input)),
+  mailTerms: (input) => sent(post.mailTerms(input)),
   mailPayouts: (input) => sent(post.mailPayouts(input)),
   mailTierChange: (input) => sent(post.mailTierChange(input)),
   mailVerification: (input) => sent(post.mailVerification(input)),

@@ -1,6 +1,7 @@
 /** Every route of onboarding, in the order of the way. */
 import type { ApiDeps } from '../deps.ts'
 import type { Route } from '../route.ts'
+import { applicationAgreementRoutes } from './agreement.ts'
 import { applicationFormRoutes } from './application-form.ts'
 import { applicationInvitationRoutes } from './application-invitations.ts'
 import { applicationRoutes } from './applications.ts'
@@ -14,6 +15,7 @@ export function onboardingRoutes(deps: ApiDeps): Route[] {
     ...applicationFormRoutes(deps),
     ...applicationInvitationRoutes(deps),
     ...applicationRoutes(deps),
+    ...applicationAgreementRoutes(deps),
     ...verificationRoutes(deps),
     ...decisionRoutes(deps),
     ...informationRoutes(deps),

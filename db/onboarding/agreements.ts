@@ -57,6 +57,48 @@ export async function findAgreementById(db: Db, id: string): Promise<AgreementRo
   return agreementQuery(db).where('id', '=', id).executeTakeFirst()
 }
 
+/** What waits for the partner's signature under other versions than this one. */
+export async function listLiveOfOtherTerms(
+  db: Db,
+  { partnerId, termsId }: { partnerId: string; termsId: string },
+): Promise<AgreementRow[]> {
+  return agreementQuery(db)
+    .where('partnerId', '=', partnerId)
+    .where('termsId', '<>', termsId)
+    .where('status', 'in', live)
+    .execute()
+}
+
+/** Those of these envelopes whose end we have not heard of. */
+export async function listSentAmong(db: Db, envelopeIds: string[]): Promise<string[]> {
+  if (envelopeIds.length === 0) return []
+  const rows = await db
+    .selectFrom('agreements')
+    .select('envelopeId')
+    .where('envelopeId', 'in', envelopeIds)
+    .where('status', '=', 'sent')
+    .execute()
+  return rows.flatMap(({ envelopeId }) => envelopeId ?? [])
+}
+
+/**
+ * Since when the vendor has to be asked which envelopes moved; null where that was done within the
+ * last `everySeconds`, or nothing waits for a signature.
+ */
+export async function findLookDue(db: Db, everySeconds: number): Promise<Date | null> {
+  const { rows } = await sql<{ since: Date }>`
+    select coalesce((select looked_at from agreement_looks), min(sent_at)) as since
+    from agreements where status = 'sent'
+    having count(*) > 0 and not exists (select from agreement_looks
+      where looked_at > clock_timestamp() - make_interval(secs => ${everySeconds}))`.execute(db)
+  return rows[0]?.since ?? null
+}
+
+export async function markLooked(db: Db, at: Date): Promise<void> {
+  await sql`insert into agreement_looks (looked_at) values (${at})
+    on conflict (id) do update set looked_at = excluded.looked_at`.execute(db)
+}
+
 /** Every attempt of an application, the first one first. */
 export async function listAttempts(db: Db, applicationId: string): Promise<AgreementRow[]> {
   return agreementQuery(db).where('applicationId', '=', applicationId).orderBy('attempt').execute()

@@ -13,6 +13,8 @@ export interface Stage {
 const prefixes: Record<string, string> = {
   accruals: 'acc',
   adjustments: 'adj',
+  'agreement-terms': 'trm',
+  agreements: 'agr',
   approvals: 'apr',
   'api-keys': 'key',
   applications: 'app',

@@ -73,6 +73,14 @@ const ofPlatform: Record<string, Line> = {
   'GET /v1/audit-events/export': { file: true, queries: ['format=jsonl', 'format=csv'] },
   'GET /v1/manual-tasks': { list: 'manualTask', queries: ['status=open'] },
   'POST /v1/manual-tasks/:id/close': { about: 'manualTask', body: () => ({ note: reason }) },
+  'GET /v1/agreement-terms': { list: 'agreementTerms' },
+  'GET /v1/agreement-terms/:id': { about: 'agreementTerms' },
+  'GET /v1/agreement-terms/:id/preview': { about: 'agreementTerms' },
+  'POST /v1/agreement-terms': { without: 'a version is the platform’s alone' },
+  'POST /v1/agreement-terms/:id/publish': {
+    about: 'agreementTerms',
+    body: () => ({ effective_from: '2100-01-01T00:00:00Z' }),
+  },
   'GET /v1/settlement-runs': { list: 'settlementRun', queries: [`period=${settledPeriod}`] },
   'POST /v1/settlement-runs': { without: 'a period is nobody’s' },
   'GET /v1/settlement-runs/:id': { about: 'settlementRun' },
@@ -219,6 +227,23 @@ const ofSales: Record<string, Line> = {
     about: 'application',
     permission: 'applications.read',
   },
+  'GET /v1/applications/:id/agreement': {
+    about: 'application',
+    permission: 'applications.read',
+  },
+  'GET /v1/applications/:id/agreement/signing': {
+    about: 'application',
+    permission: 'applications.read',
+  },
+  'GET /v1/applications/:id/agreement/document': {
+    about: 'application',
+    permission: 'applications.read',
+  },
+  'GET /v1/applications/:id/agreement/certificate': { about: 'application' },
+  'POST /v1/applications/:id/agreement/resend': { about: 'application' },
+  'GET /v1/agreements': { list: 'agreement' },
+  'GET /v1/agreements/:id': { about: 'agreement' },
+  'GET /v1/agreements/:id/document': { about: 'agreement' },
   'POST /v1/applications/:id/decision': {
     about: 'application',
     body: () => ({ decision: 'reject', reason }),

@@ -21,7 +21,13 @@ import { type IdKind, outwardId } from '../../domain/ids.ts'
 import type { MemberRole } from '../../domain/members.ts'
 import type { ActorLevel } from '../../domain/partners.ts'
 import { makeApplicationInvitation } from '../support/application-invitations.ts'
-import { makeApplication, makeLink, makeTerritory, unique } from '../support/factories.ts'
+import {
+  makeApplication,
+  makeLink,
+  makeSignedTerms,
+  makeTerritory,
+  unique,
+} from '../support/factories.ts'
 import {
   fillWorld,
   issueStatements,
@@ -116,6 +122,7 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
     planted.push(...(await sell(db, { place, partnerId: id })))
     planted.push(...(await invite(db, { place, partnerId: id })))
     await makeApplication(db, { parentId: id, companyName: unique('Company') })
+    await makeSignedTerms(db, id)
     await makeTerritories(db, id)
   }
   await makeApplication(db, { companyName: unique('Company') })
@@ -229,7 +236,7 @@ async function viewersOf(db: Db, world: World): Promise<Viewer[]> {
  * - `decider`: by the master reseller that decides on it.
  * - `platform`: by the platform owner, who sees all the others but what is `own`.
  */
-type Seen = 'tree' | 'own' | 'decider' | 'platform' | 'everyone'
+type Seen = 'party' | 'tree' | 'own' | 'decider' | 'platform' | 'everyone'
 
 interface Kind {
   seen: Seen
@@ -259,6 +266,12 @@ export const kinds = {
     rows: sql`select id, case when status = 'approved' then concerned_id end as partner,
       null::uuid as customer from approvals where kind = 'manual_entry'`,
   },
+  agreement: {
+    seen: 'party',
+    rows: sql`select id, holder_id as partner, null::uuid as customer from agreements
+      where status = 'completed'`,
+  },
+  agreementTerms: ofNobody('agreement_terms', 'platform'),
   apiKey: ofOrganisation('api_keys'),
   application: {
     seen: 'decider',
@@ -343,6 +356,12 @@ export function maySee(viewer: Viewer, thing: Omit<Thing, 'id'>): boolean {
   if (viewer.level === 'super_admin') return true
   if (seen === 'platform' || viewer.place === null || place === null) return false
   if (seen === 'decider') return viewer.level === 'master_reseller' && viewer.place === place
+  if (seen === 'party') {
+    if (viewer.level === 'customer') return false
+    return viewer.level === 'master_reseller'
+      ? sees[viewer.place].includes(place)
+      : viewer.place === place
+  }
   if (viewer.level === 'customer') return customer !== null && customer === viewer.customer
   return sees[viewer.place].includes(place)
 }

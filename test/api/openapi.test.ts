@@ -50,12 +50,25 @@ POST /v1/application-invitations/{id}/resend: super_admin master_reseller, appli
 POST /v1/application-invitations/{id}/revoke: super_admin master_reseller, applications:write
 GET /v1/applications: super_admin master_reseller, applications:read
 GET /v1/applications/{id}: anyone with a link
+GET /v1/applications/{id}/agreement: anyone with a link
+GET /v1/applications/{id}/agreement/signing: anyone with a link
+GET /v1/applications/{id}/agreement/document: anyone with a link
+GET /v1/applications/{id}/agreement/certificate: super_admin master_reseller, applications:read
+POST /v1/applications/{id}/agreement/resend: super_admin master_reseller, approvals:write
 GET /v1/applications/{id}/verification: anyone with a link
 POST /v1/applications/{id}/decision: super_admin master_reseller, approvals:write
 POST /v1/applications/{id}/decision/undo: super_admin master_reseller, approvals:write
 POST /v1/applications/{id}/information-requests: super_admin master_reseller, approvals:write
 POST /v1/applications/{id}/information-requests/{number}/answer: anyone
 POST /v1/applications/{id}/withdrawal: anyone
+POST /v1/agreement-terms: super_admin, terms:write
+GET /v1/agreement-terms: super_admin, terms:read
+GET /v1/agreement-terms/{id}: super_admin, terms:read
+GET /v1/agreement-terms/{id}/preview: super_admin, terms:read
+POST /v1/agreement-terms/{id}/publish: super_admin, approvals:write
+GET /v1/agreements: super_admin master_reseller reseller, agreements:read
+GET /v1/agreements/{id}: super_admin master_reseller reseller, agreements:read
+GET /v1/agreements/{id}/document: super_admin master_reseller reseller, agreements:read
 GET /v1/partners: super_admin master_reseller reseller, partners:read
 GET /v1/partners/{id}: super_admin master_reseller reseller, partners:read
 POST /v1/partners/{id}/suspend: super_admin master_reseller, approvals:write

@@ -8,7 +8,7 @@ import { type NewMember, recordApiKey, recordMember } from '../../db/access.ts'
 import { getTermsInForce } from '../../db/agreement-terms.ts'
 import { recordFeaturePackage } from '../../db/catalog.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
-import { recordAgreement } from '../../db/onboarding/agreements.ts'
+import { recordAgreement, recordSignedAgreement } from '../../db/onboarding/agreements.ts'
 import { type NewApplication, recordApplication } from '../../db/onboarding/applications.ts'
 import {
   markPayoutAccountOpened,
@@ -236,6 +236,23 @@ export async function makeGreenApplication(
   await sql`update applications set status = 'in_review', stage = 'approval', screening = 'clear'
     where id = ${id}`.execute(db)
   return id
+}
+
+/** Terms that a partner has signed. */
+export async function makeSignedTerms(db: Db, partnerId: string): Promise<string> {
+  const { id: programmeId } = await getProgramme(db)
+  const terms = await getTermsInForce(db, programmeId)
+  const signer = { name: 'Contact', email: `${partnerId}@company.example` }
+  return inTransaction(db, async (trx) => {
+    const { id } = await recordAgreement(trx, {
+      ...{ applicationId: null, partnerId, attempt: 1, terms, embedded: false, signer },
+    })
+    const [signed, certificate, audit] = ['%PDF-signed', '%PDF-certificate', '{}'].map((text) =>
+      Buffer.from(text),
+    ) as [Buffer, Buffer, Buffer]
+    await recordSignedAgreement(trx, id, { signed, certificate, audit })
+    return id
+  })
 }
 
 /** A payout account of the partner that the processor has verified. */
