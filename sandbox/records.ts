@@ -1,4 +1,10 @@
-import type { ConnectMessage, Envelope, EnvelopeDocument, SigningLink } from './docusign/wire.ts'
+import type {
+  ConnectMessage,
+  Envelope,
+  EnvelopeDocument,
+  SigningLink,
+  Template,
+} from './docusign/wire.ts'
 import type { Fault } from './fault-kinds.ts'
 import type {
   Account,
@@ -53,6 +59,7 @@ export interface Records {
   settings: Setting
   signing_links: SigningLink
   subscriptions: Subscription
+  templates: Template
   thin_events: ThinEvent
   timers: Timer
   tokens: Token

@@ -12,6 +12,7 @@ import { tokenIsGood } from './oauth.ts'
 import type { Polling } from './polling.ts'
 import { presentEnvelope, recipientsOf } from './present.ts'
 import { sendEnvelope } from './signing.ts'
+import { createTemplate, fromTemplate } from './templates.ts'
 import { recipientView, updateEnvelope, updateRecipients } from './update.ts'
 import type { Envelope } from './wire.ts'
 
@@ -84,6 +85,12 @@ export function docusignRouter(parts: DocusignParts): Router {
   on('get', '/:id/custom_fields', (ctx) => ({
     body: { textCustomFields: read(ctx).customFields, listCustomFields: [] },
   }))
+  router.post('/restapi/v2.1/accounts/:account/templates', (ctx: Context) =>
+    serve(parts, ctx, (_, body) => {
+      const { id: templateId, name } = write(ctx, (work) => createTemplate(work, body))
+      return { status: 201, body: { templateId, name, uri: `/templates/${templateId}` } }
+    }),
+  )
   router.all(/^\/restapi\//, (ctx: Context) =>
     serve(parts, ctx, () => {
       throw new DocusignProblem(
@@ -101,7 +108,7 @@ function create(work: Work, body: Json): Envelope {
   if (status !== 'created' && status !== 'sent') {
     throw invalidRequest(`status is ${JSON.stringify(status)}, expected created or sent.`)
   }
-  const draft = createEnvelope(work, body)
+  const draft = createEnvelope(work, fromTemplate(work, body))
   return status === 'sent' ? sendEnvelope(work, draft) : draft
 }
 

@@ -18,8 +18,8 @@ const expiresDays = 120
 
 /** A draft; sending it is the next step. */
 export function createEnvelope(work: Work, definition: Json): Envelope {
-  if (definition.templateId !== undefined || definition.compositeTemplates !== undefined) {
-    throw invalidRequest('This sandbox has no templates; send documents and recipients.')
+  if (definition.compositeTemplates !== undefined) {
+    throw invalidRequest('This sandbox knows templateId, and no compositeTemplates.')
   }
   const id = randomUUID()
   const now = dateTime(work.iso)
@@ -122,9 +122,21 @@ function readSigner(signer: Json, index: number): Signer {
     email,
     ...(clientUserId === undefined ? {} : { clientUserId }),
     routingOrder: textOf(signer, 'routingOrder') ?? '1',
+    ...roleOf(signer),
     status: 'created',
     deliveryMethod: 'email',
   }
+}
+
+/** The role of a template, with what it prefills. */
+function roleOf(signer: Json): Pick<Signer, 'roleName' | 'tabs'> {
+  const roleName = textOf(signer, 'roleName')
+  if (roleName === undefined) return {}
+  const textTabs = listOf((signer.tabs as Json | undefined) ?? {}, 'textTabs').map((tab) => ({
+    tabLabel: textOf(tab, 'tabLabel') ?? '',
+    value: textOf(tab, 'value') ?? '',
+  }))
+  return { roleName, tabs: { textTabs } }
 }
 
 function readCustomFields(definition: Json): TextCustomField[] {

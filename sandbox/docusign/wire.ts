@@ -9,6 +9,7 @@ export interface Signer {
   clientUserId?: string
   routingOrder: string
   roleName?: string
+  tabs?: { textTabs: TextTab[] }
   note?: string
   status: 'created' | 'sent' | 'delivered' | 'completed' | 'declined'
   deliveryMethod: 'email'
@@ -17,6 +18,19 @@ export interface Signer {
   signedDateTime?: string
   declinedDateTime?: string
   declinedReason?: string
+}
+
+/** What a template prefills. */
+export interface TextTab {
+  tabLabel: string
+  value: string
+}
+
+export interface Template {
+  id: string
+  name: string
+  documents: Record<string, unknown>[]
+  roles: { roleName: string; recipientId: string; routingOrder: string }[]
 }
 
 export interface TextCustomField {

@@ -1,0 +1,183 @@
+/** The agreement of an application: every way in which it is signed, or not, by the clock. */
+import { randomUUIDv7 } from 'node:crypto'
+import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
+import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import { deadlinesSchema } from '../../db/programme-settings.ts'
+import { onboardingDeadlines } from '../../domain/onboarding.ts'
+import { taskQueue, workflowIds } from '../../domain/process-names.ts'
+import {
+  agreementChanged,
+  type OnboardingInput,
+  onboardingState,
+  resendAgreement,
+} from '../../workflows/contract.ts'
+import { partnerOnboarding } from '../../workflows/onboarding.ts'
+import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
+
+const day = 86_400_000
+const deadlines = onboardingDeadlines(deadlinesSchema.parse({}))
+
+let env: TestWorkflowEnvironment
+beforeAll(async () => {
+  env = await startSkipping()
+})
+afterAll(() => env.teardown())
+
+async function start() {
+  const applicationId = randomUUIDv7()
+  const input: OnboardingInput = { applicationId, parentId: null, deadlines }
+  return env.client.workflow.start(partnerOnboarding, {
+    workflowId: workflowIds.onboarding(applicationId),
+    taskQueue,
+    args: [input],
+  })
+}
+
+type Handle = Awaited<ReturnType<typeof start>>
+
+/** Whoever signs is refused at the next stage, which ends the process. */
+const refusedLater: StandIns = { readVerification: () => 'rejected' }
+
+const resend = (handle: Handle, resendId = 'wish') =>
+  handle.executeUpdate(resendAgreement, { args: [{ resendId }] })
+
+async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
+  try {
+    await update
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+      return error.cause.type
+    }
+    throw error
+  }
+  throw new Error('the update was accepted')
+}
+
+const attempts = (worker: Awaited<ReturnType<typeof steppedWorker>>) =>
+  worker.calls
+    .filter(({ step }) => step === 'sendAgreement')
+    .map(({ input }) => [input.attempt, input.resendId])
+
+describe('an agreement that nobody signs in time', () => {
+  it('is sent again with its own reminders, and lapses when that time is over too', async () => {
+    const worker = await steppedWorker(env, {
+      readAgreement: () => 'sent',
+      expireAgreement: inTurn('resend', 'lapsed'),
+    })
+    expect(await worker.runUntil(async () => (await start()).result())).toBe('lapsed')
+    expect(attempts(worker)).toEqual([
+      [1, null],
+      [2, null],
+    ])
+    const first = worker.calls.find(({ step }) => step === 'sendAgreement')?.at ?? 0
+    const closed = worker.calls.find(({ step }) => step === 'closeApplication')?.at ?? 0
+    expect(Math.round((closed - first) / day)).toBe(60)
+    const reminders = worker.calls.filter(({ input }) => input.kind === 'agreement_reminder')
+    expect(reminders.map(({ input }) => input.occurrence)).toEqual([
+      ...['1', '2', '3'],
+      ...['2:1', '2:2', '2:3'],
+    ])
+  })
+
+  it('goes on where the signature came before it could be withdrawn', async () => {
+    const worker = await steppedWorker(env, {
+      ...refusedLater,
+      readAgreement: () => 'sent',
+      expireAgreement: () => 'completed',
+    })
+    expect(await worker.runUntil(async () => (await start()).result())).toBe('rejected')
+    expect(worker.steps()).toContain('storeSignedAgreement')
+  })
+})
+
+describe('a person', () => {
+  it('has it sent again after it was withdrawn at the vendor, who is asked first', async () => {
+    const worker = await steppedWorker(env, {
+      ...refusedLater,
+      readAgreement: inTurn('voided', 'completed'),
+      withdrawAgreement: () => 'voided',
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('sendAgreement')
+      await handle.signal(agreementChanged)
+      await worker.ran('readAgreement')
+      expect(await resend(handle)).toEqual({ attempt: 2 })
+      await worker.ran('sendAgreement', 2)
+      await handle.signal(agreementChanged)
+      expect(await handle.result()).toBe('rejected')
+    })
+    expect(attempts(worker)).toEqual([
+      [1, null],
+      [2, 'wish'],
+    ])
+    const order = worker.steps()
+    expect(order.indexOf('withdrawAgreement')).toBeLessThan(order.lastIndexOf('sendAgreement'))
+  })
+
+  it('finds it signed instead, when the signature was faster than the wish', async () => {
+    const worker = await steppedWorker(env, {
+      ...refusedLater,
+      readAgreement: () => 'sent',
+      withdrawAgreement: () => 'completed',
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('sendAgreement')
+      await resend(handle)
+      expect(await handle.result()).toBe('rejected')
+    })
+    expect(attempts(worker)).toHaveLength(1)
+    expect(worker.steps()).toContain('storeSignedAgreement')
+  })
+
+  it('may have it sent five times, and never before or after its stage', async () => {
+    const worker = await steppedWorker(env, {
+      readAgreement: () => 'sent',
+      withdrawAgreement: () => 'voided',
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      for (let sent = 1; sent < 5; sent++) {
+        await worker.ran('sendAgreement', sent)
+        await until(async () => (await handle.query(onboardingState)).stage === 'agreement')
+        await resend(handle, `wish ${sent}`)
+      }
+      await worker.ran('sendAgreement', 5)
+      expect(await refusalOf(resend(handle))).toBe('conflict')
+      expect(await handle.result()).toBe('lapsed')
+    })
+    expect(attempts(worker)).toHaveLength(5)
+  })
+})
+
+describe('a sending that fails for good', () => {
+  it('waits for a person and lapses without one; nobody is reminded of what never came', async () => {
+    const worker = await steppedWorker(env, {
+      sendAgreement: () => {
+        throw ApplicationFailure.create({ type: 'vendor_refused', nonRetryable: true })
+      },
+    })
+    expect(await worker.runUntil(async () => (await start()).result())).toBe('lapsed')
+    expect(worker.calls).toContainEqual(
+      expect.objectContaining({
+        step: 'markAgreementStuck',
+        input: expect.objectContaining({ code: 'vendor_refused' }),
+      }),
+    )
+    expect(worker.steps()).not.toContain('readAgreement')
+    const reminders = worker.calls.filter(({ input }) => input.kind === 'agreement_reminder')
+    expect(reminders).toEqual([])
+  })
+
+  it('that was found later is read at once, because its message may have come too early', async () => {
+    const worker = await steppedWorker(env, {
+      ...refusedLater,
+      sendAgreement: () => ({ sending: 'found', embedded: true }),
+      readAgreement: () => 'completed',
+    })
+    expect(await worker.runUntil(async () => (await start()).result())).toBe('rejected')
+    const mailed = worker.calls.filter(({ input }) => input.kind === 'agreement_ready')
+    expect(mailed.map(({ input }) => input.occurrence)).toEqual(['1'])
+  })
+})
