@@ -8,6 +8,7 @@ import {
   listSignedAgreements,
 } from '../db/onboarding/agreements.ts'
 import { findDocument } from '../db/onboarding/documents.ts'
+import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { download } from './downloads.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
@@ -66,7 +67,7 @@ export function agreementRoutes(): Route[] {
       summary: 'Read a signed agreement as PDF',
       access: 'agreements.read',
       answers: { 200: { description: 'The document', mediaType: 'application/pdf' } },
-      refusals: ['not_found'],
+      refusals: ['not_found', 'not_ready'],
       handle: async (call) => {
         const row = await signedAgreement(call)
         return answerDocument(call.db, row.documentId, `agreement-${row.termsVersion}`)
@@ -75,12 +76,10 @@ export function agreementRoutes(): Route[] {
   ]
 }
 
-/** A document that is kept, to download. @throws DomainError `not_found` */
+/** A document that is kept, to download. @throws DomainError `not_ready` */
 export async function answerDocument(db: Db, id: string | null, name: string) {
-  const document = found(
-    id === null ? undefined : await findDocument(db, id),
-    'nothing was signed: there is no such document',
-  )
+  const document = id === null ? undefined : await findDocument(db, id)
+  if (!document) throw new DomainError('not_ready', 'nothing is signed yet: there is no document')
   const file = `${name}.${document.mediaType === 'application/pdf' ? 'pdf' : 'json'}`
   const headers = download(document.mediaType, file)
   return { status: 200, body: document.content, headers }

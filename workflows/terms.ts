@@ -1,15 +1,17 @@
 /** A partner and a new version of the terms: asked, reminded, and never ended by time. */
 import { condition, setCurrentDetails, setHandler } from '@temporalio/workflow'
-import type { AcceptanceStatus } from '../db/terms-acceptances.ts'
 import { agreementChanged, type ReacceptanceInput } from './contract.ts'
 import { mail, quick, vendor } from './steps.ts'
 import { happensInTime } from './waiting.ts'
+
+/** How it ended; what is overdue has not. */
+export type Reacceptance = 'accepted' | 'declined' | 'superseded'
 
 /**
  * Whoever does not sign keeps the terms that it signed before, and is held after its notice; the
  * envelope stays open, so that a late signature releases what was held.
  */
-export async function termsReacceptance(input: ReacceptanceInput): Promise<AcceptanceStatus> {
+export async function termsReacceptance(input: ReacceptanceInput): Promise<Reacceptance> {
   const { termsId, partnerId } = input
   const party = { termsId, partnerId }
   let news = false
@@ -54,7 +56,7 @@ export async function termsReacceptance(input: ReacceptanceInput): Promise<Accep
     await mail.mailTerms({ ...party, kind: 'terms_reminder', occurrence: String(number) })
   }
 
-  async function declinedOrSuperseded(state: 'declined' | 'voided'): Promise<AcceptanceStatus> {
+  async function declinedOrSuperseded(state: 'declined' | 'voided'): Promise<Reacceptance> {
     const status = state === 'declined' ? 'declined' : 'superseded'
     await quick.markTermsAnswer({ ...party, status })
     if (status === 'declined') await mail.mailTerms({ ...party, kind: 'terms_overdue' })

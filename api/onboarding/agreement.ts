@@ -89,7 +89,7 @@ export function applicationAgreementRoutes(deps: ApiDeps): Route[] {
       access: 'optional',
       query: linkQuery,
       answers: { 200: { description: 'The document', mediaType: 'application/pdf' } },
-      refusals: [...linkRefusals],
+      refusals: [...linkRefusals, 'not_ready'],
       handle: async (call) => {
         const { db, row } = await readable(deps, call)
         const agreement = await findAgreement(db, row.id)
@@ -109,7 +109,7 @@ function approverRoutes(deps: ApiDeps): Route[] {
       summary: 'Read what the vendor certifies of the signature',
       access: 'applications.read',
       answers: { 200: { description: 'The certificate', mediaType: 'application/pdf' } },
-      refusals: ['not_found'],
+      refusals: ['not_found', 'not_ready'],
       handle: async ({ db, params }) => {
         const id = pathId('application', params.id, notFound)
         found(await findApplication(db, id), notFound)

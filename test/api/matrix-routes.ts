@@ -240,7 +240,7 @@ const ofSales: Record<string, Line> = {
     permission: 'applications.read',
   },
   'GET /v1/applications/:id/agreement/certificate': { about: 'application' },
-  'POST /v1/applications/:id/agreement/resend': { about: 'application' },
+  'POST /v1/applications/:id/agreement/resend': { about: 'application', body: () => ({}) },
   'GET /v1/agreements': { list: 'agreement' },
   'GET /v1/agreements/:id': { about: 'agreement' },
   'GET /v1/agreements/:id/document': { about: 'agreement' },

@@ -60,8 +60,8 @@ interface Found {
 
 /** Who owns the rows of a table, as SQL; undefined where nobody in particular does. */
 function ownership(table: string, columns: Set<string>) {
-  // An area belongs to the partner that the application became.
-  const isBoth = table === 'territory_assignments'
+  // An area, and terms that were signed later, belong to the partner that the application became.
+  const isBoth = table === 'territory_assignments' || table === 'agreements'
   const ofApplicant = (columns.has('application_id') && !isBoth) || table === 'applications'
   const partner = table === 'partners' ? 'id' : ofApplicant ? 'master_id' : 'partner_id'
   if (!columns.has(partner)) return undefined

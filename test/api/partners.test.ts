@@ -31,6 +31,7 @@ describe('the list of partners', () => {
         tier: 'bronze',
         parent: world.shop.partner,
         country: 'US',
+        terms_outdated: false,
         created_at: instant,
         activated_at: instant,
       },

@@ -1,8 +1,20 @@
+import sdk from 'docusign-esign'
 import { type Docusign, envelopeState } from '../../integrations/docusign.ts'
 import type { AgreementToSend } from '../../integrations/docusign-envelopes.ts'
 import { readConnectEvent } from '../../integrations/docusign-webhooks.ts'
 import { makePdf } from '../../sandbox/pdf.ts'
-import { hmacKeys, type Kit, type Receiver, startKit, startReceiver } from '../sandbox/kit.ts'
+import {
+  accountId,
+  docusignAt,
+  hmacKeys,
+  integrationKey,
+  type Kit,
+  keyPair,
+  type Receiver,
+  startKit,
+  startReceiver,
+  userId,
+} from '../sandbox/kit.ts'
 import { docusignFor, vendorErrorOf } from './kit.ts'
 
 let kit: Kit
@@ -134,5 +146,78 @@ describe('the withdrawal of an agreement', () => {
     await kit.post(`/envelopes/${id}/${act}`)
     expect((await docusign.voidAgreement(id, 'Too late')).state).toBe(state)
     expect((await docusign.readEnvelope(id)).state).toBe(state)
+  })
+})
+
+describe('an agreement by template', () => {
+  test('is the template’s document, signed in its role, with our words in its fields', async () => {
+    const client = docusignAt(kit.sandbox)
+    const key = Buffer.from(keyPair().privateKey)
+    const scopes = ['signature', 'impersonation']
+    const token = await client.requestJWTUserToken(integrationKey, userId, scopes, key, 3600)
+    client.addDefaultHeader('Authorization', `Bearer ${token.body.access_token}`)
+    const envelopeTemplate = {
+      name: 'Terms',
+      documents: [{ documentId: '1', name: 'Terms', documentBase64: pdf.toString('base64') }],
+      recipients: { signers: [{ roleName: 'partner', recipientId: '1' }] },
+    }
+    const made = await new sdk.TemplatesApi(client).createTemplate(accountId, { envelopeTemplate })
+    const templateId = made.templateId ?? ''
+    const paper = { templateId, fields: { company: 'Acme', commission: '20 %' } }
+    const id = await docusign.sendAgreement(agreement({ paper }))
+    expect((await docusign.fetchSignedAgreement(id)).equals(pdf)).toBe(true)
+    const envelope = (await kit.list('envelopes')).find((one) => one.id === id)
+    expect(envelope).toMatchObject({
+      signers: [
+        {
+          roleName: 'partner',
+          email: 'ada@acme.example',
+          tabs: { textTabs: [{ tabLabel: 'company', value: 'Acme' }, expect.anything()] },
+        },
+      ],
+    })
+  })
+
+  test('that is not there is refused', async () => {
+    const paper = { templateId: 'nowhere', fields: {} }
+    expect(await vendorErrorOf(docusign.sendAgreement(agreement({ paper })))).toMatchObject({
+      failure: 'rejected',
+      code: 'TEMPLATE_ID_INVALID',
+    })
+  })
+})
+
+describe('a signature on a page of ours', () => {
+  test('is asked for by a page that differs each time and leads back', async () => {
+    const signer = { name: 'Eve', email: 'embedded@acme.example' }
+    const sent = agreement({ embeddedAs: 'agr_embedded', signer })
+    const envelopeId = await docusign.sendAgreement(sent)
+    const view = { envelopeId, signer: sent.signer, embeddedAs: 'agr_embedded' }
+    const open = () => docusign.openSigningPage({ ...view, returnUrl: 'https://api.example/back' })
+    const [first, second] = [await open(), await open()]
+    expect(first).not.toBe(second)
+    expect((await fetch(first)).status).toBe(200)
+    expect((await kit.list('mails')).filter(({ to }) => to === 'embedded@acme.example')).toEqual([])
+  })
+})
+
+describe('what proves a signature', () => {
+  test('is a certificate and the events, beside the document', async () => {
+    const id = await docusign.sendAgreement(agreement())
+    await kit.post(`/envelopes/${id}/sign`)
+    expect((await docusign.fetchCertificate(id)).subarray(0, 5).toString()).toBe('%PDF-')
+    expect(JSON.stringify(await docusign.fetchAuditEvents(id))).toContain('Signed')
+  })
+
+  test('and what has ended lately is listed with one question', async () => {
+    const before = new Date(Date.now() - 1_000)
+    const [signed, open] = [
+      await docusign.sendAgreement(agreement()),
+      await docusign.sendAgreement(agreement()),
+    ]
+    await kit.post(`/envelopes/${signed}/sign`)
+    const ended = await docusign.listEndedSince(before)
+    expect(ended).toContainEqual({ envelopeId: signed, state: 'completed' })
+    expect(ended.map(({ envelopeId }) => envelopeId)).not.toContain(open)
   })
 })
