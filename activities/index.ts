@@ -12,6 +12,7 @@ import { settlementActivities } from './settlement/index.ts'
 import { subscriptionActivities } from './subscriptions.ts'
 import { termsActivities } from './terms.ts'
 import { tierActivities } from './tiers.ts'
+import { trainingActivities } from './training.ts'
 import { verificationUpkeepActivities } from './verification/index.ts'
 import { welcomeActivities } from './welcome.ts'
 
@@ -28,6 +29,7 @@ export function createActivities(deps: ActivityDeps) {
     ...balanceActivities(deps),
     ...termsActivities(deps),
     ...tierActivities(deps),
+    ...trainingActivities(deps),
     ...welcomeActivities(deps),
     ...relayActivities(deps),
     ...auditActivities(deps),

@@ -14,6 +14,7 @@ import { sealJournals } from '../db/seals.ts'
 import { listOpenRuns } from '../db/settlement/runs.ts'
 import { listPendingSubscriptions } from '../db/subscriptions.ts'
 import { expireReservations } from '../db/territories.ts'
+import { listUnwatchedCertificates } from '../db/training/certificates.ts'
 import { onboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { sendAccessMails } from './access-mails.ts'
@@ -70,6 +71,19 @@ export function relayActivities(deps: ActivityDeps) {
     }
   }
 
+  async function startCertifications(): Promise<void> {
+    const unwatched = await listUnwatchedCertificates(db, graceSeconds)
+    if (unwatched.length === 0) return
+    const { deadlines } = await getProgramme(db)
+    for (const certificateId of unwatched) {
+      await processes.ensureRunning({
+        type: workflowTypes.certification,
+        workflowId: workflowIds.certification(certificateId),
+        input: { certificateId, reminders: deadlines.certificateReminders },
+      })
+    }
+  }
+
   /** A partner whose hold is over gets what earlier months kept for it. */
   async function startPayouts(): Promise<void> {
     for (const { id, period } of await listClosedRunsToPay(db)) {
@@ -102,6 +116,7 @@ export function relayActivities(deps: ActivityDeps) {
       await effectDueTerminations(deps)
       await startReacceptances(deps)
       await startPayouts()
+      await startCertifications()
       await expireReservations(db)
       await sealJournals(db)
       await sendAccessMails(deps)

@@ -3,14 +3,17 @@ import { createHash, randomUUIDv7 } from 'node:crypto'
 import { z } from 'zod'
 import { type Principal, recordApiKey, recordMember, takeInvitation } from '../db/access.ts'
 import { databaseNow, inTransaction } from '../db/database.ts'
+import { findParent } from '../db/partners.ts'
 import { outwardId } from '../domain/ids.ts'
 import { broadScopes } from '../domain/scopes.ts'
 import { keyEnd } from './api-keys.ts'
 import type { ApiDeps } from './deps.ts'
 import { generateKey } from './keys.ts'
 import { setFirstPassword } from './members.ts'
+import { startCommitted } from './processes.ts'
 import { type Answer, type Call, openRoute, type Route } from './route.ts'
 import { passwordField } from './sign-in.ts'
+import { tellOnboarding } from './training/enrolments.ts'
 import { idAnswer, text } from './validate.ts'
 
 const invitationForm = z.strictObject({
@@ -43,11 +46,11 @@ export function invitationRoutes(deps: ApiDeps): Route[] {
 }
 
 async function acceptInvitation(
-  { settings }: ApiDeps,
+  deps: ApiDeps,
   { db, body, operationId }: Call<unknown, z.output<typeof invitationForm>, Principal | null>,
 ): Promise<Answer> {
   const tokenHash = createHash('sha256').update(body.token).digest()
-  const { secret, ...stored } = generateKey(settings.keyMode)
+  const { secret, ...stored } = generateKey(deps.settings.keyMode)
   const taken = await inTransaction(db, async (trx) => {
     const { partnerId, name, email } = await takeInvitation(trx, { tokenHash, operationId })
     const memberId = await recordMember(trx, { id: randomUUIDv7(), partnerId, name, email })
@@ -63,6 +66,10 @@ async function acceptInvitation(
     })
     return { memberId, partnerId }
   })
+  // A partner that has to be certified first has somebody now who can learn.
+  if ((await findParent(db, taken.partnerId))?.status === 'approved') {
+    await startCommitted(deps, () => tellOnboarding(deps, taken.partnerId))
+  }
   return {
     status: 201,
     body: {

@@ -51,6 +51,13 @@ export const policies = {
   'approvals.decide': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
   'audit.read': { levels: organisations, scope: 'read', roles: finance },
   'audit.export': { levels: organisations, scope: 'read', roles: finance, stepUp: true },
+  'certificates.revoke': {
+    levels: owner,
+    scope: 'approvals:write',
+    roles: admins,
+    stepUp: true,
+  },
+  'courses.write': { levels: owner, scope: 'write', roles: admins },
   'customers.access': {
     levels: sellers,
     scope: 'write',
@@ -121,6 +128,9 @@ export const policies = {
     stepUp: true,
   },
   'verification.link': { levels: sellers, scope: 'write', roles: admins },
+  // Also of a partner that is not active yet: it may have to learn before.
+  'training.read': { levels: organisations, scope: 'read' },
+  'training.write': { levels: sellers, scope: 'write' },
 } as const satisfies Record<string, Policy>
 
 export type Permission = keyof typeof policies

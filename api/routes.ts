@@ -37,6 +37,7 @@ import { customerRoutes, subscriptionRoutes } from './subscriptions.ts'
 import { tenantRoutes } from './tenants/index.ts'
 import { territoryRoutes } from './territories.ts'
 import { tierRoutes } from './tiers.ts'
+import { trainingRoutes } from './training/index.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { welcomeRoutes } from './welcome.ts'
 
@@ -64,6 +65,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...statementRoutes(),
     ...payoutRoutes(),
     ...tierRoutes(),
+    ...trainingRoutes(deps),
     ...adjustmentRoutes(),
     ...approvalRoutes(),
     ...simulationRoutes(),

@@ -108,12 +108,22 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   auditEvents: { kind: 'tree', definer: true },
   auditHeads: { kind: 'inner', definer: true },
   auditPending: { kind: 'inner' },
+  // Whoever has the number of a certificate may ask whether it is good.
+  certificates: {
+    kind: 'tree',
+    definer: true,
+    may: { super_admin: ['update'], intake: ['select'] },
+  },
   clawbacks: { kind: 'tree' },
   closingAccruals: { kind: 'tree' },
   closingClawbacks: { kind: 'tree' },
   commissionBands: { kind: 'shared' },
   commissionRules: { kind: 'terms' },
   contextKeys: { kind: 'inner' },
+  // No learner reads the right answers: a function of the owner marks.
+  courseAnswers: { kind: 'inner', definer: true, may: { super_admin: everyVerb } },
+  courseModules: { kind: 'shared', definer: true, may: { super_admin: everyVerb } },
+  courses: { kind: 'shared', definer: true, may: { super_admin: change } },
   currencies: { kind: 'shared' },
   customers: {
     kind: 'tree',
@@ -128,6 +138,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   },
   disputes: { kind: 'tree' },
   documents: { kind: 'application', application: 'holder_id', partner: 'holder_id' },
+  enrolments: { kind: 'tree', definer: true, may: partners(insert) },
   featurePackages: { kind: 'shared', may: { super_admin: change, ...lookedUp } },
   fxRates: { kind: 'shared' },
   identityCheckEvents: { kind: 'inner' },
@@ -173,6 +184,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     customer: 'customer_id',
     may: { ...everyone(change), sign_in: ['select', 'update'] },
   },
+  moduleCompletions: { kind: 'tree', definer: true, may: partners(insert) },
   notices: { kind: 'inner', may: { super_admin: insert, ...partners(insert), sign_in: insert } },
   oidcSignIns: people,
   passkeyChallenges: people,
@@ -209,6 +221,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   programmes: { kind: 'shared', may: { super_admin: change } },
   // Functions of the owner take from it, exactly.
   rateLimits: { kind: 'inner', definer: true },
+  quizAttempts: { kind: 'tree', definer: true },
   settlementRuns: { kind: 'inner', may: { super_admin: insert } },
   statements: { kind: 'tree' },
   stripeMirror: { kind: 'inner' },

@@ -349,6 +349,24 @@ export interface AuditPendingTable {
   xid: Defaulted<string>
 }
 
+export interface CertificatesTable {
+  courseId: string
+  enrolmentId: string
+  expiredAt: Timestamp | null
+  expiresAt: Timestamp | null
+  id: Defaulted<string>
+  issuedAt: Defaulted<Timestamp>
+  masterId: Defaulted<string>
+  memberId: string
+  number: string
+  partnerId: string
+  renewedBy: string | null
+  resellerId: Defaulted<string>
+  revokeReason: string | null
+  revokedAt: Timestamp | null
+  watchedAt: Timestamp | null
+}
+
 export interface ClawbacksTable {
   accrualId: string
   amountMinor: bigint
@@ -431,6 +449,36 @@ export interface ContextKeysTable {
   outerPad: Buffer
 }
 
+export interface CourseAnswersTable {
+  answers: Json
+  moduleId: string
+}
+
+export interface CourseModulesTable {
+  body: string
+  courseId: string
+  id: Defaulted<string>
+  minutes: number
+  ordinal: number
+  quiz: Defaulted<Json>
+  title: string
+  url: string | null
+}
+
+export interface CoursesTable {
+  certifies: Defaulted<string[]>
+  code: string
+  createdAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  passScore: number
+  programmeId: string
+  publishedAt: Timestamp | null
+  status: Defaulted<'draft' | 'published' | 'retired'>
+  title: string
+  validityDays: number | null
+  version: number
+}
+
 export interface CurrenciesTable {
   chargeStep: bigint
   code: string
@@ -505,6 +553,20 @@ export interface DocumentsTable {
   masterId: Defaulted<string | null>
   mediaType: string
   sha256: Buffer
+}
+
+export interface EnrolmentsTable {
+  attempts: Defaulted<number>
+  courseId: string
+  createdAt: Defaulted<Timestamp>
+  finishedAt: Timestamp | null
+  id: Defaulted<string>
+  masterId: Defaulted<string>
+  memberId: string
+  partnerId: string
+  resellerId: Defaulted<string>
+  score: number | null
+  state: Defaulted<'not_started' | 'in_progress' | 'passed' | 'failed' | 'expired'>
 }
 
 export interface FeaturePackagesTable {
@@ -752,6 +814,15 @@ export interface MembersTable {
   role: Defaulted<'owner' | 'admin' | 'finance' | 'viewer'>
   status: Defaulted<'active' | 'disabled'>
   version: Defaulted<bigint>
+}
+
+export interface ModuleCompletionsTable {
+  completedAt: Defaulted<Timestamp>
+  enrolmentId: string
+  masterId: Defaulted<string>
+  ordinal: number
+  partnerId: Defaulted<string>
+  resellerId: Defaulted<string>
 }
 
 export interface NoticesTable {
@@ -1029,6 +1100,18 @@ export interface ProgrammesTable {
   vendorFeePriceId: string | null
   vendorFeeProductId: string | null
   version: Defaulted<bigint>
+}
+
+export interface QuizAttemptsTable {
+  answers: Json
+  at: Defaulted<Timestamp>
+  enrolmentId: string
+  id: Defaulted<string>
+  masterId: Defaulted<string>
+  partnerId: Defaulted<string>
+  passed: boolean
+  resellerId: Defaulted<string>
+  score: number
 }
 
 export interface RateLimitsTable {
@@ -1350,18 +1433,23 @@ export interface DB {
   auditEvents: AuditEventsTable
   auditHeads: AuditHeadsTable
   auditPending: AuditPendingTable
+  certificates: CertificatesTable
   clawbacks: ClawbacksTable
   closingAccruals: ClosingAccrualsTable
   closingClawbacks: ClosingClawbacksTable
   commissionBands: CommissionBandsTable
   commissionRules: CommissionRulesTable
   contextKeys: ContextKeysTable
+  courseAnswers: CourseAnswersTable
+  courseModules: CourseModulesTable
+  courses: CoursesTable
   currencies: CurrenciesTable
   customers: CustomersTable
   dataKeys: DataKeysTable
   decisionNotes: DecisionNotesTable
   disputes: DisputesTable
   documents: DocumentsTable
+  enrolments: EnrolmentsTable
   featurePackages: FeaturePackagesTable
   fxRates: FxRatesTable
   idempotencyKeys: IdempotencyKeysTable
@@ -1382,6 +1470,7 @@ export interface DB {
   manualTasks: ManualTasksTable
   memberInvitations: MemberInvitationsTable
   members: MembersTable
+  moduleCompletions: ModuleCompletionsTable
   notices: NoticesTable
   oidcSignIns: OidcSignInsTable
   partnerAncestry: PartnerAncestryTable
@@ -1403,6 +1492,7 @@ export interface DB {
   payouts: PayoutsTable
   people: PeopleTable
   programmes: ProgrammesTable
+  quizAttempts: QuizAttemptsTable
   rateLimits: RateLimitsTable
   recoveryCodes: RecoveryCodesTable
   sessions: SessionsTable

@@ -112,7 +112,12 @@ export async function reserveTerritories(
   applicationId: string,
   expiresAt: Date,
 ): Promise<{ reserved: number; conflicts: number }> {
-  const { programmeId, codes, mode } = await wishOf(trx, applicationId)
+  const wish = await trx
+    .selectFrom('applications')
+    .select(['programmeId', 'territoryCodes', 'territoryMode'])
+    .where('id', '=', applicationId)
+    .executeTakeFirst()
+  if (!wish) throw new DomainError('not_found', 'there is no such application')
   const declined = await trx
     .selectFrom('territoryAssignments')
     .select('territory')
@@ -121,28 +126,20 @@ export async function reserveTerritories(
     .execute()
   const refused = new Set(declined.map(({ territory }) => territory))
   const statuses: TerritoryStatus[] = []
-  for (const territory of widest(codes).filter((code) => !refused.has(code))) {
-    const claim = { programmeId, territory, mode, applicationId, partnerId: null, expiresAt }
-    statuses.push(await claimTerritory(trx, claim))
+  for (const territory of widest(wish.territoryCodes).filter((code) => !refused.has(code))) {
+    statuses.push(
+      await claimTerritory(trx, {
+        programmeId: wish.programmeId,
+        territory,
+        mode: wish.territoryMode,
+        applicationId,
+        partnerId: null,
+        expiresAt,
+      }),
+    )
   }
   const count = (wanted: TerritoryStatus) => statuses.filter((status) => status === wanted).length
   return { reserved: count('reserved'), conflicts: count('conflict') }
-}
-
-/** Areas are wished for alone, unless the form says otherwise. */
-async function wishOf(trx: Trx, applicationId: string) {
-  const { rows } = await sql<{
-    programmeId: string
-    codes: string[]
-    mode: TerritoryMode
-  }>`
-    select wish.programme_id,
-      coalesce(to_jsonb(wish) -> 'territory_codes', '[]') as codes,
-      coalesce(to_jsonb(wish) ->> 'territory_mode', 'exclusive') as mode
-    from applications wish where wish.id = ${applicationId}`.execute(trx)
-  const [wish] = rows
-  if (!wish) throw new DomainError('not_found', 'there is no such application')
-  return wish
 }
 
 /**

@@ -19,6 +19,7 @@ export const workflowTypes = {
   sweeper: 'sweeper',
   kycReverification: 'kycReverification',
   verificationUpkeep: 'verificationUpkeep',
+  certification: 'certification',
   welcomeSequence: 'welcomeSequence',
 } as const
 export type WorkflowType = keyof typeof workflowTypes
@@ -29,6 +30,8 @@ export const signalNames = {
   verificationChanged: 'verificationChanged',
   subscriptionChanged: 'subscriptionChanged',
   balanceAvailable: 'balanceAvailable',
+  trainingChanged: 'trainingChanged',
+  certificateChanged: 'certificateChanged',
 } as const
 export type SignalName = keyof typeof signalNames
 
@@ -52,6 +55,8 @@ export const workflowIds = {
   sweeper: 'sweeper',
   reverification: (partnerId: string) => `kyc:${outwardId('partner', partnerId)}`,
   verificationUpkeep: 'verification-upkeep',
+  certification: (certificateId: string) =>
+    `certification:${outwardId('certificate', certificateId)}`,
   welcome: (partnerId: string) => `welcome:${outwardId('partner', partnerId)}`,
 }
 

@@ -35,6 +35,16 @@ export function promotionFor(
   return rank(reached) > rank(current) ? reached : null
 }
 
+/** The highest tier up to the wanted one that the partner may hold, above its present one. */
+export function permittedPromotion(
+  current: TierName,
+  wanted: TierName,
+  isPermitted: (tier: TierName) => boolean,
+): TierName | null {
+  const below = tierNames.slice(rank(current) + 1, rank(wanted) + 1)
+  return below.findLast(isPermitted) ?? null
+}
+
 /** One sentence for the partner and the books. */
 export function explainPromotion(facts: {
   metric: bigint
@@ -42,9 +52,14 @@ export function explainPromotion(facts: {
   currency: string
   months: number
   to: TierName
+  /** The tier that its revenue reached, where a certification for it is missing. */
+  lacksCertificationFor?: TierName | null
 }): string {
+  const rest = facts.lacksCertificationFor
+    ? `; ${facts.lacksCertificationFor} waits for a certification`
+    : ''
   return (
     `net paid revenue of ${formatMoney(facts.metric, facts.currency)} in ${facts.months} months ` +
-    `reached the ${facts.to} threshold of ${formatMoney(facts.threshold, facts.currency)}`
+    `reached the ${facts.to} threshold of ${formatMoney(facts.threshold, facts.currency)}${rest}`
   )
 }

@@ -166,3 +166,35 @@ export async function agreementPdf(paper: AgreementPaper): Promise<Buffer> {
   document.moveDown(4).text(signaturePlace)
   return finished(document)
 }
+
+export interface CertificateFacts {
+  number: string
+  programme: string
+  company: string
+  /** Null for those who may not know the person. */
+  member: string | null
+  course: string
+  issuedAt: Date
+  expiresAt: Date | null
+}
+
+/** A certificate to hang up; its number is good for a check by anybody. */
+export async function certificatePdf(facts: CertificateFacts): Promise<Buffer> {
+  const document = newDocument({ title: `Certificate ${facts.number}`, date: facts.issuedAt })
+  document.moveDown(4).font(fonts.bold).fontSize(28).text('Certificate', { align: 'center' })
+  document.font(fonts.regular).fontSize(12).moveDown(2)
+  const whole = { align: 'center' } as const
+  if (facts.member) {
+    document.font(fonts.bold).fontSize(18).text(facts.member, whole)
+    document.font(fonts.regular).fontSize(12).text('of', whole)
+  }
+  document.font(fonts.bold).fontSize(18).text(facts.company, whole).moveDown()
+  document.font(fonts.regular).fontSize(12).text('has passed', whole)
+  document.font(fonts.bold).fontSize(18).text(facts.course, whole).moveDown(2)
+  document.font(fonts.regular).fontSize(10)
+  document.text(`Programme ${facts.programme}`, whole)
+  const end = facts.expiresAt ? `good until ${day(facts.expiresAt)}` : 'good for ever'
+  document.text(`Issued ${day(facts.issuedAt)} · ${end}`, whole)
+  document.text(`Number ${facts.number}`, whole)
+  return finished(document)
+}

@@ -79,6 +79,9 @@ export function createLinks(settings: {
     imageUrl: (host: string, kind: string) =>
       `${publicUrl}/v1/tenants/by-host/${kind}?host=${encodeURIComponent(host)}`,
 
+    /** What a member of a partner opens, with a key or signed in. */
+    coursesUrl: () => `${publicUrl}/v1/courses`,
+
     docsUrl: () => `${publicUrl}/docs`,
     docusignWebhookUrl: () => `${publicUrl}/v1/webhooks/docusign`,
   }

@@ -7,7 +7,11 @@ import {
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
 } from '@temporalio/client'
-import { type PayloadCodec, WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
+import {
+  type PayloadCodec,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/common'
 import { type SignalName, taskQueue, type WorkflowType } from '../domain/process-names.ts'
 import { sealedPayloads } from './payload-codec.ts'
 
@@ -63,6 +67,15 @@ export function processStarter(client: Client) {
       await started(client, process, WorkflowIdReusePolicy.ALLOW_DUPLICATE)
     },
 
+    /** Tells a process something; one that has ended, or never was, hears nothing. */
+    async tell({ workflowId, signal }: { workflowId: string; signal: SignalName }) {
+      try {
+        await client.workflow.getHandle(workflowId).signal(signal)
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error
+      }
+    },
+
     /** Wakes a process by a signal, and starts it where it is not running. */
     async wake({ type, workflowId, input, signal }: ProcessToStart & { signal: SignalName }) {
       await client.workflow.signalWithStart(type, {
@@ -112,6 +125,7 @@ const summaries: Record<WorkflowType, string> = {
   kycReverification: 'A partner that has to prove again who it is',
   verificationUpkeep: 'Looks at checks of identity day by day',
   sweeper: 'Starts what was left behind',
+  certification: 'A certificate until it runs out',
   welcomeSequence: 'The first mails to a new partner',
 }
 

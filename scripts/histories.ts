@@ -11,6 +11,7 @@ import { openStackClient, type StackClient } from './stack/sealing.ts'
 import { startThrowaway } from './stack/throwaway.ts'
 import { createStory, eventually, type Story } from './story/client.ts'
 import { playDemo } from './story/demo.ts'
+import { passCourse } from './story/training.ts'
 
 /** The sweeper runs by the minute; the story is shorter than that. */
 async function sweepOnce(temporal: Client): Promise<void> {
@@ -95,13 +96,15 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
   const { temporal } = client
   try {
     const story = createStory(stack.urls)
-    await playDemo({
+    const owner = stack.keys.super_admin ?? ''
+    const { memberKey } = await playDemo({
       story,
       temporal,
-      owners: { first: stack.keys.super_admin ?? '', second: stack.keys.super_admin_2 ?? '' },
+      owners: { first: owner, second: stack.keys.super_admin_2 ?? '' },
       documents: join(stack.directory, 'documents'),
       stage: (_name, _why, work) => work(),
     })
+    await passCourse(story, { owner, learner: memberKey })
     await sweepOnce(temporal)
     await proveAgain(story, temporal)
     const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))

@@ -72,6 +72,8 @@ export const extendReverification = defineUpdate<void, [{ extensionId: string }]
 )
 /** Mints a fresh link for a partner that has to show more, which the database then holds. */
 export const refreshReverificationLink = defineUpdate<void, []>('refreshReverificationLink')
+/** A member passed, or there is somebody now who can learn. */
+export const trainingChanged = defineSignal<[]>(signalNames.trainingChanged)
 export const onboardingState = defineQuery<OnboardingState>('onboardingState')
 
 /** How a partner accepts terms that were changed. All times in seconds. */
@@ -146,3 +148,11 @@ export interface WelcomeInput {
   /** Seconds after the beginning at which its mails go out. */
   mails: number[]
 }
+
+export interface CertificationInput {
+  certificateId: string
+  /** Seconds before the end at which to remind. */
+  reminders: number[]
+}
+/** The certificate was revoked, or another one takes its place. */
+export const certificateChanged = defineSignal<[]>(signalNames.certificateChanged)

@@ -1,4 +1,5 @@
 /** The processes that a worker runs. */
+export { certification } from './certification.ts'
 export { settlementDispatch, sweeper } from './dispatch.ts'
 export { webhookInbox } from './inbox.ts'
 export { partnerOnboarding } from './onboarding.ts'

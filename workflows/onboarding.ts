@@ -8,10 +8,11 @@ import { type Desk, type Ending, end, enter, newDesk, untilLeft } from './onboar
 import { prepareEnvironment, takeRetries } from './onboarding/environment.ts'
 import { takeQuestions } from './onboarding/information.ts'
 import { screen } from './onboarding/screening.ts'
+import { hearOfTraining, train } from './onboarding/training.ts'
 import { takeUndos } from './onboarding/undo.ts'
 import { hearOfVerification, proveIdentity } from './onboarding/verification.ts'
 import { takeWithdrawal } from './onboarding/withdrawal.ts'
-import { mail, quick } from './steps.ts'
+import { mail } from './steps.ts'
 
 /**
  * Screening, agreement, identity, decision, environment, start. Every wait for a person has
@@ -36,6 +37,7 @@ function openDesk(input: OnboardingInput): Desk {
   const desk = newDesk()
   hearOfAgreement(input, desk)
   hearOfVerification(input, desk)
+  hearOfTraining(desk)
   takeDecisions(desk)
   takeQuestions(desk)
   takeUndos(desk)
@@ -55,9 +57,9 @@ async function apply(input: OnboardingInput, desk: Desk): Promise<Ending | null>
   )
 }
 
-async function activate({ applicationId }: OnboardingInput, desk: Desk): Promise<void> {
-  enter(desk, 'training', 'Starting the partner')
-  await quick.activatePartner({ applicationId })
+async function activate(input: OnboardingInput, desk: Desk): Promise<void> {
+  const { applicationId } = input
+  await train(input, desk)
   await mail.mailApplicant({ applicationId, kind: 'welcome' })
   enter(desk, 'done', 'The partner is active')
 }

@@ -69,6 +69,8 @@ type MailStep =
   | 'mailPayouts'
   | 'mailTierChange'
   | 'mailVerification'
+  | 'mailTraining'
+  | 'mailCertificate'
 
 /** Mails, none of which can fail its process. */
 export const mail: {
@@ -81,6 +83,8 @@ export const mail: {
   mailPayouts: (input) => sent(post.mailPayouts(input)),
   mailTierChange: (input) => sent(post.mailTierChange(input)),
   mailVerification: (input) => sent(post.mailVerification(input)),
+  mailTraining: (input) => sent(post.mailTraining(input)),
+  mailCertificate: (input) => sent(post.mailCertificate(input)),
 }
 
 /** One that cannot be sent stops none after it. @returns whether more may follow. */

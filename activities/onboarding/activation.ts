@@ -1,12 +1,17 @@
 /** The last part of the way: prepared, active, or closed. */
-import { inTransaction } from '../../db/database.ts'
-import { markApplication, recordTimeline } from '../../db/onboarding/applications.ts'
+import { inTransaction, type Trx } from '../../db/database.ts'
+import {
+  getApplication,
+  markApplication,
+  recordTimeline,
+} from '../../db/onboarding/applications.ts'
 import { markDecisionsUndone } from '../../db/onboarding/decisions.ts'
 import { markPartner } from '../../db/partners.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { recordWelcome } from '../../db/welcome.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { holdForTraining } from '../training.ts'
 
 export function activationActivities({ db, processes }: ActivityDeps) {
   return {
@@ -42,34 +47,25 @@ export function activationActivities({ db, processes }: ActivityDeps) {
       })
     },
 
-    async activatePartner({ applicationId }: { applicationId: string }): Promise<void> {
-      await inTransaction(db, async (trx) => {
-        await markPartner(trx, applicationId, { from: ['approved'], to: 'active' })
-        await recordTimeline(trx, applicationId, {
-          key: 'training_passed',
-          stage: 'training',
-          actor: 'system',
-          what: 'no certification is required for activation',
-        })
-        await recordTimeline(trx, applicationId, {
-          key: 'active',
-          stage: 'done',
-          actor: 'system',
-          what: 'partner is active',
-        })
-        await markApplication(trx, applicationId, {
-          stage: 'done',
-          status: 'active',
-          nextActor: null,
-        })
-        await recordWelcome(trx, applicationId)
+    /** Starts the partner, or says that it has to be certified before. */
+    async activatePartner(input: { applicationId: string }): Promise<'active' | 'training'> {
+      const { applicationId } = input
+      const held = await inTransaction(db, async (trx) => {
+        const { closedAt } = await getApplication(trx, applicationId)
+        // A step that is repeated has started it before.
+        if (closedAt) return 'none'
+        const training = await holdForTraining(trx, { applicationId, partnerId: applicationId })
+        if (training !== 'training') await recordStart(trx, applicationId, training)
+        return training
       })
+      if (held === 'training') return 'training'
       const { deadlines } = await getProgramme(db)
       await processes.ensureRunning({
         type: workflowTypes.welcomeSequence,
         workflowId: workflowIds.welcome(applicationId),
         input: { partnerId: applicationId, mails: deadlines.welcomeMails },
       })
+      return 'active'
     },
 
     /**
@@ -96,4 +92,29 @@ export function activationActivities({ db, processes }: ActivityDeps) {
       })
     },
   }
+}
+
+async function recordStart(
+  trx: Trx,
+  applicationId: string,
+  training: 'none' | 'passed',
+): Promise<void> {
+  await markPartner(trx, applicationId, { from: ['approved'], to: 'active' })
+  await recordTimeline(trx, applicationId, {
+    key: 'training_passed',
+    stage: 'training',
+    actor: training === 'passed' ? 'partner' : 'system',
+    what:
+      training === 'passed'
+        ? 'the certification that is required was passed'
+        : 'no certification is required for activation',
+  })
+  await recordTimeline(trx, applicationId, {
+    key: 'active',
+    stage: 'done',
+    actor: 'system',
+    what: 'partner is active',
+  })
+  await markApplication(trx, applicationId, { stage: 'done', status: 'active', nextActor: null })
+  await recordWelcome(trx, applicationId)
 }

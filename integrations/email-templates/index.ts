@@ -7,6 +7,7 @@ import { lifecycleMails } from './lifecycle.ts'
 import { onboardingMails } from './onboarding.ts'
 import { provisioningMails } from './provisioning.ts'
 import { settlementMails } from './settlement.ts'
+import { trainingMails } from './training.ts'
 import { verificationMails } from './verification.ts'
 import { welcomeMails } from './welcome.ts'
 
@@ -29,6 +30,7 @@ export const mails = named({
   ...provisioningMails,
   ...accessMails,
   ...settlementMails,
+  ...trainingMails,
   ...welcomeMails,
   ...lifecycleMails,
 })

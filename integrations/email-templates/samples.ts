@@ -33,4 +33,9 @@ export const sampleFacts = {
   key: 'till (trib_test_sk_…abcd)',
   until: '2026-12-24 10:00 UTC',
   status: 'suspended',
+  courses: 'First steps, Support',
+  coursesUrl: 'https://api.example/courses',
+  course: 'First steps',
+  number: 'ABCD-EFGH-JKLM-NPQR',
+  day: '2026-12-31',
 }

@@ -17,7 +17,7 @@ export class StoryError extends Error {
 }
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   key?: string
   body?: unknown
   idempotencyKey?: string

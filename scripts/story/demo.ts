@@ -90,6 +90,8 @@ export interface DemoStory {
   period: string
   run: Run
   refused: Refusal[]
+  /** A key of a partner's member; it is in no report. */
+  memberKey: string
 }
 
 /** Plays the story; every step goes through the API or a vendor's webhook. */
@@ -107,7 +109,7 @@ export async function playDemo(input: DemoInput): Promise<DemoStory> {
   )
   await stage('tiers', 'the review moves a partner up', () => reviewEnds(temporal, period))
   await story.sandbox('/clock', { now: null })
-  return { period, run, refused }
+  return { period, run, refused, memberKey: bright.key }
 }
 
 /** Everything that the story left behind, as anyone could read it. */

@@ -19,7 +19,10 @@ const prefixes: Record<string, string> = {
   'api-keys': 'key',
   applications: 'app',
   'application-invitations': 'apv',
+  certificates: 'crt',
+  courses: 'crs',
   customers: 'cus',
+  enrolments: 'enr',
   links: 'lnk',
   'manual-tasks': 'mtk',
   packages: 'pkg',
@@ -40,7 +43,7 @@ export const unknownId = (prefix: string) => `${prefix}_01h455vb4pex5vsknk084sn0
 export function requestTo(route: string, id?: string) {
   const [method = 'GET', path = '/'] = route.split(' ')
   const kind = path.split('/')[2] ?? ''
-  const filled = path.replace(':id', id ?? unknownId(prefixes[kind] ?? 'xxx'))
+  const filled = path.replace(':id', id ?? unknownId(prefixes[kind] ?? 'xxx')).replace(':n', '1')
   return { method, path: filled, ...(method === 'POST' ? { body: {} } : {}) }
 }
 

@@ -53,7 +53,7 @@ export function requestAbout(route: Route, id: string, known: Known) {
   const body = bodyOf?.(id, known)
   const headers = { 'Idempotency-Key': randomUUIDv7(), 'If-Match': '"v1"' }
   return {
-    path: path.replace(':id', id),
+    path: path.replace(':id', id).replace(':n', '1'),
     request: {
       method,
       ...(body ? { body } : {}),

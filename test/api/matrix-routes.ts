@@ -50,6 +50,8 @@ const earnings: Pick<Line, 'filters' | 'queries'> = {
   filters: { partner: 'partner' },
   queries: [`period=${settledPeriod}`],
 }
+const terms = { title: 'Matrix', validity_days: null, pass_score: 50 }
+const module = { title: 'Matrix', body: 'Read this', minutes: 5 }
 const onlyOwn = 'of the one who asks'
 
 const ofPlatform: Record<string, Line> = {
@@ -167,6 +169,28 @@ const ofPartners: Record<string, Line> = {
   },
   'GET /v1/tiers': { without: 'the tiers of the programme are everybody’s' },
   'GET /v1/tiers/changes': { list: 'tierChange' },
+  'GET /v1/courses': { list: 'course' },
+  'GET /v1/courses/:id': { about: 'course' },
+  'POST /v1/courses': { without: 'courses are everybody’s' },
+  'PUT /v1/courses/:id': { about: 'course', body: () => terms },
+  'PUT /v1/courses/:id/modules/:n': { about: 'course', body: () => module },
+  'DELETE /v1/courses/:id/modules/:n': { about: 'course' },
+  'POST /v1/courses/:id/publish': { about: 'course' },
+  'POST /v1/courses/:id/retire': { about: 'course' },
+  'GET /v1/enrolments': { list: 'enrolment', filters: { partner: 'partner' } },
+  'POST /v1/enrolments': { about: 'course', body: (course) => ({ course }) },
+  'GET /v1/enrolments/:id': { about: 'enrolment' },
+  'POST /v1/enrolments/:id/modules/:n/complete': { about: 'enrolment', reaches: ofOwnCustomers },
+  'POST /v1/enrolments/:id/quiz': {
+    about: 'enrolment',
+    body: () => ({ answers: [] }),
+    reaches: ofOwnCustomers,
+  },
+  'GET /v1/certificates': { list: 'certificate' },
+  'GET /v1/certificates/:id/pdf': { about: 'certificate' },
+  'GET /v1/certificates/:number': { without: 'whoever has the number' },
+  'POST /v1/certificates/:id/revocation': { about: 'certificate', body: () => ({ reason }) },
+  'GET /v1/partners/:id/certification': { about: 'partner' },
   'GET /v1/accruals': { list: 'accrual', ...earnings },
   'GET /v1/accruals/:id/why': { about: 'accrual' },
   'GET /v1/clawbacks': { list: 'clawback', ...earnings },

@@ -28,6 +28,7 @@ import {
   makeTerritory,
   unique,
 } from '../support/factories.ts'
+import { makeCertificate, makeCourse, makeEnrolment } from '../support/training.ts'
 import {
   fillWorld,
   issueStatements,
@@ -129,6 +130,7 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
   for (const place of ['north', 'south', null] as const) {
     await makeApplicationInvitation(db, place && world[place].id)
   }
+  await makeLearners(db, world)
   await issueStatements(db)
   for (const place of placeNames) await adjust(db, { place, partnerId: world[place].id })
   await sql`update partners set name = 'Partner ' || id`.execute(db)
@@ -306,6 +308,9 @@ export const kinds = {
     rows: sql`select id, partner_id as partner, customer_id as customer from subscriptions`,
   },
   tenant: ofTree('tenants'),
+  certificate: ofTree('certificates'),
+  course: ofNobody('courses', 'everyone'),
+  enrolment: ofTree('enrolments'),
   territory: ofTree('territory_assignments'),
   territoryConflict: ofTree('territory_assignments', `status = 'conflict'`),
   tierChange: ofTree('partner_tiers', 'previous_tier is not null'),
@@ -373,4 +378,18 @@ async function makeTerritories(db: Db, partnerId: string): Promise<void> {
       blocked_by, blocked_territory, blocked_mode, blocked_since)
     select programme_id, 'DE-BY', 'exclusive', 'conflict', partner_id, id, territory, mode, since
     from territory_assignments where id = ${shared}`.execute(db)
+}
+
+/** Of each place, one who has passed a course, and is at another one. */
+async function makeLearners(db: Db, world: World): Promise<void> {
+  const [passed, open] = [await makeCourse(db), await makeCourse(db)]
+  for (const place of placeNames) {
+    const partnerId = world[place].id
+    const { rows } = await sql<{ id: string }>`
+      select member_id as id from api_keys where partner_id = ${partnerId}
+        and customer_id is null order by id limit 1`.execute(db)
+    const memberId = rows[0]?.id ?? ''
+    await makeEnrolment(db, { partnerId, memberId, courseId: open })
+    await makeCertificate(db, { partnerId, memberId, courseId: passed })
+  }
 }

@@ -133,6 +133,24 @@ GET /v1/payouts: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}: super_admin master_reseller reseller, payouts:read
 GET /v1/tiers: super_admin master_reseller reseller, tiers:read
 GET /v1/tiers/changes: super_admin master_reseller reseller, tiers:read
+GET /v1/courses: super_admin master_reseller reseller, training:read
+POST /v1/courses: super_admin, courses:write
+GET /v1/courses/{id}: super_admin master_reseller reseller, training:read
+PUT /v1/courses/{id}: super_admin, courses:write
+PUT /v1/courses/{id}/modules/{n}: super_admin, courses:write
+DELETE /v1/courses/{id}/modules/{n}: super_admin, courses:write
+POST /v1/courses/{id}/publish: super_admin, courses:write
+POST /v1/courses/{id}/retire: super_admin, courses:write
+GET /v1/enrolments: super_admin master_reseller reseller, training:read
+POST /v1/enrolments: master_reseller reseller, training:write
+GET /v1/enrolments/{id}: super_admin master_reseller reseller, training:read
+POST /v1/enrolments/{id}/modules/{n}/complete: master_reseller reseller, training:write
+POST /v1/enrolments/{id}/quiz: master_reseller reseller, training:write
+GET /v1/certificates: super_admin master_reseller reseller, training:read
+GET /v1/certificates/{number}: anyone
+GET /v1/certificates/{id}/pdf: super_admin master_reseller reseller, training:read
+POST /v1/certificates/{id}/revocation: super_admin, approvals:write
+GET /v1/partners/{id}/certification: super_admin master_reseller reseller, training:read
 POST /v1/partners/{id}/tier-override: super_admin, approvals:write
 POST /v1/adjustments: super_admin, approvals:write
 GET /v1/adjustments: super_admin master_reseller reseller, adjustments:read

@@ -142,7 +142,7 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
   const reversal = sql`(select reversal.id from line_reversals reversal
     join line_payments line on line.id = reversal.line_payment_id
     where line.partner_id = ${owner.id} limit 1)`
-  const [closing, customerMember] = [randomUUIDv7(), randomUUIDv7()]
+  const [closing, customerMember, learning] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()]
   const statements = [
     sql`insert into disputes (vendor_dispute_id, payment_id, amount_minor, status, opened_at,
       ${stamped}) values (${key}, ${some('payments')}, 1, 'open', now(), ${stamps})`,
@@ -162,6 +162,15 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       'viewer', sha256(${key}::bytea), ${member}, now())`,
     sql`insert into partner_status_changes (partner_id, status, reason, level, changed_by)
       values (${owner.id}, 'active', 'test', 'super_admin', 'test')`,
+    sql`insert into enrolments (id, member_id, course_id, ${stamped})
+      values (${learning}, ${member}, ${key}, ${stamps})`,
+    sql`insert into module_completions (enrolment_id, ordinal, ${stamped})
+      values (${learning}, 1, ${stamps})`,
+    sql`insert into quiz_attempts (enrolment_id, answers, score, passed, ${stamped})
+      values (${learning}, '{}', 0, false, ${stamps})`,
+    sql`insert into certificates (number, member_id, course_id, enrolment_id, ${stamped})
+      values (upper(regexp_replace(left(md5(${key}), 16), '(.{4})(.{4})(.{4})(.{4})',
+        '\\1-\\2-\\3-\\4')), ${member}, ${key}, ${learning}, ${stamps})`,
     sql`insert into territory_assignments (programme_id, territory, mode, status, ${stamped})
       select programme_id, 'US', 'shared', 'assigned', ${stamps} from partners
       where id = ${owner.id}`,

@@ -35,6 +35,7 @@ export interface Desk {
   /** The wish of a person to have it sent again. */
   resendWanted: string | null
   verificationNews: boolean
+  trainingNews: boolean
   /** Taken one after the other, in the order in which they came. */
   turns: Turn[]
   /** What became of turns, for those who wait for it. */
@@ -61,6 +62,7 @@ export function newDesk(): Desk {
     agreementAttempts: 0,
     resendWanted: null,
     verificationNews: false,
+    trainingNews: false,
     turns: [],
     results: new Map(),
     questions: null,
