@@ -36,6 +36,9 @@ export function createLinks(settings: {
       return `${applicationUrl(applicationId)}/agreement/signing?token=${token}`
     },
 
+    withdrawalUrl: (applicationId: string) =>
+      `${applicationUrl(applicationId)}/withdrawal?token=${sign('application', applicationId)}`,
+
     /** What an approver opens, with a key. */
     applicationUrl,
 

@@ -6,6 +6,7 @@ import {
   type ApplicationStatus,
   applicationStages,
   isClosed,
+  isDecided,
 } from '../../domain/onboarding.ts'
 import type { Links } from '../../integrations/links.ts'
 import { html, type Markup, pageAnswer } from '../html.ts'
@@ -125,6 +126,18 @@ ${entries.toReversed()}
 </ol>`
 }
 
+/** Until it is decided; the button stands behind a line that has to be opened. */
+function withdrawalOf(row: ApplicationRow, links: Links): Markup {
+  if (isDecided(row.status)) return html``
+  return html`<details>
+<summary>Withdraw the application</summary>
+<p>What was opened for it is closed again. This cannot be taken back.</p>
+<form method="post" action="${links.withdrawalUrl(row.id)}">
+<button>Withdraw for good</button>
+</form>
+</details>`
+}
+
 const style = `
 :root { color-scheme: light dark; --ink: #1d2b36; --soft: #55636e; --paper: #ffffff;
   --ground: #f4f6f8; --line: #d5dce2; --accent: #0f4c5c; --on: #ffffff; }
@@ -181,6 +194,7 @@ ${again}
 ${actionsFor(row, programme, links)}
 ${steps(row)}
 ${timelineOf(standing)}
+${withdrawalOf(row, links)}
 <p class="note">Your reference: ${standing.id}. Times are in UTC. Keep the address of this page to
 yourself: whoever has it sees your application.</p>
 </main>`

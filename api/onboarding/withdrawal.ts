@@ -5,6 +5,7 @@ import { isDecided } from '../../domain/onboarding.ts'
 import { workflowIds } from '../../domain/process-names.ts'
 import { withdrawApplication } from '../../workflows/contract.ts'
 import type { ApiDeps } from '../deps.ts'
+import { wantsPage } from '../html.ts'
 import { updateProcess } from '../processes.ts'
 import { openRoute, type Route } from '../route.ts'
 import {
@@ -27,7 +28,10 @@ export function withdrawalRoutes(deps: ApiDeps): Route[] {
         'opened for it is closed again. Withdrawing twice is withdrawing once.',
       access: 'public',
       query: linkQuery,
-      answers: { 200: { description: 'Withdrawn', schema: applicationAnswer } },
+      answers: {
+        200: { description: 'Withdrawn', schema: applicationAnswer },
+        303: { description: 'Withdrawn; a browser goes back to its page' },
+      },
       refusals: ['not_authenticated', 'not_found', 'already_decided', 'temporarily_unavailable'],
       handle: (call) => withdraw(deps, call),
     }),
@@ -37,6 +41,9 @@ export function withdrawalRoutes(deps: ApiDeps): Route[] {
 async function withdraw(deps: ApiDeps, call: LinkCall & { operationId: string }) {
   const { db, row } = await linked(deps, call)
   const present = async () => {
+    if (wantsPage(call.header)) {
+      return { status: 303, body: null, headers: { Location: deps.links.statusUrl(row.id) } }
+    }
     const now = await getApplication(db, row.id)
     return { status: 200, body: await presentApplication(db, now, 'applicant') }
   }

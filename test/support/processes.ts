@@ -53,7 +53,7 @@ export function joinDevServer(): Promise<TestWorkflowEnvironment> {
 }
 
 /** What steps answer without which no process goes on. */
-const usual: StandIns = { screenApplication: () => ({ rejected: false }) }
+const usual: StandIns = { screenApplication: () => 'clear' }
 
 /** A worker whose steps answer what the test says, or nothing. */
 export async function steppedWorker(
