@@ -36,6 +36,9 @@ function contradictions(env: Environment): string[] {
   if (snapshotSecrets.some((secret) => thinSecrets.includes(secret))) {
     found.push('STRIPE_THIN_WEBHOOK_SECRETS: repeats a secret of STRIPE_WEBHOOK_SECRETS')
   }
+  if (env.SCREENING_LIST_FILE && env.SCREENING_URL) {
+    found.push('SCREENING_URL: is set beside SCREENING_LIST_FILE; set one of them')
+  }
   return [...found, ...oidcContradictions(env, sandbox)]
 }
 
@@ -102,6 +105,7 @@ function structured(env: z.output<typeof environment>) {
       privateKey: env.DOCUSIGN_PRIVATE_KEY_FILE,
       webhookSecrets: env.DOCUSIGN_WEBHOOK_SECRETS,
     },
+    screening: { listFile: env.SCREENING_LIST_FILE, url: env.SCREENING_URL },
     mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
     oidc: issuer ? { issuer, clientId, clientSecret: OIDC_CLIENT_SECRET } : undefined,
   })

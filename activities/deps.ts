@@ -6,6 +6,7 @@ import type { AuditPublisher } from '../integrations/audit-heads.ts'
 import type { Docusign } from '../integrations/docusign.ts'
 import type { Mailer } from '../integrations/email.ts'
 import type { Links } from '../integrations/links.ts'
+import type { Screening } from '../integrations/screening/provider.ts'
 import type { StripeBalance } from '../integrations/stripe-balance.ts'
 import type { StripeBilling } from '../integrations/stripe-billing.ts'
 import type { StripeConnect } from '../integrations/stripe-connect.ts'
@@ -33,6 +34,7 @@ export interface ActivityDeps {
   events: StripeEvents
   balance: StripeBalance
   docusign: Docusign
+  screening: Screening
   mailer: Mailer
   links: Links
   processes: ProcessStarter

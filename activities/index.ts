@@ -8,6 +8,7 @@ import { onboardingActivities } from './onboarding/index.ts'
 import { payoutActivities } from './payouts.ts'
 import { provisioningActivities } from './provisioning.ts'
 import { relayActivities } from './relay.ts'
+import { rescreeningActivities } from './rescreening.ts'
 import { settlementActivities } from './settlement/index.ts'
 import { subscriptionActivities } from './subscriptions.ts'
 import { termsActivities } from './terms.ts'
@@ -31,6 +32,7 @@ export function createActivities(deps: ActivityDeps) {
     ...tierActivities(deps),
     ...trainingActivities(deps),
     ...welcomeActivities(deps),
+    ...rescreeningActivities(deps),
     ...relayActivities(deps),
     ...auditActivities(deps),
     ...verificationUpkeepActivities(deps),

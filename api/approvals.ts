@@ -28,7 +28,7 @@ export const approvalAnswer = z.object({
   id: idAnswer('approval'),
   kind: z.enum(approvalKinds),
   status: z.enum(approvalStatuses),
-  partner: idAnswer('partner'),
+  partner: idAnswer('partner').nullable(),
   entry: z
     .object({ amount: minorAmount, currency: currencyAnswer, happened_at: instantAnswer })
     .nullable(),
@@ -40,6 +40,7 @@ export const approvalAnswer = z.object({
       effective_at: instantAnswer.nullable(),
     })
     .nullable(),
+  screening: idAnswer('screening').nullable(),
   reason: z.string(),
   payload_hash: z.string(),
   proposed_by: idAnswer('member'),
@@ -48,10 +49,21 @@ export const approvalAnswer = z.object({
   decided_by: idAnswer('member').nullable(),
   decided_at: instantAnswer.nullable(),
   decision_reason: z.string().nullable(),
-  effect: z.union([idAnswer('adjustment'), idAnswer('tierChange')]).nullable(),
+  effect: z
+    .union([idAnswer('adjustment'), idAnswer('tierChange'), idAnswer('screening')])
+    .nullable(),
 })
 
 const notFound = 'there is no such approval'
+
+const effectKinds = {
+  manual_entry: 'adjustment',
+  tier_override: 'tierChange',
+  screening_override: 'screening',
+  // A partner is named as such.
+  termination: 'partner',
+  reinstatement: 'partner',
+} as const
 
 export function approvalRoutes(): Route[] {
   return [
@@ -156,12 +168,11 @@ async function decide(
 
 export function presentApproval(row: ApprovalRow) {
   const { amountMinor, currency, happenedAt, tier } = row
-  const effectKind = row.kind === 'manual_entry' ? 'adjustment' : 'tierChange'
   return {
     id: outwardId('approval', row.id),
     kind: row.kind,
     status: row.status,
-    partner: outwardId('partner', row.concernedId),
+    partner: row.concernedId && outwardId('partner', row.concernedId),
     entry:
       amountMinor !== null && currency !== null && happenedAt !== null
         ? {
@@ -176,6 +187,7 @@ export function presentApproval(row: ApprovalRow) {
       successor: row.successorId && outwardId('partner', row.successorId),
       effective_at: row.effectiveAt?.toISOString() ?? null,
     },
+    screening: row.screeningId && outwardId('screening', row.screeningId),
     reason: row.reason,
     payload_hash: row.payloadHash,
     proposed_by: outwardId('member', row.proposedBy),
@@ -184,6 +196,6 @@ export function presentApproval(row: ApprovalRow) {
     decided_by: row.decidedBy && outwardId('member', row.decidedBy),
     decided_at: row.decidedAt?.toISOString() ?? null,
     decision_reason: row.decisionReason,
-    effect: row.effectId && outwardId(effectKind, row.effectId),
+    effect: row.effectId && outwardId(effectKinds[row.kind], row.effectId),
   }
 }

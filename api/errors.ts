@@ -59,6 +59,11 @@ export const meanings: Record<ErrorCode, Meaning> = {
     title: 'The run is released or finished',
     advice: 'the run was released before; read it for its present stage',
   },
+  screening_open: {
+    status: 409,
+    title: 'Findings of the screening are open',
+    advice: 'look at GET /v1/screenings?status=review; two persons override a finding',
+  },
   second_factor_required: { status: 403, title: 'Signing in is not finished' },
   second_person_required: {
     status: 403,

@@ -94,6 +94,8 @@ export const policies = {
   'payouts.read': { levels: organisations, scope: 'read' },
   'programme.read': { levels: organisations, scope: 'read' },
   'programme.write': { levels: owner, scope: 'write', roles: admins, stepUp: true },
+  'screenings.read': { levels: approvers, scope: 'read', roles: admins },
+  'screenings.decide': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'settlement.read': { levels: owner, scope: 'read' },
   'settlement.start': { levels: owner, scope: 'write', roles: finance },
   'settlement.sign': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },

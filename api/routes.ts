@@ -27,6 +27,7 @@ import { payoutRoutes } from './payouts.ts'
 import { programmeRoutes } from './programme.ts'
 import { provisioningRoutes } from './provisioning.ts'
 import type { Route } from './route.ts'
+import { screeningRoutes } from './screenings.ts'
 import { secondFactorRoutes } from './second-factors.ts'
 import { sessionRoutes } from './sessions.ts'
 import { settlementRoutes } from './settlement.ts'
@@ -67,6 +68,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...tierRoutes(),
     ...trainingRoutes(deps),
     ...adjustmentRoutes(),
+    ...screeningRoutes(deps),
     ...approvalRoutes(),
     ...simulationRoutes(),
     ...accessRoutes(),

@@ -68,6 +68,12 @@ const auditSettings = {
   AUDIT_HEADS_FILE: z.string().min(1).default('.data/audit-heads.jsonl'),
 }
 
+/** What names are looked up on; one of them, or none. */
+const screeningSettings = {
+  SCREENING_LIST_FILE: z.string().min(1).optional(),
+  SCREENING_URL: webAddress.optional(),
+}
+
 /** Where people may sign in with an identity provider; all of it or nothing. */
 export const oidcSettings = {
   OIDC_ISSUER: webAddress.optional(),
@@ -87,5 +93,6 @@ export const environment = z.object({
   ...stripeSettings,
   ...docusignSettings,
   ...mailSettings,
+  ...screeningSettings,
   ...oidcSettings,
 })

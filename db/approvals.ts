@@ -14,6 +14,7 @@ import { recordAdjustment } from './adjustments.ts'
 import type { Db, Trx } from './database.ts'
 import { recordReinstatement, recordTermination } from './lifecycle/terminations.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { recordScreeningDecision } from './screenings.ts'
 import { recordTierOverride } from './tiers.ts'
 
 /** Time alone ends a proposal. */
@@ -26,6 +27,7 @@ const effectId = sql<string | null>`case
   when approvals.status <> 'approved' then null
   when approvals.kind in ('termination', 'reinstatement') then null
   when approvals.kind = 'manual_entry' then approvals.id
+  when approvals.kind = 'screening_override' then approvals.screening_id
   else (select id from partner_tiers effect
     where effect.approval_id = approvals.id and effect.tier = approvals.tier
     order by id limit 1) end`
@@ -45,6 +47,7 @@ function approvalQuery(db: Db) {
       'reasonCode',
       'successorId',
       'effectiveAt',
+      'screeningId',
       'reason',
       'payloadHash',
       'proposedBy',
@@ -85,10 +88,17 @@ export async function recordProposal(
   const payloadHash = createHash('sha256').update(proposalText(proposal)).digest('hex')
   await trx
     .insertInto('approvals')
-    .values({ ...proposal, payloadHash })
+    .values({ ...columnsOf(proposal), payloadHash })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .execute()
   return getApproval(trx, proposal.id)
+}
+
+/** What a screening found is signed with it, and kept with the screening. */
+function columnsOf(proposal: Proposal & { proposedBy: string }) {
+  if (proposal.kind !== 'screening_override') return proposal
+  const { hits: _hits, listVersion: _listVersion, ...columns } = proposal
+  return columns
 }
 
 async function getApproval(db: Db, id: string): Promise<ApprovalRow> {
@@ -141,7 +151,7 @@ export async function recordDecision(trx: Trx, decision: Decision): Promise<Appr
     })
     .where('id', '=', id)
     .execute()
-  if (verdict === 'approved') await takeEffect(trx, proposal)
+  if (verdict === 'approved') await takeEffect(trx, proposal, memberId)
   return getApproval(trx, id)
 }
 
@@ -153,9 +163,14 @@ export async function isSamePerson(trx: Trx, one: string, other: string): Promis
   return rows[0]?.same ?? true
 }
 
-async function takeEffect(trx: Trx, proposal: ApprovalRow): Promise<void> {
-  const { id, concernedId: partnerId, reason } = proposal
+async function takeEffect(trx: Trx, proposal: ApprovalRow, approvedBy: string): Promise<void> {
+  const { id, concernedId: partnerId, reason, screeningId } = proposal
   const { amountMinor, currency, happenedAt, tier, until, reasonCode } = proposal
+  if (screeningId !== null) {
+    const decision = { id, screeningId, decision: 'overridden', reason } as const
+    await recordScreeningDecision(trx, { ...decision, decidedBy: approvedBy, approvalId: id })
+  }
+  if (partnerId === null) return
   if (amountMinor !== null && currency !== null && happenedAt !== null) {
     await recordAdjustment(trx, { id, partnerId, amountMinor, currency, reason, happenedAt })
   }

@@ -222,6 +222,14 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   // Functions of the owner take from it, exactly.
   rateLimits: { kind: 'inner', definer: true },
   quizAttempts: { kind: 'tree', definer: true },
+  screenings: { kind: 'application', application: 'application_id', internal: true },
+  screeningHits: { kind: 'application', application: 'application_id', internal: true },
+  screeningDecisions: {
+    kind: 'application',
+    application: 'application_id',
+    internal: true,
+    may: { super_admin: insert },
+  },
   settlementRuns: { kind: 'inner', may: { super_admin: insert } },
   statements: { kind: 'tree' },
   stripeMirror: { kind: 'inner' },

@@ -262,7 +262,7 @@ export interface ApplicationsTable {
 
 export interface ApprovalsTable {
   amountMinor: bigint | null
-  concernedId: string
+  concernedId: string | null
   currency: string | null
   decidedAt: Timestamp | null
   decidedBy: string | null
@@ -270,13 +270,14 @@ export interface ApprovalsTable {
   effectiveAt: Timestamp | null
   happenedAt: Timestamp | null
   id: Defaulted<string>
-  kind: 'manual_entry' | 'tier_override' | 'termination' | 'reinstatement'
+  kind: 'manual_entry' | 'tier_override' | 'termination' | 'reinstatement' | 'screening_override'
   lapsesAt: Defaulted<Timestamp>
   payloadHash: string
   proposedAt: Defaulted<Timestamp>
   proposedBy: string
   reason: string
   reasonCode: 'mutual' | 'breach' | 'fraud' | 'inactive' | null
+  screeningId: string | null
   status: Defaulted<'proposed' | 'approved' | 'rejected' | 'withdrawn'>
   successorId: string | null
   tier: 'bronze' | 'silver' | 'gold' | 'platinum' | null
@@ -1127,6 +1128,47 @@ export interface RecoveryCodesTable {
   usedAt: Timestamp | null
 }
 
+export interface ScreeningDecisionsTable {
+  applicationId: string | null
+  approvalId: string | null
+  decidedAt: Defaulted<Timestamp>
+  decidedBy: string
+  decision: 'confirmed' | 'overridden'
+  id: Defaulted<string>
+  masterId: string | null
+  reason: string
+  screeningId: string
+}
+
+export interface ScreeningHitsTable {
+  applicationId: string | null
+  entryId: string
+  entryName: string
+  id: Defaulted<string>
+  list: string
+  masterId: string | null
+  programs: string[]
+  score: number
+  screeningId: string
+}
+
+export interface ScreeningsTable {
+  applicationId: string | null
+  id: Defaulted<string>
+  kind: 'company' | 'person'
+  list: string
+  listVersion: string
+  masterId: string | null
+  nameHash: Buffer
+  outcome: 'clear' | 'review'
+  partnerId: string | null
+  provider: 'file' | 'watchman' | 'none'
+  role: string
+  screenedAt: Defaulted<Timestamp>
+  subjectId: Defaulted<string>
+  threshold: number
+}
+
 export interface SessionsTable {
   createdAt: Defaulted<Timestamp>
   endedAt: Timestamp | null
@@ -1495,6 +1537,9 @@ export interface DB {
   quizAttempts: QuizAttemptsTable
   rateLimits: RateLimitsTable
   recoveryCodes: RecoveryCodesTable
+  screeningDecisions: ScreeningDecisionsTable
+  screeningHits: ScreeningHitsTable
+  screenings: ScreeningsTable
   sessions: SessionsTable
   settlementRuns: SettlementRunsTable
   signInLimits: SignInLimitsTable

@@ -8,6 +8,7 @@ export const approvalKinds = [
   'tier_override',
   'termination',
   'reinstatement',
+  'screening_override',
 ] as const
 export type ApprovalKind = (typeof approvalKinds)[number]
 
@@ -50,16 +51,23 @@ export interface ReinstatementProposal {
   kind: 'reinstatement'
 }
 
-export type Proposal = (
-  | EntryProposal
-  | OverrideProposal
-  | TerminationProposal
-  | ReinstatementProposal
-) & {
-  id: string
-  concernedId: string
-  reason: string
+/** That the one who was looked up is not the one on the list. */
+export interface ScreeningProposal {
+  kind: 'screening_override'
+  screeningId: string
+  listVersion: string
+  /** What was found, as it is signed. */
+  hits: readonly { list: string; entryId: string; entryName: string; score: number }[]
+  /** Null while it is an applicant that was looked up. */
+  concernedId: string | null
 }
+
+export type Proposal = (
+  | ((EntryProposal | OverrideProposal | TerminationProposal | ReinstatementProposal) & {
+      concernedId: string
+    })
+  | ScreeningProposal
+) & { id: string; reason: string }
 
 /** Everything that is signed, in one form: its hash is the signature's subject. */
 export function proposalText(proposal: Proposal): string {
@@ -67,7 +75,7 @@ export function proposalText(proposal: Proposal): string {
   return JSON.stringify([kind, id, concernedId, reason, ...termsOf(proposal)])
 }
 
-function termsOf(proposal: Proposal): (string | null)[] {
+function termsOf(proposal: Proposal): (string | null | string[])[] {
   switch (proposal.kind) {
     case 'manual_entry': {
       const { amountMinor, currency, happenedAt } = proposal
@@ -81,6 +89,12 @@ function termsOf(proposal: Proposal): (string | null)[] {
     }
     case 'reinstatement':
       return []
+    case 'screening_override': {
+      const hits = proposal.hits.map(({ list, entryId, entryName, score }) =>
+        JSON.stringify([list, entryId, entryName, score]),
+      )
+      return [proposal.screeningId, proposal.listVersion, hits.sort()]
+    }
   }
 }
 

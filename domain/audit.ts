@@ -46,6 +46,8 @@ export const auditKinds = {
   recovery_code: null,
   /** A request that was refused; its subject is the route. */
   request: null,
+  screening: 'screening',
+  screening_decision: null,
   session: 'session',
   settlement_run: 'settlementRun',
   status_change: null,

@@ -1,10 +1,12 @@
 /** What has to be green before an application can be approved. */
 import type { ErrorCode } from './errors.ts'
 import type { AgreementStatus, VerificationStatus } from './onboarding.ts'
+import type { ScreeningStatus } from './screening.ts'
 import type { TerritoryStatus } from './territories.ts'
 
 export interface ChecklistFacts {
-  screening: 'clear' | 'review' | null
+  /** Whoever applies reads only whether it is done. */
+  screening: ScreeningStatus | 'in_progress' | 'done' | null
   agreement: AgreementStatus | null
   verification: VerificationStatus | null
   /** How the wished territories stand; none where none are wished, or for the applicant. */
@@ -26,12 +28,7 @@ export interface ChecklistItem {
 /** Every part of the way adds its item here, from its own fact. */
 export function checklistOf(facts: ChecklistFacts): ChecklistItem[] {
   return [
-    {
-      item: 'screening',
-      state: facts.screening ?? 'not_started',
-      done: facts.screening !== null,
-      blocking: true,
-    },
+    screeningItem(facts.screening),
     {
       item: 'agreement',
       state: facts.agreement ?? 'not_started',
@@ -47,6 +44,16 @@ export function checklistOf(facts: ChecklistFacts): ChecklistItem[] {
     ...identityItem(facts.identity ?? null),
     ...territoriesItem(facts.territories ?? []),
   ]
+}
+
+/** Findings are overridden by two persons before anything is approved. */
+function screeningItem(status: ChecklistFacts['screening']): ChecklistItem {
+  const state = status ?? 'not_started'
+  const item = { item: 'screening', state, blocking: true }
+  if (state === 'review' || state === 'confirmed') {
+    return { ...item, done: false, refusal: 'screening_open' }
+  }
+  return { ...item, done: ['clear', 'overridden', 'done'].includes(state) }
 }
 
 function identityItem(state: string | null): ChecklistItem[] {

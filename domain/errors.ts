@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'quota_exceeded'
   | 'request_timeout'
   | 'run_finished'
+  | 'screening_open'
   | 'second_factor_required'
   | 'second_person_required'
   | 'step_up_required'

@@ -31,6 +31,7 @@ const prefixes = {
   passkey: 'psk',
   payment: 'pmt',
   payout: 'pay',
+  screening: 'scr',
   session: 'ses',
   settlementRun: 'run',
   statement: 'stm',

@@ -16,6 +16,7 @@ export const workflowTypes = {
   monthlySettlement: 'monthlySettlement',
   payoutBatch: 'payoutBatch',
   tierReview: 'tierReview',
+  rescreening: 'rescreening',
   sweeper: 'sweeper',
   kycReverification: 'kycReverification',
   verificationUpkeep: 'verificationUpkeep',
@@ -52,6 +53,7 @@ export const workflowIds = {
   settlementPreview: (period: string, number: number) => `settlement:${period}:preview:${number}`,
   payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
   tiers: (period: string) => `tiers:${period}`,
+  rescreening: 'rescreening',
   sweeper: 'sweeper',
   reverification: (partnerId: string) => `kyc:${outwardId('partner', partnerId)}`,
   verificationUpkeep: 'verification-upkeep',
@@ -62,6 +64,7 @@ export const workflowIds = {
 
 export const scheduleIds = {
   settlement: 'settlement-monthly',
+  rescreening: 'rescreening-nightly',
   sweeper: 'sweeper',
   verificationUpkeep: 'verification-upkeep',
 }

@@ -42,6 +42,10 @@ export function createLinks(settings: {
     /** What an approver opens, with a key. */
     applicationUrl,
 
+    /** What people of the platform open to look at a finding, with a key. */
+    screeningUrl: (screeningId: string) =>
+      `${publicUrl}/v1/screenings/${outwardId('screening', screeningId)}`,
+
     isApplicationToken: (applicationId: string, token: string) =>
       same(sign('application', applicationId), token),
 

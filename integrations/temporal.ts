@@ -124,6 +124,7 @@ const summaries: Record<WorkflowType, string> = {
   tierReview: 'The review of tiers after a month',
   kycReverification: 'A partner that has to prove again who it is',
   verificationUpkeep: 'Looks at checks of identity day by day',
+  rescreening: 'The nightly look at lists of sanctioned parties',
   sweeper: 'Starts what was left behind',
   certification: 'A certificate until it runs out',
   welcomeSequence: 'The first mails to a new partner',

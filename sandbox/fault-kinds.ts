@@ -10,7 +10,8 @@ export const faultKinds = [
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]
-export type Vendor = 'stripe' | 'docusign'
+export const vendors = ['stripe', 'docusign', 'watchman'] as const
+export type Vendor = (typeof vendors)[number]
 
 export interface Fault {
   id: string

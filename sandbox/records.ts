@@ -29,6 +29,7 @@ import type {
   TransferReversal,
   VerificationReport,
 } from './stripe/wire.ts'
+import type { ListedParty } from './watchman/wire.ts'
 
 /** Everything the sandbox remembers, by collection. What is not here is lost at a restart. */
 export interface Records {
@@ -51,6 +52,7 @@ export interface Records {
   idempotency: IdempotencyRecord
   invoice_payments: InvoicePayment
   invoices: Invoice
+  listed_parties: ListedParty
   mails: Mail
   payment_intents: PaymentIntent
   prices: Price

@@ -19,6 +19,7 @@ import { pagesRouter } from './pages/app.ts'
 import { openStore } from './store.ts'
 import { stripeRouter } from './stripe/app.ts'
 import { startTimers } from './timers.ts'
+import { watchmanRouter } from './watchman/app.ts'
 
 const graceMs = 5000
 
@@ -68,6 +69,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const web = createApp(note)
   web.use(stripeRouter(deps).routes())
   web.use(docusignRouter({ deps, polling }).routes())
+  web.use(watchmanRouter(deps).routes())
   web.use(onlyFromHere)
   web.use(controlRouter(parts).routes())
   web.use(pagesRouter(parts).routes())

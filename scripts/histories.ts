@@ -49,6 +49,16 @@ async function proveAgain(story: Story, temporal: Client): Promise<void> {
   }
 }
 
+/** Nights are rarer still. */
+async function rescreenOnce(temporal: Client): Promise<void> {
+  await temporal.schedule.getHandle(scheduleIds.rescreening).trigger()
+  await eventually('a nightly round', async () => {
+    const query = `WorkflowType = '${workflowTypes.rescreening}' AND ExecutionStatus = 'Completed'`
+    for await (const found of temporal.workflow.list({ query })) return found
+    return undefined
+  })
+}
+
 async function record({ temporal, codec }: StackClient, directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
@@ -107,6 +117,7 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
     await passCourse(story, { owner, learner: memberKey })
     await sweepOnce(temporal)
     await proveAgain(story, temporal)
+    await rescreenOnce(temporal)
     const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))
     print({ files }, () => files.join('\n'))
     return 0

@@ -120,6 +120,7 @@ describe('a complete environment', () => {
         privateKey: '-----BEGIN RSA PRIVATE KEY-----\nnothing\n',
         webhookSecrets: ['connect-key-1', 'connect-key-2'],
       },
+      screening: { listFile: undefined, url: undefined },
       mail: { smtpUrl: 'smtp://127.0.0.1:2525', from: 'Tributary <billing@tributary.localhost>' },
     })
   })

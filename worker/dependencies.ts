@@ -10,6 +10,7 @@ import { createDocusign } from '../integrations/docusign.ts'
 import { createMailer } from '../integrations/email.ts'
 import type { Vault } from '../integrations/envelope.ts'
 import { createLinks } from '../integrations/links.ts'
+import { createScreening } from '../integrations/screening/screening.ts'
 import { stripeBalance } from '../integrations/stripe-balance.ts'
 import { stripeBilling } from '../integrations/stripe-billing.ts'
 import { createStripe } from '../integrations/stripe-client.ts'
@@ -46,6 +47,7 @@ export function activityDependencies(
     events: stripeEvents(stripe),
     balance: stripeBalance(stripe),
     docusign: createDocusign(config.docusign),
+    screening: createScreening(config.screening),
     mailer,
     links: createLinks(config.api),
     processes: processStarter(client),

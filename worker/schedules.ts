@@ -1,4 +1,4 @@
-/** The schedules: the monthly close, and the sweeper. Made or brought up to date at every start. */
+/** The schedules. Made or brought up to date at every start. */
 import {
   type Client,
   ScheduleAlreadyRunning,
@@ -31,6 +31,23 @@ const settlement: ScheduleOptions = {
     catchupWindow: '3 days',
     pauseOnFailure: true,
   },
+}
+
+/**
+ * 02:00 UTC. A firing that overlaps is skipped: the round before still goes on, with the lists as
+ * they are by now. One that was missed is caught up within half a day.
+ */
+const rescreening: ScheduleOptions = {
+  scheduleId: scheduleIds.rescreening,
+  spec: { calendars: [{ comment: 'every night at 02:00 UTC', hour: 2 }], timezone: 'UTC' },
+  action: {
+    type: 'startWorkflow',
+    workflowType: workflowTypes.rescreening,
+    workflowId: workflowIds.rescreening,
+    taskQueue,
+    args: [],
+  },
+  policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '12 hours' },
 }
 
 const sweeper: ScheduleOptions = {
@@ -66,7 +83,7 @@ const verificationUpkeep: ScheduleOptions = {
 
 /** Creates what is missing and updates what is there; a pause that a person set stays. */
 export async function ensureSchedules(client: Client): Promise<void> {
-  for (const schedule of [settlement, sweeper, verificationUpkeep]) {
+  for (const schedule of [settlement, rescreening, sweeper, verificationUpkeep]) {
     try {
       await client.schedule.create(schedule)
     } catch (error) {

@@ -48,6 +48,8 @@ export const answerInformation = defineUpdate<void, [InformationRequest]>('answe
 export const undoApproval = defineUpdate<void, [TakingBack]>('undoApproval')
 /** The applicant wants no more; possible until an approval is final. */
 export const withdrawApplication = defineUpdate<void, []>('withdrawApplication')
+/** A finding is the applicant: the application ends as rejected, wherever it waits. */
+export const confirmScreening = defineUpdate<void, []>('confirmScreening')
 /** Mints a fresh link to the identity page, which the database then holds. */
 export const refreshVerificationLink = defineUpdate<void, []>('refreshVerificationLink')
 /** Tries a failed provisioning again. */
@@ -138,6 +140,13 @@ export interface PayoutBatchInput {
   runId: string
 }
 export const balanceAvailable = defineSignal<[]>(signalNames.balanceAvailable)
+
+/** Where a round goes on, and what it came to so far; nothing for its beginning. */
+export interface RescreeningInput {
+  after: string
+  screened: number
+  findings: number
+}
 
 export interface TierReviewInput {
   period: string

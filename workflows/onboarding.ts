@@ -7,7 +7,7 @@ import { decide, takeDecisions } from './onboarding/approval.ts'
 import { type Desk, type Ending, end, enter, newDesk, untilLeft } from './onboarding/desk.ts'
 import { prepareEnvironment, takeRetries } from './onboarding/environment.ts'
 import { takeQuestions } from './onboarding/information.ts'
-import { screen } from './onboarding/screening.ts'
+import { hearOfConfirmation, screen } from './onboarding/screening.ts'
 import { hearOfTraining, train } from './onboarding/training.ts'
 import { takeUndos } from './onboarding/undo.ts'
 import { hearOfVerification, proveIdentity } from './onboarding/verification.ts'
@@ -43,6 +43,7 @@ function openDesk(input: OnboardingInput): Desk {
   takeUndos(desk)
   takeWithdrawal(desk)
   takeRetries(desk)
+  hearOfConfirmation(desk)
   setHandler(onboardingState, () => ({ stage: desk.stage, decided: desk.outcome !== null }))
   return desk
 }

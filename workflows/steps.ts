@@ -20,6 +20,13 @@ export const vendor = proxyActivities<Activities>({
   retry: { initialInterval: '1 second', maximumInterval: '5 minutes' },
 })
 
+/** A look-up that changes nothing at the vendor: repeated for as long as the vendor is away. */
+export const lookup = proxyActivities<Activities>({
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '8 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '5 minutes' },
+})
+
 /** A page of many rows; repeated until it is done. */
 export const batch = proxyActivities<Activities>({
   startToCloseTimeout: '15 minutes',
@@ -71,6 +78,7 @@ type MailStep =
   | 'mailVerification'
   | 'mailTraining'
   | 'mailCertificate'
+  | 'mailScreenings'
 
 /** Mails, none of which can fail its process. */
 export const mail: {
@@ -85,6 +93,7 @@ export const mail: {
   mailVerification: (input) => sent(post.mailVerification(input)),
   mailTraining: (input) => sent(post.mailTraining(input)),
   mailCertificate: (input) => sent(post.mailCertificate(input)),
+  mailScreenings: (input) => sent(post.mailScreenings(input)),
 }
 
 /** One that cannot be sent stops none after it. @returns whether more may follow. */

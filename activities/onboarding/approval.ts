@@ -23,6 +23,7 @@ import {
 import { markPayoutAccountOwner } from '../../db/onboarding/payout-accounts.ts'
 import { recordPartner } from '../../db/partners.ts'
 import { recordTenant } from '../../db/provisioning.ts'
+import { settleScreeningHold } from '../../db/screenings.ts'
 import { admitTerritories } from '../../db/territories.ts'
 import { blockOf } from '../../domain/checklist.ts'
 import { type Verdict, verdictOf } from '../../domain/decisions.ts'
@@ -62,6 +63,8 @@ async function admit(trx: Trx, row: ApplicationRow, effectiveFrom: Date): Promis
     effectiveFrom,
   })
   await markPayoutAccountOwner(trx, row.id, partnerId)
+  // A finding of the time between the approval and now holds its payouts.
+  await settleScreeningHold(trx, partnerId, partnerId)
   await admitTerritories(trx, { applicationId: row.id, partnerId })
   const tenantId = await recordTenant(trx, { partnerId, name: row.companyName })
   await markApplication(trx, row.id, {

@@ -54,6 +54,7 @@ export function decisionRoutes(deps: ApiDeps): Route[] {
         'not_found',
         'already_decided',
         'not_ready',
+        'screening_open',
         'territory_conflict',
         'second_person_required',
         'temporarily_unavailable',

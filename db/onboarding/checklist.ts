@@ -2,6 +2,7 @@
 import { type ChecklistFacts, type ChecklistItem, checklistOf } from '../../domain/checklist.ts'
 import type { Audience } from '../../domain/onboarding.ts'
 import type { Db } from '../database.ts'
+import { findScreeningState } from '../screenings.ts'
 import { listTerritoriesOf } from '../territories.ts'
 import type { ApplicationRow } from './applications.ts'
 
@@ -15,7 +16,7 @@ export async function readChecklist(
   audience: Audience = 'decider',
 ): Promise<ChecklistItem[]> {
   return checklistOf({
-    screening: row.screening,
+    screening: row.screening === null ? 'in_progress' : 'done',
     agreement: row.agreementStatus,
     verification: row.verificationStatus,
     identity: row.identityStatus,
@@ -25,5 +26,6 @@ export async function readChecklist(
 
 async function readInternalFacts(db: Db, row: ApplicationRow): Promise<Partial<ChecklistFacts>> {
   const territories = await listTerritoriesOf(db, row.id)
-  return { territories: territories.map(({ status }) => status) }
+  const screening = row.screening && ((await findScreeningState(db, row.id)) ?? row.screening)
+  return { screening, territories: territories.map(({ status }) => status) }
 }

@@ -6,6 +6,7 @@ import type { Facts, MailContent } from './layout.ts'
 import { lifecycleMails } from './lifecycle.ts'
 import { onboardingMails } from './onboarding.ts'
 import { provisioningMails } from './provisioning.ts'
+import { screeningMails } from './screening.ts'
 import { settlementMails } from './settlement.ts'
 import { trainingMails } from './training.ts'
 import { verificationMails } from './verification.ts'
@@ -29,6 +30,7 @@ export const mails = named({
   ...verificationMails,
   ...provisioningMails,
   ...accessMails,
+  ...screeningMails,
   ...settlementMails,
   ...trainingMails,
   ...welcomeMails,

@@ -1,10 +1,12 @@
 import Router from '@koa/router'
 import type { Context } from 'koa'
 import { DocusignProblem } from '../docusign/errors.ts'
-import { faultKinds } from '../fault-kinds.ts'
+import { faultKinds, vendors } from '../fault-kinds.ts'
 import { HttpProblem, readBody } from '../http.ts'
 import { readEndpoints, WrongUse } from '../options.ts'
 import { StripeProblem } from '../stripe/errors.ts'
+import { listParty } from '../watchman/app.ts'
+import { entityTypes } from '../watchman/wire.ts'
 import type { Actions } from './actions.ts'
 import {
   anything,
@@ -134,7 +136,7 @@ function machineControls(on: On, parts: ControlParts): void {
     actions.setClock(readNow(now))
     return clockView(parts)
   })
-  const vendor = oneOf(['stripe', 'docusign'])
+  const vendor = oneOf(vendors)
   const kind = oneOf(faultKinds)
   on(
     '/faults',
@@ -145,6 +147,15 @@ function machineControls(on: On, parts: ControlParts): void {
         vendor: need(input.vendor, 'vendor', vendor.expected),
         kind: need(input.kind, 'kind', kind.expected),
       }),
+  )
+  const type = oneOf(entityTypes)
+  on('/listed-parties', { name: words, type, list: words, program: words }, (input) =>
+    listParty(deps, {
+      name: need(input.name, 'name', words.expected),
+      type: need(input.type, 'type', type.expected),
+      list: input.list,
+      program: input.program,
+    }),
   )
   on('/settings', { stripe_endpoints: anything }, ({ stripe_endpoints }) => {
     const wanted = need(stripe_endpoints, 'stripe_endpoints', 'a list of endpoints')

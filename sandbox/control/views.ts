@@ -48,6 +48,7 @@ export const views: Record<string, (parts: Parts) => object[]> = {
   faults: ({ deps }) => deps.store.all('faults'),
   verification_sessions: ({ deps }) =>
     deps.store.all('verification_sessions').map(({ client_secret: _, ...session }) => session),
+  'listed-parties': ({ deps }) => deps.store.all('listed_parties'),
   balances: ({ deps }) => deps.store.all('balances'),
 }
 

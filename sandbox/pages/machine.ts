@@ -1,4 +1,4 @@
-import { type FaultKind, faultKinds, type Vendor } from '../fault-kinds.ts'
+import { type FaultKind, faultKinds, vendors } from '../fault-kinds.ts'
 import { HttpProblem } from '../http.ts'
 import { html } from './html.ts'
 import { button, moment, sendPage, table } from './layout.ts'
@@ -72,9 +72,10 @@ const faultColumns = [
 ]
 
 function faultForm() {
+  const names = vendors.map((name) => html`<option>${name}</option>`)
   const kinds = faultKinds.map((kind) => html`<option>${kind}</option>`)
   return html`<div class="card"><form method="post" action="/faults">
-<label>Vendor<select name="vendor"><option>stripe</option><option>docusign</option></select></label>
+<label>Vendor<select name="vendor">${names}</select></label>
 <label>Kind<select name="kind">${kinds}</select></label>
 <label>Rate, 0 to 1<input name="rate" inputmode="decimal" placeholder="1"></label>
 <label>Times<input name="count" inputmode="numeric" placeholder="1"></label>
@@ -91,7 +92,7 @@ function readFault(form: Form) {
   if (count !== undefined && !(Number.isSafeInteger(count) && count > 0)) {
     throw new HttpProblem(400, `The times are "${form.count}", expected a whole number.`)
   }
-  const vendor = (['stripe', 'docusign'] as Vendor[]).find((one) => one === form.vendor)
+  const vendor = vendors.find((one) => one === form.vendor)
   const kind = faultKinds.find((one: FaultKind) => one === form.kind)
   if (vendor && kind) return { vendor, kind, rate, count, path: form.path }
   throw new HttpProblem(400, `There is no fault "${form.kind}" of "${form.vendor}".`)

@@ -25,6 +25,8 @@ export type StackSecrets = z.infer<typeof secretsSchema> & {
   keksFile: string
   auditKeyFile: string
   auditHeadsFile: string
+  /** Invented parties that screening finds. */
+  screeningListFile: string
 }
 
 const token = (bytes = 24) => randomBytes(bytes).toString('hex')
@@ -50,11 +52,13 @@ export function stackSecrets(directory: string): StackSecrets {
     docusignPrivateKeyFile: join(directory, 'docusign-key.pem'),
     keksFile: keksFileOf(directory),
     ...auditFilesOf(directory),
+    screeningListFile: join(directory, 'screening-list.csv'),
   }
   mkdirSync(directory, { recursive: true })
   const isOlder = !existsSync(files.keksFile)
   if (isOlder) writePrivate(files.keksFile, newKeks())
   if (!existsSync(files.auditKeyFile)) writePrivate(files.auditKeyFile, newAuditKey())
+  if (!existsSync(files.screeningListFile)) writeFileSync(files.screeningListFile, exampleList)
   if (existsSync(file) && existsSync(files.docusignPrivateKeyFile)) {
     return { ...knownSecrets(file, isOlder), ...files }
   }
@@ -63,6 +67,13 @@ export function stackSecrets(directory: string): StackSecrets {
   writePrivate(file, JSON.stringify(secrets, null, 2))
   return { ...secrets, ...files }
 }
+
+/** Nobody who is on it exists. Replace the file of a stack to try another list. */
+const exampleList = `id,name,kind,aliases,country,list
+EX-1,Blackwater Sturgeon Trading FZE,company,Black Water Sturgeon;BST Trading,,example
+EX-2,Obsidian Lantern Shipping Ltd,company,Obsidian Lantern Maritime,,example
+EX-3,Zoltarion Quexley,person,Z. Quexley-Varn,,example
+`
 
 /** A file of one key, in the form that KEKS_FILE wants. */
 function newKeks(): string {

@@ -53,6 +53,7 @@ export function productVariables(
     DOCUSIGN_ACCOUNT_ID: secrets.docusignAccountId,
     DOCUSIGN_PRIVATE_KEY_FILE: secrets.docusignPrivateKeyFile,
     DOCUSIGN_WEBHOOK_SECRETS: secrets.docusignHmacKey,
+    SCREENING_LIST_FILE: secrets.screeningListFile,
     SMTP_URL: `smtp://127.0.0.1:${places.smtpPort}`,
     MAIL_FROM: 'Tributary <billing@tributary.localhost>',
     NODE_EXTRA_CA_CERTS: places.certificate,

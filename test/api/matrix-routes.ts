@@ -67,6 +67,14 @@ const ofPlatform: Record<string, Line> = {
   'POST /v1/approvals/:id/approve': { about: 'approval', body: () => ({ payload_hash: hash }) },
   'POST /v1/approvals/:id/reject': { about: 'approval', body: () => ({ reason }) },
   'POST /v1/approvals/:id/withdraw': { about: 'approval' },
+  'GET /v1/screenings': {
+    list: 'screening',
+    filters: { application: 'application' },
+    queries: ['status=review'],
+  },
+  'GET /v1/screenings/:id': { about: 'screening' },
+  'POST /v1/screenings/:id/override': { about: 'screening', body: () => ({ reason }) },
+  'POST /v1/screenings/:id/confirm': { about: 'screening', body: () => ({ reason }) },
   'GET /v1/audit-events': {
     list: 'auditEvent',
     filters: { subject: 'customer', actor: 'apiKey' },

@@ -28,6 +28,7 @@ import {
   makeTerritory,
   unique,
 } from '../support/factories.ts'
+import { makeScreening } from '../support/screenings.ts'
 import { makeCertificate, makeCourse, makeEnrolment } from '../support/training.ts'
 import {
   fillWorld,
@@ -122,7 +123,9 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
     const { id } = world[place]
     planted.push(...(await sell(db, { place, partnerId: id })))
     planted.push(...(await invite(db, { place, partnerId: id })))
-    await makeApplication(db, { parentId: id, companyName: unique('Company') })
+    const companyName = unique('Company')
+    const applicationId = await makeApplication(db, { parentId: id, companyName })
+    await makeScreening(db, { applicationId }, { entryName: companyName })
     await makeSignedTerms(db, id)
     await makeTerritories(db, id)
   }
@@ -255,6 +258,10 @@ const ofOrganisation = (table: string): Kind => ({
   seen: 'own',
   rows: sql.raw(`select id, partner_id as partner, customer_id as customer from ${table}`),
 })
+const ofDecider = (table: string): Kind => ({
+  seen: 'decider',
+  rows: sql.raw(`select id, master_id as partner, null::uuid as customer from ${table}`),
+})
 const ofNobody = (table: string, seen: Seen): Kind => ({
   seen,
   rows: sql.raw(`select id, null::uuid as partner, null::uuid as customer from ${table}`),
@@ -275,16 +282,14 @@ export const kinds = {
   },
   agreementTerms: ofNobody('agreement_terms', 'platform'),
   apiKey: ofOrganisation('api_keys'),
-  application: {
-    seen: 'decider',
-    rows: sql`select id, master_id as partner, null::uuid as customer from applications`,
-  },
+  application: ofDecider('applications'),
   applicationInvitation: {
     seen: 'decider',
     rows: sql`select id, partner_id as partner, null::uuid as customer
       from application_invitations`,
   },
   approval: ofNobody('approvals', 'platform'),
+  screening: ofDecider('screenings'),
   auditEvent: ofTree('audit_events'),
   clawback: ofTree('clawbacks'),
   customer: {

@@ -155,6 +155,10 @@ POST /v1/partners/{id}/tier-override: super_admin, approvals:write
 POST /v1/adjustments: super_admin, approvals:write
 GET /v1/adjustments: super_admin master_reseller reseller, adjustments:read
 GET /v1/adjustments/{id}: super_admin master_reseller reseller, adjustments:read
+GET /v1/screenings: super_admin master_reseller, screenings:read
+GET /v1/screenings/{id}: super_admin master_reseller, screenings:read
+POST /v1/screenings/{id}/override: super_admin, approvals:write
+POST /v1/screenings/{id}/confirm: super_admin, approvals:write
 GET /v1/approvals: super_admin, approvals:read
 GET /v1/approvals/{id}: super_admin, approvals:read
 POST /v1/approvals/{id}/approve: super_admin, approvals:write

@@ -358,6 +358,7 @@ const exempt: Record<string, string> = {
   payouts: 'follow from released runs and are posted by the ledger',
   quiz_attempts: 'a log that is only added to',
   rate_limits: 'counters',
+  screening_hits: 'evidence that is only added to',
   sign_in_limits: 'counters',
   statements: 'numbered documents that never change once issued',
   stripe_mirror: 'how far a mirror has come',

@@ -193,6 +193,7 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     sql`insert into application_invitations (partner_id, invited_by, name_sealed, email_sealed,
       email_index, message_sealed, level, token_hash, expires_at) values (${owner.id}, ${member},
       'Guest', 'guest', ${key}::bytea, '', 'reseller', sha256(${key}::bytea), now())`,
+    ...screeningRows(application, { master: place.masterId, member }),
     ...[
       ...['agreements', 'decision_notes', 'application_events', 'identity_checks'],
       ...['application_answers', 'application_contacts', 'application_twins'],
@@ -205,6 +206,21 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     await sql`set local session_replication_role = replica`.execute(trx)
     for (const statement of statements) await statement.execute(trx)
   })
+}
+
+function screeningRows(application: unknown, by: { master: string; member: unknown }) {
+  const [id, approval] = [randomUUIDv7(), randomUUIDv7()]
+  const whose = sql`${application}, ${by.master}::uuid`
+  return [
+    sql`insert into screenings (id, application_id, master_id, kind, role, name_hash, provider,
+      list, list_version, threshold, outcome) values (${id}, ${whose}, 'company', 'company',
+      sha256('name'), 'file', 'test', '1', 85, 'review')`,
+    sql`insert into screening_hits (screening_id, application_id, master_id, list, entry_id,
+      entry_name, programs, score) values (${id}, ${whose}, 'test', '1', 'Entry', '{}', 90)`,
+    sql`insert into screening_decisions (screening_id, application_id, master_id, decision, reason,
+      decided_by, approval_id) values (${id}, ${whose}, 'overridden', 'test', ${by.member},
+      ${approval})`,
+  ]
 }
 
 function partsOfApplication(

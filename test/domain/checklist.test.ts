@@ -1,4 +1,4 @@
-import { type ChecklistFacts, checklistOf, openItems } from '../../domain/checklist.ts'
+import { blockOf, type ChecklistFacts, checklistOf, openItems } from '../../domain/checklist.ts'
 import { agreementStatuses, verificationStatuses } from '../../domain/onboarding.ts'
 
 describe('the checklist of an application', () => {
@@ -24,8 +24,10 @@ describe('the checklist of an application', () => {
     )
   })
 
-  test('counts a screening as done when it has a result, also one for a person to look at', () => {
-    expect(doneOf({ ...green, screening: 'review' })).toEqual([true, true, true])
+  test('waits for a screening that found something, until two persons override it', () => {
+    expect(doneOf({ ...green, screening: 'overridden' })).toEqual([true, true, true])
+    expect(doneOf({ ...green, screening: 'review' })).toEqual([false, true, true])
+    expect(blockOf(checklistOf({ ...green, screening: 'confirmed' }))).toBe('screening_open')
   })
 
   test('is green for a completed agreement and a verified company only', () => {

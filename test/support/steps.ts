@@ -11,7 +11,7 @@ export interface Steps extends Product {
   deps: ActivityDeps
   /** Arms a fault of the sandbox. */
   fault(fault: {
-    vendor: 'stripe' | 'docusign'
+    vendor: 'stripe' | 'docusign' | 'watchman'
     kind: string
     [more: string]: unknown
   }): Promise<void>

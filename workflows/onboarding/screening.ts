@@ -1,14 +1,35 @@
 /** The first look at an application. */
-import type { OnboardingInput } from '../contract.ts'
-import { mail, quick } from '../steps.ts'
-import type { Ending } from './desk.ts'
+import { setHandler } from '@temporalio/workflow'
+import { confirmScreening, type OnboardingInput } from '../contract.ts'
+import { lookup, mail, refusal } from '../steps.ts'
+import { type Desk, type Ending, isOpen, leave } from './desk.ts'
 
-/** @returns how the application ended, or null when it goes on. */
+/** A person has confirmed a finding: the application ends, whatever it waits for. */
+export function hearOfConfirmation(desk: Desk): void {
+  setHandler(confirmScreening, () => leave(desk, confirmed), {
+    validator: () => {
+      if (!isOpen(desk)) throw refusal('application_closed')
+    },
+  })
+}
+
+/** Like any rejection: who is on a list does not learn it from us. */
+const confirmed: Ending = {
+  status: 'rejected',
+  what: 'rejected',
+  mail: 'application_rejected',
+}
+
+/**
+ * Waits here while the lists cannot be looked at: no answer is never a clear one.
+ * @returns how the application ended, or null when it goes on.
+ */
 export async function screen({ applicationId }: OnboardingInput): Promise<Ending | null> {
   const [, screened] = await Promise.all([
     mail.mailApplicant({ applicationId, kind: 'application_received' }),
-    quick.screenApplication({ applicationId }),
+    lookup.screenApplication({ applicationId }),
   ])
+  if (screened === 'review') await mail.mailScreenings({ subjectId: applicationId })
   return screened === 'rejected' ? turnedAway : null
 }
 
