@@ -190,7 +190,7 @@ describe('an event', () => {
       .select('status')
       .where('partnerId', '=', partnerId)
       .executeTakeFirstOrThrow()
-    expect(status).toBe('link_issued')
+    expect(status).toBe('needs_input')
   })
 })
 
