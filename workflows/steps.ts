@@ -2,11 +2,21 @@
  * How long steps may take and how they are repeated; the steps themselves are activities. Every
  * running step beats, so that one whose worker was killed is repeated after eight seconds.
  */
-import { ActivityFailure, ApplicationFailure, log, proxyActivities } from '@temporalio/workflow'
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  log,
+  proxyActivities,
+} from '@temporalio/workflow'
 import type { Activities } from '../activities/index.ts'
+
+/** A step that is given up while it runs is waited for: what it did is known then. */
+const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 
 /** One transaction of our own database; repeated for as long as the database is away. */
 export const quick = proxyActivities<Activities>({
+  cancellationType,
   startToCloseTimeout: '30 seconds',
   heartbeatTimeout: '8 seconds',
   retry: { initialInterval: '200 ms', maximumInterval: '10 seconds' },
@@ -14,6 +24,7 @@ export const quick = proxyActivities<Activities>({
 
 /** A call to a vendor with a stored key; must end while the vendor remembers the key. */
 export const vendor = proxyActivities<Activities>({
+  cancellationType,
   startToCloseTimeout: '60 seconds',
   heartbeatTimeout: '8 seconds',
   scheduleToCloseTimeout: '20 hours',
@@ -29,12 +40,14 @@ export const lookup = proxyActivities<Activities>({
 
 /** A page of many rows; repeated until it is done. */
 export const batch = proxyActivities<Activities>({
+  cancellationType,
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '8 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 })
 
 const post = proxyActivities<Activities>({
+  cancellationType,
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '8 seconds',
   retry: { initialInterval: '2 seconds', maximumInterval: '30 minutes', maximumAttempts: 8 },
@@ -51,6 +64,7 @@ async function sent(mail: Promise<unknown>): Promise<void> {
 }
 
 const once = proxyActivities<Activities>({
+  cancellationType,
   startToCloseTimeout: '50 seconds',
   heartbeatTimeout: '8 seconds',
   retry: { maximumAttempts: 1 },

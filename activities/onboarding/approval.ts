@@ -31,6 +31,7 @@ import { DomainError, type ErrorCode } from '../../domain/errors.ts'
 import { isDecided } from '../../domain/onboarding.ts'
 import { deciderOf } from '../../domain/partners.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { decideByRule, takesTwo } from './auto-approval.ts'
 import { holdTerritories } from './territories.ts'
 
 /** What the process has to know after somebody decided. */
@@ -82,12 +83,14 @@ async function judge(trx: Trx, row: ApplicationRow, note: DecisionNote): Promise
   const given = await listGivenNotes(trx, row.id)
   const approvals = given.filter(({ decision, undoneAt }) => decision === 'approve' && !undoneAt)
   const { memberId } = note
+  const needsTwo = await takesTwo(trx, row)
+  if (needsTwo && memberId === null) return { outcome: 'refused', code: 'second_person_required' }
   return verdictOf({
     decision: note.decision,
     isDecided: isDecided(row.status),
     mayDecide: memberId === null || (await mayDecide(trx, memberId, row.masterId)),
     blockedBy: blockOf(await readChecklist(trx, row)),
-    needsTwo: false,
+    needsTwo,
     approvals: approvals.length,
     gaveOne: memberId !== null && (await gaveOneOf(trx, approvals, memberId)),
   })
@@ -142,9 +145,18 @@ async function takeApproval(
     key: `decided:${note.id}`,
     stage: 'approval',
     actor: actorOf(note),
-    what: note.rule === null ? 'approved' : `approved by the rule ${note.rule}`,
+    what: 'approved',
     dueAt: undoUntil,
   })
+  if (note.rule !== null) {
+    await recordTimeline(trx, row.id, {
+      key: `decided_by_rule:${note.id}`,
+      stage: 'approval',
+      actor: 'system',
+      what: `approved by the rule ${note.rule}`,
+      internal: true,
+    })
+  }
   if (!undoUntil) return admit(trx, row, note.effectiveFrom)
   await markApplication(trx, row.id, {
     stage: 'approval',
@@ -179,7 +191,7 @@ export function approvalActivities({ db }: ActivityDeps) {
           what: 'waiting for a decision',
           dueAt,
         })
-        return null
+        return decideByRule(trx, row)
       })
     },
 

@@ -62,6 +62,17 @@ export async function listGivenNotes(db: Db, applicationId: string) {
     .execute()
 }
 
+/** The decision of a rule, taken or not; there is one at most. */
+export async function findRuleNote(db: Db, applicationId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('decisionNotes')
+    .select('id')
+    .where('applicationId', '=', applicationId)
+    .where('rule', 'is not', null)
+    .executeTakeFirst()
+  return row?.id
+}
+
 /** Counts a note as the first of two approvals. */
 export async function markDecisionGiven(trx: Trx, id: string): Promise<void> {
   await trx

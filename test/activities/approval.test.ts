@@ -140,6 +140,123 @@ describe('the decision', () => {
   })
 })
 
+const large = { expectedVolume: { amountMinor: 5_000_000n, currency: 'USD' } }
+
+describe('an application that expects to sell for 50,000.00 USD a month', () => {
+  it('takes two persons, under whatever memberships', async () => {
+    const applicationId = await makeGreenApplication(kit.db, large)
+    const email = `${unique('one')}@platform.example`
+    const one = await makeMember(kit.db, { partnerId: null, email })
+    const record = async (memberId: string) =>
+      kit.steps.recordDecision({
+        applicationId,
+        noteId: await noteFor(applicationId, { memberId }),
+      })
+    expect(await record(one)).toEqual({ decision: 'wait', tenantId: null })
+    const row = await getApplication(kit.db, applicationId)
+    expect([row.status, row.stage]).toEqual(['in_review', 'approval'])
+    expect((await record(one)).code).toBe('second_person_required')
+    expect((await record(await someMember())).decision).toBe('approve')
+    const timeline = await listTimeline(kit.db, applicationId, 'applicant')
+    expect(timeline.map(({ what }) => what)).toEqual(['application submitted', 'approved'])
+  })
+
+  it('counts a person once that is a member here and at the master reseller', async () => {
+    const master = await makePartner(kit.db, { level: 'master_reseller' })
+    const applicationId = await makeGreenApplication(kit.db, { ...large, parentId: master })
+    const email = `${unique('both')}@people.example`
+    const here = await makeMember(kit.db, { partnerId: master, email })
+    const there = await makeMember(kit.db, { partnerId: null, email: email.toUpperCase() })
+    const record = async (memberId: string) =>
+      kit.steps.recordDecision({
+        applicationId,
+        noteId: await noteFor(applicationId, { memberId }),
+      })
+    expect((await record(here)).decision).toBe('wait')
+    expect((await record(there)).code).toBe('second_person_required')
+  })
+
+  it('is rejected by one, also after a first approval', async () => {
+    const applicationId = await makeGreenApplication(kit.db, large)
+    const yes = await noteFor(applicationId)
+    const no = await noteFor(applicationId, { decision: 'reject' })
+    const first = await kit.steps.recordDecision({ applicationId, noteId: yes })
+    const second = await kit.steps.recordDecision({ applicationId, noteId: no })
+    expect([first.decision, second.decision]).toEqual(['wait', 'reject'])
+  })
+
+  it('begins anew after both approvals were taken back', async () => {
+    const applicationId = await makeGreenApplication(kit.db, large)
+    const members = [await someMember(), await someMember()]
+    for (const memberId of members) {
+      const noteId = await noteFor(applicationId, { memberId })
+      await kit.steps.recordDecision({ applicationId, noteId, undoUntil: soon })
+    }
+    const [memberId = ''] = members
+    await kit.steps.undoDecision({ applicationId, memberId, dueAt, escalated: false })
+    const noteId = await noteFor(applicationId, { memberId })
+    expect((await kit.steps.recordDecision({ applicationId, noteId })).decision).toBe('wait')
+  })
+})
+
+describe('a rule that approves', () => {
+  const rule = { name: 'known country', countries: ['US'] }
+  const setRules = (rules: object[]) =>
+    sql`update programmes set onboarding = onboarding
+      || jsonb_build_object('autoApproval', ${JSON.stringify(rules)}::jsonb)`.execute(kit.db)
+  beforeAll(() => setRules([rule]))
+  afterAll(() => setRules([]))
+
+  const request = (applicationId: string) => kit.steps.requestDecision({ applicationId, dueAt })
+
+  it('does so once where everything is green, and is named to those who decide alone', async () => {
+    const applicationId = await makeGreenApplication(kit.db)
+    const noteId = await request(applicationId)
+    expect(await request(applicationId)).toBe(noteId)
+    const recorded = await kit.steps.recordDecision({ applicationId, noteId: noteId ?? '' })
+    expect(recorded.decision).toBe('approve')
+    const [given] = await listGivenNotes(kit.db, applicationId)
+    expect(given).toMatchObject({ memberId: null, rule: 'known country' })
+    expect(await whatOf(applicationId)).toContain('approved by the rule known country')
+    const told = await listTimeline(kit.db, applicationId, 'applicant')
+    expect(told.map(({ what }) => what).join()).not.toContain('known country')
+  })
+
+  it.each<[string, () => Promise<string>]>([
+    ['that it does not fit', () => makeGreenApplication(kit.db, { country: 'PT' })],
+    ['that takes two persons', () => makeGreenApplication(kit.db, large)],
+    [
+      'of which something is open',
+      async () => {
+        const id = await makeGreenApplication(kit.db)
+        await sql`update payout_accounts set status = 'needs_input'
+          where application_id = ${id}`.execute(kit.db)
+        return id
+      },
+    ],
+    [
+      'that another rule wants to be looked at',
+      async () => {
+        const id = await makeGreenApplication(kit.db)
+        await sql`update applications set pre_screen = 'review', pre_screen_reason = 'new'
+          where id = ${id}`.execute(kit.db)
+        return id
+      },
+    ],
+    [
+      'that resembles another one',
+      async () => {
+        const [id, other] = [await makeGreenApplication(kit.db), await makeGreenApplication(kit.db)]
+        await sql`insert into application_twins (application_id, other_id, reason)
+          values (${id}, ${other}, 'name_and_domain')`.execute(kit.db)
+        return id
+      },
+    ],
+  ])('leaves to a person an application %s', async (_what, make) => {
+    expect(await request(await make())).toBeNull()
+  })
+})
+
 describe('an approval that can be taken back', () => {
   async function approved() {
     const applicationId = await makeGreenApplication(kit.db)

@@ -1,5 +1,11 @@
 /** What the process of an application remembers between its steps, and how it ends early. */
-import { CancellationScope, isCancellation, log, setCurrentDetails } from '@temporalio/workflow'
+import {
+  ActivityFailure,
+  CancellationScope,
+  isCancellation,
+  log,
+  setCurrentDetails,
+} from '@temporalio/workflow'
 import type { RecordedDecision } from '../../activities/onboarding/approval.ts'
 import type { ApplicantMail } from '../../activities/onboarding/mails.ts'
 import type { ApplicationStage, ApplicationStatus } from '../../domain/onboarding.ts'
@@ -114,7 +120,9 @@ export async function untilLeft(
   try {
     return await desk.way.run(way)
   } catch (error) {
-    if (desk.left && isCancellation(error)) return desk.left
+    // A step that fails while it is given up is not tried again, whatever its failure says.
+    const isGivenUp = isCancellation(error) || error instanceof ActivityFailure
+    if (desk.left && isGivenUp) return desk.left
     throw error
   }
 }

@@ -87,13 +87,14 @@ export async function resume(
   const { questions } = desk
   if (!questions) return
   const { applicationId } = input
-  dropQuestions(desk, clock)
+  clock.since += Date.now() - questions.since
   await quick.resumeDecision({
     applicationId,
     requestId: questions.id,
     dueAt: lapseOf(input, clock),
     escalated: clock.escalated,
   })
+  desk.questions = null
   enter(desk, 'approval', 'Waiting for a decision')
   desk.answers += 1
   await mail.mailApprovers({ applicationId, occurrence: `answer_${desk.answers}` })

@@ -1,0 +1,183 @@
+/** An application that is left by its applicant, on the real engine: no time has to pass. */
+import { randomUUID, randomUUIDv7 } from 'node:crypto'
+import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
+import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import { deadlinesSchema } from '../../db/programme-settings.ts'
+import { onboardingDeadlines } from '../../domain/onboarding.ts'
+import { taskQueue, workflowIds } from '../../domain/process-names.ts'
+import {
+  agreementChanged,
+  decideApplication,
+  onboardingState,
+  requestInformation,
+  withdrawApplication,
+} from '../../workflows/contract.ts'
+import { partnerOnboarding } from '../../workflows/onboarding.ts'
+import { joinDevServer, type StandIns, steppedWorker, until } from '../support/processes.ts'
+
+const deadlines = onboardingDeadlines(deadlinesSchema.parse({ undo: 0 }))
+
+let env: TestWorkflowEnvironment
+beforeAll(async () => {
+  env = await joinDevServer()
+})
+afterAll(() => env.teardown())
+
+async function start(undo = 0) {
+  const applicationId = randomUUIDv7()
+  return env.client.workflow.start(partnerOnboarding, {
+    workflowId: workflowIds.onboarding(applicationId),
+    taskQueue,
+    args: [{ applicationId, parentId: null, deadlines: { ...deadlines, undo } }],
+  })
+}
+type Handle = Awaited<ReturnType<typeof start>>
+
+const tenantId = randomUUID()
+interface Recorded {
+  decision: string
+  code?: string
+  tenantId: string | null
+}
+const approve: Recorded = { decision: 'approve', tenantId }
+const smooth: StandIns = {
+  readAgreement: () => 'completed',
+  readVerification: () => 'verified',
+  recordDecision: () => approve,
+  admitPartner: () => tenantId,
+  findAnswer: () => false,
+}
+
+const reaches = (handle: Handle, stage: string) =>
+  until(async () => (await handle.query(onboardingState)).stage === stage)
+
+async function atApproval(undo = 0): Promise<Handle> {
+  const handle = await start(undo)
+  await handle.signal(agreementChanged)
+  await reaches(handle, 'approval')
+  return handle
+}
+
+const decide = (handle: Handle, decision: 'approve' | 'reject' = 'approve') =>
+  handle.executeUpdate(decideApplication, { args: [{ noteId: randomUUIDv7(), decision }] })
+const ask = (handle: Handle, requestId: string) =>
+  handle.executeUpdate(requestInformation, { args: [{ requestId }] })
+const withdraw = (handle: Handle) => handle.executeUpdate(withdrawApplication)
+
+async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
+  try {
+    await update
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+      return error.cause.type
+    }
+    throw error
+  }
+  throw new Error('the update was accepted')
+}
+
+describe('an application that is withdrawn', () => {
+  const waiting: Record<string, StandIns> = {
+    agreement: { readAgreement: () => 'sent' },
+    verification: { ...smooth, readVerification: () => 'needs_input' },
+    approval: smooth,
+  }
+  const undone: Record<string, string[]> = {
+    agreement: ['withdrawAgreement'],
+    verification: ['closePayoutAccount', 'withdrawAgreement'],
+    approval: ['releaseTerritories', 'closePayoutAccount', 'withdrawAgreement'],
+  }
+
+  it.each(Object.keys(waiting))('at the stage %s takes back what it holds', async (stage) => {
+    const worker = await steppedWorker(env, waiting[stage])
+    await worker.runUntil(async () => {
+      const handle = await start()
+      if (stage !== 'agreement') await handle.signal(agreementChanged)
+      await reaches(handle, stage)
+      if (stage === 'agreement') await worker.ran('sendAgreement')
+      await withdraw(handle)
+      expect(await handle.result()).toBe('withdrawn')
+    })
+    const steps = worker.steps()
+    const closed = steps.indexOf('closeApplication')
+    expect(steps.slice(closed + 1)).toEqual(undone[stage])
+    const mail = worker.calls.find(({ input }) => input.kind === 'application_withdrawn')
+    expect(mail).toBeDefined()
+  })
+
+  it('while its questions are open is withdrawn', async () => {
+    const worker = await steppedWorker(env, smooth)
+    await worker.runUntil(async () => {
+      const handle = await atApproval()
+      await ask(handle, 'first')
+      await withdraw(handle)
+      expect(await handle.result()).toBe('withdrawn')
+    })
+  })
+
+  it('lets a step that runs come to its end first', async () => {
+    let finished = false
+    const worker = await steppedWorker(env, {
+      sendAgreement: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 500))
+        finished = true
+      },
+      withdrawAgreement: () => {
+        if (!finished) throw new Error('what is being sent cannot be withdrawn')
+      },
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('sendAgreement')
+      await withdraw(handle)
+      expect(await handle.result()).toBe('withdrawn')
+    })
+    expect(worker.steps().filter((step) => step === 'withdrawAgreement')).toHaveLength(1)
+  })
+
+  it('at the moment of its approval is one or the other, never both', async () => {
+    const outcomes = new Set<string>()
+    for (const order of ['decision first', 'withdrawal first', 'while it is written']) {
+      const worker = await steppedWorker(env, {
+        ...smooth,
+        recordDecision: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 200))
+          return approve
+        },
+      })
+      await worker.runUntil(async () => {
+        const handle = await atApproval()
+        const both =
+          order === 'withdrawal first'
+            ? [withdraw(handle), decide(handle)]
+            : [
+                decide(handle),
+                order === 'decision first'
+                  ? withdraw(handle)
+                  : worker.ran('recordDecision').then(() => withdraw(handle)),
+              ]
+        const answers = await Promise.allSettled(both)
+        expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+        const result = await handle.result()
+        expect(['active', 'withdrawn']).toContain(result)
+        expect(worker.steps().includes('markProvisioningStarted')).toBe(result === 'active')
+        outcomes.add(result)
+      })
+    }
+    expect(outcomes.has('active')).toBe(true)
+  })
+
+  it('is refused once it has ended', async () => {
+    const worker = await steppedWorker(env, {
+      ...smooth,
+      recordDecision: () => ({ decision: 'reject', tenantId: null }),
+      closeApplication: () => new Promise((resolve) => setTimeout(resolve, 300)),
+    })
+    await worker.runUntil(async () => {
+      const handle = await atApproval()
+      await decide(handle, 'reject')
+      expect(await refusalOf(withdraw(handle))).toBe('already_decided')
+      expect(await handle.result()).toBe('rejected')
+    })
+  })
+})
