@@ -10,7 +10,7 @@ import { getPartner } from '../../db/partners.ts'
 import { expireReservations } from '../../db/territories.ts'
 import { workflowIds } from '../../domain/process-names.ts'
 import {
-  makeApplication,
+  makeGreenApplication,
   makeMember,
   makePartner,
   makeTerritory,
@@ -28,7 +28,7 @@ afterAll(() => kit.stop())
 const dueAt = '2030-01-01T00:00:00.000Z'
 
 async function applicationFor(...codes: string[]): Promise<string> {
-  const id = await makeApplication(kit.db)
+  const id = await makeGreenApplication(kit.db)
   await sql`update applications set territory_codes = ${codes} where id = ${id}`.execute(kit.db)
   return id
 }
@@ -115,7 +115,7 @@ const require = (...steps: string[]) =>
     ${JSON.stringify(steps)}::jsonb)`.execute(kit.db)
 
 async function approved(): Promise<string> {
-  const applicationId = await makeApplication(kit.db)
+  const applicationId = await makeGreenApplication(kit.db)
   await decide(applicationId)
   return applicationId
 }

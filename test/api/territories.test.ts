@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { outwardId, uuidOf } from '../../domain/ids.ts'
 import { createLinks } from '../../integrations/links.ts'
-import { makeApplication, makeTerritory } from '../support/factories.ts'
+import { makeGreenApplication, makeTerritory } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { expectHidden, itIsClosedTo, itRefusesBadQueries, itTakesLiveKeysOnly } from './guards.ts'
 import { type Call, clientOf, faults, rows } from './kit.ts'
@@ -47,7 +47,7 @@ async function claimFor(applicationId: string, code: string): Promise<string> {
 
 const conflictOf = async (parent: PlaceName | null, code: string) => {
   const parentId = parent && world[parent].id
-  const applicationId = await makeApplication(product.db, { parentId })
+  const applicationId = await makeGreenApplication(product.db, { parentId })
   const id = await claimFor(applicationId, code)
   return {
     application: outwardId('application', applicationId),
@@ -191,6 +191,7 @@ describe('a conflict', () => {
       item: 'territories',
       state: 'conflict',
       done: false,
+      blocking: true,
     })
     const listed = rows(await call('/v1/territory-conflicts', { key: world.north.key }))
     expect(listed[0]).toMatchObject({ id: conflict, application, reason })
@@ -218,10 +219,7 @@ describe('a conflict', () => {
 
   it('keeps the application from being approved until somebody rules', async () => {
     await makeTerritory(product.db, { partnerId: world.shop.id, code: 'TH' })
-    const { application, applicationId, conflict } = await conflictOf('north', 'TH')
-    await sql`update applications set stage = 'approval' where id = ${applicationId}`.execute(
-      product.db,
-    )
+    const { application, conflict } = await conflictOf('north', 'TH')
     const decide = () =>
       post(`/v1/applications/${application}/decision`, { decision: 'approve', reason: 'fine' })
     expect(await outcome(decide())).toEqual([409, 'territory_conflict'])

@@ -113,7 +113,13 @@ describe('a partner that has to be certified', () => {
     const handle = await env.client.workflow.start(partnerOnboarding, {
       workflowId: workflowIds.onboarding(applicationId),
       taskQueue,
-      args: [{ applicationId, parentId: null, deadlines: { ...onboardingDeadlines(deadlines), undo: 0 } }],
+      args: [
+        {
+          applicationId,
+          parentId: null,
+          deadlines: { ...onboardingDeadlines(deadlines), undo: 0 },
+        },
+      ],
     })
     const reaches = (stage: string) =>
       until(async () => (await handle.query(onboardingState)).stage === stage)
