@@ -86,6 +86,8 @@ describe.each(kinds)('a %s', (kind) => {
           ? { amount: proposals, currency: 'USD', happened_at: instant }
           : null,
       override: kind === 'tier_override' ? { tier: 'gold', until: null } : null,
+      termination: null,
+      screening: null,
       reason: `Reason ${proposals}`,
       payload_hash: expect.stringMatching(/^[0-9a-f]{64}$/),
       proposed_by: expect.stringMatching(/^mem_/),

@@ -56,7 +56,7 @@ const keyed = new RegExp(
   '/(subscriptions|adjustments|settlement-runs(/\\w+/(review|release))?|' +
     'applications/\\w+/decision|approvals/\\w+/approve|' +
     'partners/\\w+/(moves|tier-override|termination|reinstatement|' +
-    'verification/(extension|link))|' +
+    'verification/(extension|link))|screenings/\\w+/(override|confirm)|' +
     'tenants/\\w+/(retry|abandon))$',
 )
 

@@ -236,7 +236,7 @@ describe('the doors', () => {
     async (what) => {
       expect(refusal(await post(unknownId('scr'), what))).toEqual([404, 'not_found'])
       const { id } = await finding()
-      expect(faults(await post(id, what, { body: {} }))).toEqual(['required /reason'])
+      expect(faults(await post(id, what, { body: {} }))).toEqual(['missing /reason'])
     },
   )
 })

@@ -44,8 +44,8 @@ describe('what is signed', () => {
     expect(proposalText(other)).not.toBe(proposalText(entry))
   })
 
-  test('is of two kinds and has five statuses', () => {
-    expect([approvalKinds.length, approvalStatuses.length]).toEqual([2, 5])
+  test('is of five kinds and has five statuses', () => {
+    expect([approvalKinds.length, approvalStatuses.length]).toEqual([5, 5])
   })
 })
 
