@@ -90,6 +90,12 @@ function structured(env: z.output<typeof environment>) {
         tenant: { quota: env.TENANT_PER_MINUTE, windowSeconds: 60 },
       },
     },
+    domains: {
+      dnsServers: env.DNS_SERVERS ?? [],
+      edgeAddress: env.EDGE_ADDRESS ?? `custom.${env.TENANT_DOMAIN}:443`,
+      edgeCa: env.EDGE_CA_FILE,
+      target: `custom.${env.TENANT_DOMAIN}`,
+    },
     stripe: {
       secretKey: env.STRIPE_SECRET_KEY,
       apiBase: env.STRIPE_API_BASE,

@@ -4,6 +4,7 @@ import type { AuditSigner } from '../domain/audit.ts'
 import type { SignalName, WorkflowType } from '../domain/process-names.ts'
 import type { AuditPublisher } from '../integrations/audit-heads.ts'
 import type { Docusign } from '../integrations/docusign.ts'
+import type { DomainProbe } from '../integrations/domains.ts'
 import type { Mailer } from '../integrations/email.ts'
 import type { Links } from '../integrations/links.ts'
 import type { Screening } from '../integrations/screening/provider.ts'
@@ -37,6 +38,8 @@ export interface ActivityDeps {
   screening: Screening
   mailer: Mailer
   links: Links
+  /** What DNS and edge say of domains. */
+  domains: DomainProbe
   processes: ProcessStarter
   /** Signs the audit trail, and publishes outside of the database what was signed. */
   audit: { signer: AuditSigner; publisher: AuditPublisher }

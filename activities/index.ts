@@ -2,6 +2,7 @@
 import { auditActivities } from './audit.ts'
 import { balanceActivities } from './balance.ts'
 import type { ActivityDeps } from './deps.ts'
+import { domainActivities } from './domains.ts'
 import { guardSteps } from './failures.ts'
 import { inboxActivities } from './inbox.ts'
 import { onboardingActivities } from './onboarding/index.ts'
@@ -23,6 +24,8 @@ export function createActivities(deps: ActivityDeps) {
   return guardSteps({
     ...onboardingActivities(deps),
     ...provisioningActivities(deps),
+    // biome-ignore lint/nursery/noMisusedPromises: it is an object of steps, not a promise
+    ...domainActivities(deps),
     ...subscriptionActivities(deps),
     ...inboxActivities(deps),
     ...settlementActivities(deps),

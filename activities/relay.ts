@@ -13,6 +13,7 @@ import { removeOldRequestKeys } from '../db/requests.ts'
 import { sealJournals } from '../db/seals.ts'
 import { listOpenRuns } from '../db/settlement/runs.ts'
 import { listPendingSubscriptions } from '../db/subscriptions.ts'
+import { listOpenClaims } from '../db/tenant-domains.ts'
 import { expireReservations } from '../db/territories.ts'
 import { listUnwatchedCertificates } from '../db/training/certificates.ts'
 import { onboardingDeadlines } from '../domain/onboarding.ts'
@@ -52,6 +53,21 @@ export function relayActivities(deps: ActivityDeps) {
         type: workflowTypes.subscriptionSetup,
         workflowId: workflowIds.subscription(id),
         input: { subscriptionId: id, firstPaymentExpiry: deadlines.firstPaymentExpiry },
+      })
+    }
+  }
+
+  async function startDomains(): Promise<void> {
+    const { deadlines } = await getProgramme(db)
+    for (const { id } of await listOpenClaims(db, graceSeconds)) {
+      await processes.ensureRunning({
+        type: workflowTypes.domainVerification,
+        workflowId: workflowIds.domain(id),
+        input: {
+          domainId: id,
+          reminders: deadlines.domainReminders,
+          expiry: deadlines.domainExpiry,
+        },
       })
     }
   }
@@ -112,6 +128,7 @@ export function relayActivities(deps: ActivityDeps) {
       await wakeInboxes()
       await startOnboardings()
       await startSubscriptions()
+      await startDomains()
       await startSettlements()
       await effectDueTerminations(deps)
       await startReacceptances(deps)

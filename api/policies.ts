@@ -107,6 +107,7 @@ export const policies = {
   'tasks.read': { levels: owner, scope: 'read' },
   'tasks.close': { levels: owner, scope: 'write', roles: admins },
   'tenants.brand': { levels: organisations, scope: 'write', roles: admins },
+  'tenants.domain': { levels: organisations, scope: 'write', roles: admins },
   'tenants.limit': { levels: owner, scope: 'write', roles: admins },
   'tenants.retry': { levels: owner, scope: 'write', roles: admins },
   'territories.read': { levels: organisations, scope: 'read' },

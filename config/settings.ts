@@ -2,7 +2,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { z } from 'zod'
 import { keySettings } from './key-encryption.ts'
-import { flag, readableFile, secret, secretList, webAddress } from './values.ts'
+import { flag, listed, readableFile, secret, secretList, webAddress } from './values.ts'
 
 const databaseSettings = {
   CONTEXT_SECRET: secret(32),
@@ -23,6 +23,18 @@ const apiSettings = {
   API_PORT: z.coerce.number().int().min(0).max(65535).default(4400),
   API_PUBLIC_URL: webAddress,
   TENANT_DOMAIN: z.string().min(3),
+  DNS_SERVERS: z
+    .string()
+    .transform(listed)
+    .pipe(
+      z.array(z.string().regex(/^[\d.:[\]a-f]+$/, 'expected addresses, with a port if need be')),
+    )
+    .optional(),
+  EDGE_ADDRESS: z
+    .string()
+    .regex(/^[^\s:]+:\d+$/, 'expected host:port')
+    .optional(),
+  EDGE_CA_FILE: readableFile.optional(),
   LINK_SECRET: secret(32),
   KEY_PER_MINUTE: z.coerce.number().int().min(1).default(600),
   TENANT_PER_MINUTE: z.coerce.number().int().min(1).default(6_000),

@@ -244,6 +244,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   termsAcceptances: { kind: 'tree', may: { super_admin: ['update'] } },
   terminations: { kind: 'inner', may: { super_admin: change } },
   tenantBranding: { kind: 'own', may: { super_admin: change, ...partners(change), ...lookedUp } },
+  tenantDomains: { kind: 'own', may: { super_admin: change, ...partners(change), ...lookedUp } },
   tenantImages: { kind: 'own', may: { super_admin: change, ...partners(change), ...lookedUp } },
   tenantPackages: { kind: 'own', may: { super_admin: change } },
   tenantQuotas: { kind: 'own', may: { super_admin: change } },

@@ -1302,6 +1302,24 @@ export interface TenantBrandingTable {
   version: Defaulted<bigint>
 }
 
+export interface TenantDomainsTable {
+  certificateEndsAt: Timestamp | null
+  createdAt: Defaulted<Timestamp>
+  domain: string
+  endedAt: Timestamp | null
+  expiresAt: Timestamp
+  id: Defaulted<string>
+  lookedAt: Timestamp | null
+  missingSince: Timestamp | null
+  partnerId: string
+  problem: string | null
+  provenAt: Timestamp | null
+  state: Defaulted<'pending' | 'proven' | 'certificate_pending' | 'active' | 'failing' | 'expired' | 'removed'>
+  tenantId: string
+  token: string
+  toldEnd: Timestamp | null
+}
+
 export interface TenantImagesTable {
   changedAt: Defaulted<Timestamp>
   content: Buffer
@@ -1548,6 +1566,7 @@ export interface DB {
   stripeTxns: StripeTxnsTable
   subscriptions: SubscriptionsTable
   tenantBranding: TenantBrandingTable
+  tenantDomains: TenantDomainsTable
   tenantImages: TenantImagesTable
   tenantPackages: TenantPackagesTable
   tenantQuotas: TenantQuotasTable

@@ -57,6 +57,7 @@ export const auditKinds = {
   terms_acceptance: null,
   termination: null,
   tenant_branding: 'tenant',
+  tenant_domain: 'tenantDomain',
   tenant_image: null,
   tenant_package: null,
   tenant_quota: 'tenant',

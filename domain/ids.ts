@@ -37,6 +37,7 @@ const prefixes = {
   statement: 'stm',
   subscription: 'sub',
   tenant: 'ten',
+  tenantDomain: 'dom',
   territory: 'ter',
   territoryConflict: 'tcf',
   tierChange: 'tch',

@@ -9,6 +9,7 @@ export const taskQueue = 'tributary'
 export const workflowTypes = {
   partnerOnboarding: 'partnerOnboarding',
   tenantProvisioning: 'tenantProvisioning',
+  domainVerification: 'domainVerification',
   subscriptionSetup: 'subscriptionSetup',
   termsReacceptance: 'termsReacceptance',
   webhookInbox: 'webhookInbox',
@@ -44,6 +45,7 @@ const shardLabel = (shard: number) => `s${shard.toString().padStart(2, '0')}`
 export const workflowIds = {
   onboarding: (applicationId: string) => `onboarding:${outwardId('application', applicationId)}`,
   provisioning: (tenantId: string) => `provisioning:${outwardId('tenant', tenantId)}`,
+  domain: (domainId: string) => `domain-verify:${outwardId('tenantDomain', domainId)}`,
   subscription: (subscriptionId: string) =>
     `subscription:${outwardId('subscription', subscriptionId)}`,
   terms: (termsId: string, partnerId: string) =>

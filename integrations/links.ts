@@ -75,6 +75,10 @@ export function createLinks(settings: {
 
     tenantUrl: (subdomain: string) => `https://${subdomain}.${tenantDomain}`,
 
+    /** On which tenants have their subdomains, and where domains of their own lead. */
+    tenantDomain,
+    domainTarget: `custom.${tenantDomain}`,
+
     /** The subdomain of ours that a host is, or null. */
     subdomainOf(host: string): string | null {
       const suffix = `.${tenantDomain}`

@@ -115,6 +115,7 @@ async function started(
 const summaries: Record<WorkflowType, string> = {
   partnerOnboarding: 'A partner from application to first day',
   tenantProvisioning: 'The environment of a partner',
+  domainVerification: 'A domain of a tenant from claim to certificate',
   subscriptionSetup: 'A subscription from order to first payment',
   webhookInbox: 'Events of a vendor',
   settlementDispatch: 'Starts the settlement that is due',

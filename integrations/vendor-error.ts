@@ -9,7 +9,7 @@ export type VendorFailure = 'rejected' | 'throttled' | 'unknown'
 
 /** Carries no part of the vendor's own error: those hold bearer tokens and personal data. */
 export class VendorError extends Error {
-  readonly vendor: 'stripe' | 'docusign' | 'mail' | 'screening'
+  readonly vendor: 'stripe' | 'docusign' | 'mail' | 'screening' | 'dns'
   readonly failure: VendorFailure
   /** The vendor's own code, like `balance_insufficient`. */
   readonly code: string

@@ -45,7 +45,9 @@ export interface Records {
   deleted_customers: DeletedCustomer
   deliveries: Delivery
   disputes: Dispute
+  dns_records: DnsRecord
   documents: EnvelopeDocument
+  edge_certificates: EdgeCertificate
   envelopes: Envelope
   events: SnapshotEvent
   faults: Fault
@@ -72,6 +74,22 @@ export interface Records {
 }
 
 export type Name = keyof Records
+
+/** What the name server says of a name; `SERVFAIL` stands for servers that are in trouble. */
+export interface DnsRecord {
+  id: string
+  name: string
+  type: 'A' | 'CNAME' | 'TXT' | 'SERVFAIL'
+  values: string[]
+}
+
+/** What the edge shows for a domain. */
+export interface EdgeCertificate {
+  id: string
+  cert: string
+  key: string
+  not_after: string
+}
 
 /** `platform` or a connected account's id, then the currency. */
 export interface Balance {

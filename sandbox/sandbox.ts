@@ -8,9 +8,11 @@ import { createActions } from './control/actions.ts'
 import { controlRouter } from './control/app.ts'
 import { startDeliveries } from './deliveries.ts'
 import type { Deps } from './deps.ts'
+import { startDns } from './dns.ts'
 import { docusignRouter } from './docusign/app.ts'
 import { oauthRouter } from './docusign/oauth.ts'
 import { createPolling } from './docusign/polling.ts'
+import { certificateByName } from './edge.ts'
 import { createFaults } from './faults.ts'
 import { closeServer, HttpProblem, listen, onlyFromHere } from './http.ts'
 import { openMailbox } from './mailbox.ts'
@@ -64,7 +66,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const timers = startTimers(deps)
   const actions = createActions(deps)
   const autopilot = startAutopilot(deps, actions)
-  const parts = { deps, queue, polling, actions }
+  const parts = { deps, queue, polling, actions, certificate }
 
   const web = createApp(note)
   web.use(stripeRouter(deps).routes())
@@ -76,10 +78,12 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const httpServer = http.createServer(web.callback())
   const httpPort = await listen(httpServer, options.host, options.httpPort)
   url = `http://127.0.0.1:${httpPort}`
+  const dns = await startDns(store, { host: options.host, port: httpPort, note })
 
   const oauth = createApp(note)
   oauth.use(oauthRouter(deps).routes())
-  const tlsServer = https.createServer(certificate, oauth.callback())
+  const SNICallback = certificateByName(store, certificate)
+  const tlsServer = https.createServer({ ...certificate, SNICallback }, oauth.callback())
   const tlsPort = await listen(tlsServer, options.host, options.tlsPort)
   const mailbox = await openMailbox(deps, options.host, options.smtpPort)
 
@@ -97,6 +101,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
         closeServer(httpServer, graceMs),
         closeServer(tlsServer, graceMs),
         mailbox.close(),
+        dns.close(),
       ])
       await queue.close()
       store.close()

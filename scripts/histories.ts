@@ -59,6 +59,29 @@ async function rescreenOnce(temporal: Client): Promise<void> {
   })
 }
 
+interface ClaimedDomain {
+  domain: string
+  state: string
+  records: { type: string; name: string; value: string }[]
+}
+
+/** A domain of the first tenant, proven as soon as it is claimed. */
+async function connectDomain(story: Story, key: string): Promise<void> {
+  const [tenant] = await story.all<{ id: string }>('/v1/tenants', key)
+  const path = `/v1/tenants/${tenant?.id}/domain`
+  const body = { domain: 'shop.histories.test' }
+  const claimed = await story.api<ClaimedDomain>(path, { method: 'PUT', key, body })
+  for (const { type, name, value } of claimed.records) {
+    await story.sandbox('/dns', { type, name, value })
+  }
+  await story.sandbox('/certificates', { name: claimed.domain })
+  await story.api(`${path}/check`, { method: 'POST', key })
+  await eventually('the certificate of a domain', async () => {
+    const { state } = await story.api<ClaimedDomain>(path, { key })
+    return state === 'active' ? state : undefined
+  })
+}
+
 async function record({ temporal, codec }: StackClient, directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
@@ -115,6 +138,7 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
       stage: (_name, _why, work) => work(),
     })
     await passCourse(story, { owner, learner: memberKey })
+    await connectDomain(story, owner)
     await sweepOnce(temporal)
     await proveAgain(story, temporal)
     await rescreenOnce(temporal)

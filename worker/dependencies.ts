@@ -7,6 +7,7 @@ import { processRoles } from '../db/roles.ts'
 import { openTenancy } from '../db/tenancy.ts'
 import { auditPublisher, auditSigner } from '../integrations/audit-heads.ts'
 import { createDocusign } from '../integrations/docusign.ts'
+import { createDomainProbe } from '../integrations/domains.ts'
 import { createMailer } from '../integrations/email.ts'
 import type { Vault } from '../integrations/envelope.ts'
 import { createLinks } from '../integrations/links.ts'
@@ -50,6 +51,7 @@ export function activityDependencies(
     screening: createScreening(config.screening),
     mailer,
     links: createLinks(config.api),
+    domains: createDomainProbe(config.domains),
     processes: processStarter(client),
     audit: {
       signer: auditSigner(config.audit.signingKey),

@@ -99,6 +99,15 @@ export const retryStep = defineUpdate<void, []>('retryStep')
 /** Gives up and undoes everything; refused while no step waits. */
 export const abandonProvisioning = defineUpdate<void, []>('abandonProvisioning')
 
+export interface DomainInput {
+  domainId: string
+  /** Seconds after the claim: when to remind, and when to give up. */
+  reminders: number[]
+  expiry: number
+}
+/** Looks at the DNS now. @returns what it came to. */
+export const lookAtDomain = defineUpdate<{ state: string }, []>('lookAtDomain')
+
 export interface SubscriptionInput {
   subscriptionId: string
   /** Seconds in which the first invoice has to be paid. */

@@ -48,4 +48,5 @@ export async function sweeper(): Promise<void> {
   await inThisRound('bookBalance')
   if (patched('audit heads')) await inThisRound('signAuditHeads')
   if (patched('agreements')) await inThisRound('reconcileAgreements')
+  if (patched('domains')) await inThisRound('keepDomains')
 }

@@ -1,6 +1,7 @@
 /** The processes that a worker runs. */
 export { certification } from './certification.ts'
 export { settlementDispatch, sweeper } from './dispatch.ts'
+export { domainVerification } from './domains.ts'
 export { webhookInbox } from './inbox.ts'
 export { partnerOnboarding } from './onboarding.ts'
 export { payoutBatch } from './payouts.ts'

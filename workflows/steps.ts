@@ -46,6 +46,14 @@ export const batch = proxyActivities<Activities>({
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 })
 
+/** Looks again and again at what a person has to set up elsewhere; no attempt is an event. */
+export const patient = proxyActivities<Activities>({
+  cancellationType,
+  startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: '8 seconds',
+  retry: { initialInterval: '60 seconds', backoffCoefficient: 1.5, maximumInterval: '1 hour' },
+})
+
 const post = proxyActivities<Activities>({
   cancellationType,
   startToCloseTimeout: '5 minutes',
@@ -63,14 +71,20 @@ async function sent(mail: Promise<unknown>): Promise<void> {
   }
 }
 
-const once = proxyActivities<Activities>({
+/** One look, for somebody who waits for the answer. */
+export const once = proxyActivities<Activities>({
   cancellationType,
   startToCloseTimeout: '50 seconds',
   heartbeatTimeout: '8 seconds',
   retry: { maximumAttempts: 1 },
 })
 
-type RoundStep = 'mirrorBalance' | 'bookBalance' | 'signAuditHeads' | 'reconcileAgreements'
+type RoundStep =
+  | 'mirrorBalance'
+  | 'bookBalance'
+  | 'signAuditHeads'
+  | 'reconcileAgreements'
+  | 'keepDomains'
 
 /** A step of a round that comes again in a minute: when it fails it holds nothing up. */
 export async function inThisRound(step: RoundStep): Promise<void> {
@@ -93,6 +107,7 @@ type MailStep =
   | 'mailTraining'
   | 'mailCertificate'
   | 'mailScreenings'
+  | 'mailDomain'
 
 /** Mails, none of which can fail its process. */
 export const mail: {
@@ -108,6 +123,7 @@ export const mail: {
   mailTraining: (input) => sent(post.mailTraining(input)),
   mailCertificate: (input) => sent(post.mailCertificate(input)),
   mailScreenings: (input) => sent(post.mailScreenings(input)),
+  mailDomain: (input) => sent(post.mailDomain(input)),
 }
 
 /** One that cannot be sent stops none after it. @returns whether more may follow. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Db } from '../../db/database.ts'
 import { findBranding, findImage, findTenantAt } from '../../db/tenant-branding.ts'
+import { findTenantByDomain } from '../../db/tenant-domains.ts'
 import { type ImageKind, imageKinds, textOn } from '../../domain/branding.ts'
 import type { ApiDeps } from '../deps.ts'
 import { openRoute, type Route } from '../route.ts'
@@ -90,6 +91,7 @@ function imageRoute(deps: ApiDeps, kind: ImageKind): Route {
 /** @throws DomainError `not_found`, the same for a host that is none of ours. */
 async function tenantAt({ links }: ApiDeps, db: Db, host: string): Promise<string> {
   const subdomain = links.subdomainOf(host)
-  const tenant = subdomain === null ? undefined : await findTenantAt(db, subdomain)
+  const tenant =
+    subdomain === null ? await findTenantByDomain(db, host) : await findTenantAt(db, subdomain)
   return found(tenant, nobody).id
 }

@@ -2,6 +2,7 @@
 import { accessMails } from './access.ts'
 import { agreementMails } from './agreements.ts'
 import { approvalMails } from './approval.ts'
+import { domainMails } from './domains.ts'
 import type { Facts, MailContent } from './layout.ts'
 import { lifecycleMails } from './lifecycle.ts'
 import { onboardingMails } from './onboarding.ts'
@@ -35,6 +36,7 @@ export const mails = named({
   ...trainingMails,
   ...welcomeMails,
   ...lifecycleMails,
+  ...domainMails,
 })
 
 export type MailTemplate = keyof typeof mails

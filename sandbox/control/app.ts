@@ -1,6 +1,8 @@
 import Router from '@koa/router'
 import type { Context } from 'koa'
+import type { Certificate } from '../certificate.ts'
 import { DocusignProblem } from '../docusign/errors.ts'
+import { certificateFor } from '../edge.ts'
 import { faultKinds, vendors } from '../fault-kinds.ts'
 import { HttpProblem, readBody } from '../http.ts'
 import { readEndpoints, WrongUse } from '../options.ts'
@@ -26,6 +28,7 @@ const bodyLimitBytes = 1_000_000
 
 export interface ControlParts extends Parts {
   actions: Actions
+  certificate: Certificate
 }
 
 export function controlRouter(parts: ControlParts): Router {
@@ -48,6 +51,7 @@ export function controlRouter(parts: ControlParts): Router {
   verificationControls(on, parts)
   moneyControls(on, parts)
   machineControls(on, parts)
+  domainControls(on, parts)
   router.get('/clock', (ctx) => answer(ctx, async () => clockView(parts)))
   router.get('/settings', (ctx) => answer(ctx, async () => settingsView(parts)))
   router.delete('/faults', (ctx) =>
@@ -174,6 +178,34 @@ function machineControls(on: On, parts: ControlParts): void {
     const wanted = need(granted, 'granted', yesNo.expected)
     actions.setConsent(wanted)
     return { granted: wanted }
+  })
+}
+
+/** The public DNS and the certificates of the edge; `value: null` takes a record away. */
+function domainControls(on: On, { deps, certificate }: ControlParts): void {
+  const type = oneOf(['A', 'CNAME', 'TXT', 'SERVFAIL'])
+  on('/dns', { name: words, type, value: anything }, (input) => {
+    const name = need(input.name, 'name', 'a name').toLowerCase()
+    const kind = need(input.type, 'type', type.expected)
+    const id = `${kind} ${name}`
+    return deps.store.write('control: dns', (tx) => {
+      const before = tx.get('dns_records', id)?.values ?? []
+      if (input.value !== null) {
+        const value = String(input.value ?? '')
+        // A name has one other name, and as many addresses and texts as somebody writes.
+        const values = kind === 'TXT' || kind === 'A' ? [...before, value] : [value]
+        return tx.put('dns_records', { id, name, type: kind, values })
+      }
+      tx.drop('dns_records', id)
+      return { id, name, type: kind, values: [] }
+    })
+  })
+  on('/certificates', { name: words, days: whole(-365) }, async (input) => {
+    const name = need(input.name, 'name', 'a domain')
+    const { days = 90 } = input
+    const made = await certificateFor(certificate, { name, days, now: new Date() })
+    deps.store.write('control: certificates', (tx) => tx.put('edge_certificates', made))
+    return { id: made.id, not_after: made.not_after }
   })
 }
 

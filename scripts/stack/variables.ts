@@ -31,6 +31,10 @@ export function productVariables(
     API_PORT: String(places.apiPort),
     API_PUBLIC_URL: `http://127.0.0.1:${places.apiPort}`,
     TENANT_DOMAIN: 'tributary.localhost',
+    // The sandbox's name server has the number of its HTTP port, and its edge is its TLS port.
+    DNS_SERVERS: `127.0.0.1:${new URL(places.sandboxUrl).port}`,
+    EDGE_ADDRESS: `127.0.0.1:${places.sandboxTlsPort}`,
+    EDGE_CA_FILE: places.certificate,
     KEKS_FILE: secrets.keksFile,
     TEMPORAL_ACCEPT_PLAINTEXT: secrets.plainHistories ? '1' : '0',
     AUDIT_SIGNING_KEY_FILE: secrets.auditKeyFile,

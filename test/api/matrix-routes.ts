@@ -168,6 +168,14 @@ const ofPartners: Record<string, Line> = {
   },
   'PUT /v1/tenants/:id/branding/logo': { about: 'tenant', reaches: ofOwnTenant, raw: png },
   'PUT /v1/tenants/:id/branding/favicon': { about: 'tenant', reaches: ofOwnTenant, raw: png },
+  'PUT /v1/tenants/:id/domain': {
+    about: 'tenant',
+    body: (tenant) => ({ domain: `${tenant.slice(-8)}.matrix.test` }),
+    reaches: ofOwnTenant,
+  },
+  'GET /v1/tenants/:id/domain': { about: 'tenant', reaches: ofOwnTenant },
+  'DELETE /v1/tenants/:id/domain': { about: 'tenant', reaches: ofOwnTenant },
+  'POST /v1/tenants/:id/domain/check': { about: 'tenant', reaches: ofOwnTenant },
   'GET /v1/tenants/:id/quotas': { about: 'tenant', reaches: ofOwnTenant },
   'PATCH /v1/tenants/:id/quotas': { about: 'tenant', body: () => ({ customers: 7 }) },
   'GET /v1/tenants/:id/packages': { about: 'tenant', reaches: ofOwnTenant },
@@ -368,6 +376,7 @@ const ofNobody = without(
   `POST /v1/password-resets
   POST /v1/password-resets/confirm
   GET /v1/sign-in/oidc
+  GET /v1/tls/ask
   GET /v1/tenants/by-host
   GET /v1/tenants/by-host/logo
   GET /v1/tenants/by-host/favicon

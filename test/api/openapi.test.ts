@@ -97,6 +97,11 @@ GET /v1/tenants/{id}/branding: super_admin master_reseller reseller, tenants:rea
 PATCH /v1/tenants/{id}/branding: super_admin master_reseller reseller, tenants:write
 PUT /v1/tenants/{id}/branding/logo: super_admin master_reseller reseller, tenants:write
 PUT /v1/tenants/{id}/branding/favicon: super_admin master_reseller reseller, tenants:write
+PUT /v1/tenants/{id}/domain: super_admin master_reseller reseller, tenants:write
+GET /v1/tenants/{id}/domain: super_admin master_reseller reseller, tenants:read
+DELETE /v1/tenants/{id}/domain: super_admin master_reseller reseller, tenants:write
+POST /v1/tenants/{id}/domain/check: super_admin master_reseller reseller, tenants:write
+GET /v1/tls/ask: anyone
 GET /v1/tenants/{id}/quotas: super_admin master_reseller reseller, tenants:read
 PATCH /v1/tenants/{id}/quotas: super_admin, tenants:write
 GET /v1/tenants/{id}/packages: super_admin master_reseller reseller, tenants:read

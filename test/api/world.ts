@@ -12,6 +12,7 @@ import { getProgramme } from '../../db/programmes.ts'
 import { recordTenant, reserveSubdomain } from '../../db/provisioning.ts'
 import { recordRun } from '../../db/settlement/runs.ts'
 import { recordBranding } from '../../db/tenant-branding.ts'
+import { recordDomain } from '../../db/tenant-domains.ts'
 import { recordQuotas } from '../../db/tenant-quotas.ts'
 import { recordTierChange } from '../../db/tiers.ts'
 import { outwardId } from '../../domain/ids.ts'
@@ -78,6 +79,14 @@ export async function fillWorld(db: Db, world: World): Promise<void> {
       await reserveSubdomain(trx, tenantId)
       const tenant = { id: tenantId, partnerId: id, name }
       await recordBranding(trx, tenant)
+      await recordDomain(trx, {
+        id: randomUUIDv7(),
+        tenantId,
+        partnerId: id,
+        domain: `${name}.world.test`,
+        token: 'a'.repeat(43),
+        expirySeconds: 3_600,
+      })
       await recordQuotas(trx, tenant, await getProgramme(trx))
       await recordTierChange(trx, {
         partnerId: id,
