@@ -33,6 +33,7 @@ export const vendor = proxyActivities<Activities>({
 
 /** A look-up that changes nothing at the vendor: repeated for as long as the vendor is away. */
 export const lookup = proxyActivities<Activities>({
+  cancellationType,
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '8 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '5 minutes' },

@@ -51,7 +51,7 @@ const earnings: Pick<Line, 'filters' | 'queries'> = {
   queries: [`period=${settledPeriod}`],
 }
 const terms = { title: 'Matrix', validity_days: null, pass_score: 50 }
-const module = { title: 'Matrix', body: 'Read this', minutes: 5 }
+const courseModule = { title: 'Matrix', body: 'Read this', minutes: 5 }
 const onlyOwn = 'of the one who asks'
 
 const ofPlatform: Record<string, Line> = {
@@ -189,7 +189,7 @@ const ofPartners: Record<string, Line> = {
   'GET /v1/courses/:id': { about: 'course' },
   'POST /v1/courses': { without: 'courses are everybody’s' },
   'PUT /v1/courses/:id': { about: 'course', body: () => terms },
-  'PUT /v1/courses/:id/modules/:n': { about: 'course', body: () => module },
+  'PUT /v1/courses/:id/modules/:n': { about: 'course', body: () => courseModule },
   'DELETE /v1/courses/:id/modules/:n': { about: 'course' },
   'POST /v1/courses/:id/publish': { about: 'course' },
   'POST /v1/courses/:id/retire': { about: 'course' },

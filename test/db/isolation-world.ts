@@ -231,8 +231,8 @@ function partsOfApplication(
   const whose = sql`${application}, ${master}::uuid`
   switch (table) {
     case 'agreements':
-      return sql`insert into agreements (application_id, master_id, attempt, terms_version)
-        values (${whose}, 1, '1')`
+      return sql`insert into agreements (application_id, master_id, attempt, terms_version,
+        terms_id) select ${whose}, 1, version, id from agreement_terms limit 1`
     case 'decision_notes':
       return sql`insert into decision_notes (application_id, master_id, member_id, decision, reason,
         effective_from) values (${whose}, ${member}, 'approve', 'test', now())`
