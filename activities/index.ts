@@ -5,6 +5,7 @@ import type { ActivityDeps } from './deps.ts'
 import { domainActivities } from './domains.ts'
 import { guardSteps } from './failures.ts'
 import { inboxActivities } from './inbox.ts'
+import { lifecycleActivities } from './lifecycle/index.ts'
 import { onboardingActivities } from './onboarding/index.ts'
 import { payoutActivities } from './payouts.ts'
 import { provisioningActivities } from './provisioning.ts'
@@ -26,6 +27,7 @@ export function createActivities(deps: ActivityDeps) {
     ...provisioningActivities(deps),
     // biome-ignore lint/nursery/noMisusedPromises: it is an object of steps, not a promise
     ...domainActivities(deps),
+    ...lifecycleActivities(deps),
     ...subscriptionActivities(deps),
     ...inboxActivities(deps),
     ...settlementActivities(deps),

@@ -5,6 +5,7 @@
  */
 import type { Db } from '../db/database.ts'
 import { listWaitingVendors } from '../db/inbox.ts'
+import { listOpenOffboardings } from '../db/lifecycle/offboardings.ts'
 import { removeFullBuckets } from '../db/limits.ts'
 import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
 import { listClosedRunsToPay } from '../db/payouts.ts'
@@ -16,6 +17,7 @@ import { listPendingSubscriptions } from '../db/subscriptions.ts'
 import { listOpenClaims } from '../db/tenant-domains.ts'
 import { expireReservations } from '../db/territories.ts'
 import { listUnwatchedCertificates } from '../db/training/certificates.ts'
+import { offboardingDeadlines } from '../domain/lifecycle.ts'
 import { onboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { sendAccessMails } from './access-mails.ts'
@@ -111,6 +113,21 @@ export function relayActivities(deps: ActivityDeps) {
     }
   }
 
+  async function startOffboardings(): Promise<void> {
+    const { deadlines } = await getProgramme(db)
+    for (const row of await listOpenOffboardings(db)) {
+      const { id: offboardingId, tenantId, requestedBy, exportWanted, legalHold } = row
+      await processes.ensureRunning({
+        type: workflowTypes.tenantOffboarding,
+        workflowId: workflowIds.offboarding(tenantId),
+        input: {
+          ...{ offboardingId, tenantId, requestedBy, exportWanted, legalHold },
+          deadlines: offboardingDeadlines(deadlines),
+        },
+      })
+    }
+  }
+
   async function wakeInboxes(): Promise<void> {
     for (const vendor of await listWaitingVendors(db)) {
       await processes.wake({
@@ -132,6 +149,7 @@ export function relayActivities(deps: ActivityDeps) {
       await startSettlements()
       await effectDueTerminations(deps)
       await startReacceptances(deps)
+      await startOffboardings()
       await startPayouts()
       await startCertifications()
       await expireReservations(db)

@@ -26,6 +26,11 @@ export const meanings: Record<ErrorCode, Meaning> = {
   invalid_request: { status: 422, title: 'Fields are missing, malformed or unknown' },
   invalid_signature: { status: 400, title: 'The signature is not valid' },
   ledger_violation: { status: 409, title: 'The books disagree' },
+  legal_hold: {
+    status: 409,
+    title: 'The data are under a legal hold',
+    advice: 'lift the hold first, then confirm again',
+  },
   level_not_allowed: { status: 403, title: 'Your level may not do this' },
   malformed_request: { status: 400, title: 'The request cannot be read' },
   method_not_allowed: { status: 405, title: 'This path does not take the method' },

@@ -109,6 +109,13 @@ export const policies = {
   'tenants.brand': { levels: organisations, scope: 'write', roles: admins },
   'tenants.domain': { levels: organisations, scope: 'write', roles: admins },
   'tenants.limit': { levels: owner, scope: 'write', roles: admins },
+  'tenants.offboard': {
+    levels: owner,
+    scope: 'approvals:write',
+    roles: admins,
+    stepUp: true,
+  },
+  'tenants.offboarding': { levels: owner, scope: 'read' },
   'tenants.retry': { levels: owner, scope: 'write', roles: admins },
   'territories.read': { levels: organisations, scope: 'read' },
   'conflicts.read': { levels: approvers, scope: 'read' },

@@ -52,7 +52,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...partnerMoveRoutes(),
     ...partnerVerificationRoutes(deps),
     ...territoryRoutes(),
-    ...lifecycleRoutes(),
+    ...lifecycleRoutes(deps),
     ...tenantRoutes(deps),
     ...programmeRoutes(),
     ...provisioningRoutes(deps),

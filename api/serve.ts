@@ -1,5 +1,7 @@
 /** The one way through for every request: who is it, may it, is it well formed, once, answered. */
+
 import { createHmac } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type Koa from 'koa'
 import type { Principal } from '../db/access.ts'
 import { recordRefusal } from '../db/audit.ts'
@@ -206,6 +208,10 @@ function send(context: Context, answer: Answer): void {
   context.status = answer.status
   context.set(answer.headers ?? {})
   if (answer.body === null) return
+  if (answer.body instanceof Readable) {
+    context.body = answer.body
+    return
+  }
   if (Buffer.isBuffer(answer.body)) {
     context.body = answer.body
   } else {

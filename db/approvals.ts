@@ -14,6 +14,7 @@ import { recordAdjustment } from './adjustments.ts'
 import type { Db, Trx } from './database.ts'
 import { recordReinstatement, recordTermination } from './lifecycle/terminations.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { isSamePerson } from './same-person.ts'
 import { recordScreeningDecision } from './screenings.ts'
 import { recordTierOverride } from './tiers.ts'
 
@@ -153,14 +154,6 @@ export async function recordDecision(trx: Trx, decision: Decision): Promise<Appr
     .execute()
   if (verdict === 'approved') await takeEffect(trx, proposal, memberId)
   return getApproval(trx, id)
-}
-
-/** A person is a mailbox, under however many memberships. */
-export async function isSamePerson(trx: Trx, one: string, other: string): Promise<boolean> {
-  const { rows } = await sql<{ same: boolean }>`
-    select count(distinct email_index) < 2 as same from members
-    where id in (${one}, ${other})`.execute(trx)
-  return rows[0]?.same ?? true
 }
 
 async function takeEffect(trx: Trx, proposal: ApprovalRow, approvedBy: string): Promise<void> {

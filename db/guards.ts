@@ -139,6 +139,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   disputes: { kind: 'tree' },
   documents: { kind: 'application', application: 'holder_id', partner: 'holder_id' },
   enrolments: { kind: 'tree', definer: true, may: partners(insert) },
+  erasures: { kind: 'inner' },
   featurePackages: { kind: 'shared', may: { super_admin: change, ...lookedUp } },
   fxRates: { kind: 'shared' },
   identityCheckEvents: { kind: 'inner' },
@@ -186,6 +187,10 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   },
   moduleCompletions: { kind: 'tree', definer: true, may: partners(insert) },
   notices: { kind: 'inner', may: { super_admin: insert, ...partners(insert), sign_in: insert } },
+  // The link in its mail shows an export, and lets nobody else look.
+  offboardingEvents: { kind: 'inner' },
+  offboardingExports: { kind: 'inner', may: { intake: ['select'] } },
+  offboardings: { kind: 'inner', may: { super_admin: change, intake: ['select'] } },
   oidcSignIns: people,
   passkeyChallenges: people,
   passkeys: people,

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Vendor } from '../domain/process-names.ts'
 import type { Db, Trx } from './database.ts'
-import { openedFields, sealedFields } from './personal-fields.ts'
+import { mailboxIndex, openedFields, sealedFields } from './personal-fields.ts'
 
 export interface IncomingEvent {
   vendor: Vendor
@@ -145,6 +145,7 @@ export async function recordNotice(trx: Trx | Db, notice: Notice) {
     .values({
       ...{ id, kind, subjectId, occurrence },
       ...sealedFields('notices', { id }, { recipient }),
+      recipientIndex: mailboxIndex(recipient),
     })
     .onConflict((conflict) => conflict.columns(['kind', 'subjectId', 'occurrence']).doNothing())
     .execute()

@@ -570,6 +570,16 @@ export interface EnrolmentsTable {
   state: Defaulted<'not_started' | 'in_progress' | 'passed' | 'failed' | 'expired'>
 }
 
+export interface ErasuresTable {
+  confirmedBy: string
+  counts: Json
+  erasedAt: Defaulted<Timestamp>
+  hash: string
+  offboardingId: string
+  partnerId: string
+  requestedBy: string
+}
+
 export interface FeaturePackagesTable {
   amountMinor: bigint
   apiPerMinute: number | null
@@ -831,9 +841,48 @@ export interface NoticesTable {
   id: Defaulted<string>
   kind: string
   occurrence: Defaulted<string>
+  recipientIndex: Buffer | null
   recipientSealed: Buffer
   sentAt: Timestamp | null
   subjectId: string
+}
+
+export interface OffboardingEventsTable {
+  actor: string
+  at: Defaulted<Timestamp>
+  entryKey: string
+  id: GeneratedAlways<bigint>
+  offboardingId: string
+  stage: string
+  what: string
+}
+
+export interface OffboardingExportsTable {
+  documentId: string
+  lastKey: string | null
+  lines: number
+  name: string
+  number: number
+  offboardingId: string
+  section: string
+}
+
+export interface OffboardingsTable {
+  confirmedAt: Timestamp | null
+  confirmedBy: string | null
+  createdAt: Defaulted<Timestamp>
+  dueAt: Timestamp | null
+  endedAt: Timestamp | null
+  exportWanted: boolean
+  id: Defaulted<string>
+  legalHold: Defaulted<boolean>
+  nextActor: 'system' | 'partner' | 'super_admin' | null
+  partnerId: string
+  reason: string
+  requestedBy: string
+  stage: Defaulted<'freezing' | 'exporting' | 'retrieval' | 'confirmation' | 'erasing' | 'erased' | 'cancelled'>
+  tenantId: string
+  terminationId: string | null
 }
 
 export interface OidcSignInsTable {
@@ -1358,7 +1407,7 @@ export interface TenantsTable {
   partnerId: string
   problem: string | null
   resellerId: Defaulted<string>
-  status: Defaulted<'provisioning' | 'active' | 'failed' | 'suspended'>
+  status: Defaulted<'provisioning' | 'active' | 'failed' | 'suspended' | 'erased'>
   steps: Defaulted<Json>
   subdomain: string | null
   vendorCustomerId: string | null
@@ -1510,6 +1559,7 @@ export interface DB {
   disputes: DisputesTable
   documents: DocumentsTable
   enrolments: EnrolmentsTable
+  erasures: ErasuresTable
   featurePackages: FeaturePackagesTable
   fxRates: FxRatesTable
   idempotencyKeys: IdempotencyKeysTable
@@ -1532,6 +1582,9 @@ export interface DB {
   members: MembersTable
   moduleCompletions: ModuleCompletionsTable
   notices: NoticesTable
+  offboardingEvents: OffboardingEventsTable
+  offboardingExports: OffboardingExportsTable
+  offboardings: OffboardingsTable
   oidcSignIns: OidcSignInsTable
   partnerAncestry: PartnerAncestryTable
   partnerHolds: PartnerHoldsTable

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'invalid_request'
   | 'invalid_signature'
   | 'ledger_violation'
+  | 'legal_hold'
   | 'level_not_allowed'
   | 'malformed_request'
   | 'method_not_allowed'

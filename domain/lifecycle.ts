@@ -20,3 +20,27 @@ const next: Record<PartnerStatus, readonly PartnerStatus[]> = {
 export function mayBecome(from: PartnerStatus, to: PartnerStatus): boolean {
   return next[from].includes(to)
 }
+
+export const offboardingStages = [
+  'freezing',
+  'exporting',
+  'retrieval',
+  'confirmation',
+  'erasing',
+  'erased',
+  'cancelled',
+] as const
+export type OffboardingStage = (typeof offboardingStages)[number]
+
+/** Deadlines of a tenant that leaves, in seconds. */
+export interface OffboardingDeadlines {
+  retrieval: number
+  retrievalReminders: number[]
+  erasureAlarm: number
+}
+
+/** Those that a programme sets, of all that it sets. */
+export function offboardingDeadlines(deadlines: OffboardingDeadlines): OffboardingDeadlines {
+  const { retrieval, retrievalReminders, erasureAlarm } = deadlines
+  return { retrieval, retrievalReminders, erasureAlarm }
+}

@@ -23,6 +23,7 @@ export const workflowTypes = {
   verificationUpkeep: 'verificationUpkeep',
   certification: 'certification',
   welcomeSequence: 'welcomeSequence',
+  tenantOffboarding: 'tenantOffboarding',
 } as const
 export type WorkflowType = keyof typeof workflowTypes
 
@@ -61,6 +62,7 @@ export const workflowIds = {
   verificationUpkeep: 'verification-upkeep',
   certification: (certificateId: string) =>
     `certification:${outwardId('certificate', certificateId)}`,
+  offboarding: (tenantId: string) => `offboard:${outwardId('tenant', tenantId)}`,
   welcome: (partnerId: string) => `welcome:${outwardId('partner', partnerId)}`,
 }
 

@@ -32,7 +32,7 @@ export function subdomainFor(name: string, attempt = 1): string {
   return attempt === 1 ? base : `${base}-${attempt}`
 }
 
-export const tenantStatuses = ['provisioning', 'active', 'failed', 'suspended'] as const
+export const tenantStatuses = ['provisioning', 'active', 'failed', 'suspended', 'erased'] as const
 export type TenantStatus = (typeof tenantStatuses)[number]
 
 /** What provisioning does, in this order; each step is undone after those behind it. */

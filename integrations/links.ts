@@ -67,11 +67,8 @@ export function createLinks(settings: {
       sign('application-invitation', invitationId),
     applyUrl: (token: string) => `${publicUrl}/apply?token=${token}`,
 
-    /** The secrets of mails about access, made like those of invitations. */
-    memberInvitationToken: (invitationId: string) => sign('member-invitation', invitationId),
-    memberInvitationUrl: (token: string) => `${publicUrl}/member-invite?token=${token}`,
-    passwordResetToken: (resetId: string) => sign('password-reset', resetId),
-    passwordResetUrl: (token: string) => `${publicUrl}/password-reset?token=${token}`,
+    ...accessLinks(publicUrl, sign),
+    ...exportLinks(publicUrl, sign),
 
     tenantUrl: (subdomain: string) => `https://${subdomain}.${tenantDomain}`,
 
@@ -95,5 +92,31 @@ export function createLinks(settings: {
 
     docsUrl: () => `${publicUrl}/docs`,
     docusignWebhookUrl: () => `${publicUrl}/v1/webhooks/docusign`,
+  }
+}
+
+type Sign = (purpose: string, id: string) => string
+
+/** Links to what a tenant takes along. */
+function exportLinks(publicUrl: string, sign: Sign) {
+  return {
+    /** Where a tenant that leaves fetches its data. */
+    exportUrl: (tenantId: string, offboardingId: string) =>
+      `${publicUrl}/v1/tenants/${outwardId('tenant', tenantId)}/export` +
+      `?token=${sign('export', offboardingId)}`,
+
+    isExportToken: (offboardingId: string, token: string) =>
+      same(sign('export', offboardingId), token),
+  }
+}
+
+/** Links that let people in. */
+function accessLinks(publicUrl: string, sign: Sign) {
+  return {
+    /** The secrets of mails about access, made like those of invitations. */
+    memberInvitationToken: (invitationId: string) => sign('member-invitation', invitationId),
+    memberInvitationUrl: (token: string) => `${publicUrl}/member-invite?token=${token}`,
+    passwordResetToken: (resetId: string) => sign('password-reset', resetId),
+    passwordResetUrl: (token: string) => `${publicUrl}/password-reset?token=${token}`,
   }
 }

@@ -129,6 +129,7 @@ const summaries: Record<WorkflowType, string> = {
   sweeper: 'Starts what was left behind',
   certification: 'A certificate until it runs out',
   welcomeSequence: 'The first mails to a new partner',
+  tenantOffboarding: 'A tenant from its last day to the erasure of its data',
 }
 
 /** True where the server cannot be reached or is too busy: worth trying again later. */

@@ -6,6 +6,7 @@
  * in the database, because histories cannot be corrected.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
+import type { OffboardingDeadlines } from '../domain/lifecycle.ts'
 import type { ApplicationStage, OnboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, type Vendor } from '../domain/process-names.ts'
 import type { RunMode, RunStage } from '../domain/settlement.ts'
@@ -174,3 +175,21 @@ export interface CertificationInput {
 }
 /** The certificate was revoked, or another one takes its place. */
 export const certificateChanged = defineSignal<[]>(signalNames.certificateChanged)
+
+export interface OffboardingInput {
+  offboardingId: string
+  tenantId: string
+  requestedBy: string
+  exportWanted: boolean
+  legalHold: boolean
+  deadlines: OffboardingDeadlines
+}
+
+/** The second person's yes to the erasure; refused before the retrieval time is over. */
+export const confirmDeletion = defineUpdate<void, [{ memberId: string }]>('confirmDeletion')
+/** Ends it and lets the tenant go on, until the erasure has begun. */
+export const cancelOffboarding = defineUpdate<void, [{ memberId: string }]>('cancelOffboarding')
+/** While it is on, nothing is erased. */
+export const setLegalHold = defineUpdate<void, [{ memberId: string; on: boolean; entry: string }]>(
+  'setLegalHold',
+)

@@ -109,6 +109,7 @@ type MailStep =
   | 'mailCertificate'
   | 'mailScreenings'
   | 'mailDomain'
+  | 'mailOffboarding'
 
 /** Mails, none of which can fail its process. */
 export const mail: {
@@ -125,6 +126,7 @@ export const mail: {
   mailCertificate: (input) => sent(post.mailCertificate(input)),
   mailScreenings: (input) => sent(post.mailScreenings(input)),
   mailDomain: (input) => sent(post.mailDomain(input)),
+  mailOffboarding: (input) => sent(post.mailOffboarding(input)),
 }
 
 /** One that cannot be sent stops none after it. @returns whether more may follow. */

@@ -8,8 +8,10 @@ import { type Db, databaseNow, lockName, type Trx } from '../database.ts'
 import { placeHold, releaseHold } from '../partner-holds.ts'
 import { findPartner } from '../partners.ts'
 import { bookingPeriod } from '../periods.ts'
+import { findTenantOf } from '../provisioning.ts'
 import { releaseTerritories } from '../territories.ts'
 import { listCancelled, listUnpaid, recordCancellations } from './cancellations.ts'
+import { findDeparture, recordOffboarding } from './offboardings.ts'
 import { recordPayoutReturns } from './payout-returns.ts'
 import { countDependents, recordCustomerHandover, recordPartnerHandover } from './successors.ts'
 
@@ -131,7 +133,7 @@ async function lockTermination(trx: Trx, id: string) {
     .innerJoin('partners', 'partners.id', 'terminations.partnerId')
     .innerJoin('approvals', 'approvals.id', 'terminations.id')
     .selectAll('terminations')
-    .select(['partners.status', 'partners.activatedAt', 'approvals.reason'])
+    .select(['partners.status', 'partners.activatedAt', 'approvals.reason', 'approvals.decidedBy'])
     .where('terminations.id', '=', id)
     .forUpdate(['terminations', 'partners'])
     .executeTakeFirstOrThrow()
@@ -173,6 +175,26 @@ export async function effectTermination(trx: Trx, id: string): Promise<void> {
     // What was earned is owed, whatever it waited for until now.
     await releaseHold(trx, { partnerId, cause: 'suspension' })
   }
+  await startOffboarding(trx, { ...termination, requestedBy: termination.decidedBy })
+}
+
+/** Who had an environment leaves it: its data are handed out, and erased after another yes. */
+async function startOffboarding(
+  trx: Trx,
+  ended: { id: string; partnerId: string; reason: string; requestedBy: string | null },
+): Promise<void> {
+  const tenant = await findTenantOf(trx, ended.partnerId)
+  if (!tenant || !ended.requestedBy || (await findDeparture(trx, ended.partnerId))) return
+  await recordOffboarding(trx, {
+    id: randomUUIDv7(),
+    tenantId: tenant.id,
+    partnerId: ended.partnerId,
+    terminationId: ended.id,
+    reason: ended.reason,
+    requestedBy: ended.requestedBy,
+    exportWanted: true,
+    legalHold: false,
+  })
 }
 
 /** Keys, invitations and links of the partner and of the customers that stay with it. */
@@ -277,6 +299,10 @@ export async function recordReinstatement(
     .where('id', '=', standing.id)
     .execute()
   if (!effectedAt) return
+  const departure = await findDeparture(trx, partnerId)
+  if (departure) {
+    throw new DomainError('conflict', `its tenant is ${departure.stage}: cancel that first`)
+  }
   await refuseUnfitPlace(trx, partnerId)
   await recordStatus(trx, { partnerId, status: activatedAt ? 'active' : 'approved', reason })
   await releaseHold(trx, { partnerId, cause: 'offboarding', source: standing.id })

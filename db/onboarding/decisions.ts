@@ -2,9 +2,9 @@
 import { type SqlBool, sql } from 'kysely'
 import type { RejectionCode } from '../../domain/decisions.ts'
 import type { ActorLevel } from '../../domain/partners.ts'
-import { isSamePerson } from '../approvals.ts'
 import type { Db, Trx } from '../database.ts'
 import { openedField } from '../personal-fields.ts'
+import { isSamePerson } from '../same-person.ts'
 
 export interface NewDecisionNote {
   id: string

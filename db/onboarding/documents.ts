@@ -3,7 +3,12 @@ import { createHash } from 'node:crypto'
 import type { Db, Trx } from '../database.ts'
 import { opened, sealed } from '../sealed-fields.ts'
 
-export const documentKinds = ['signed_agreement', 'certificate', 'audit_events'] as const
+export const documentKinds = [
+  'signed_agreement',
+  'certificate',
+  'audit_events',
+  'tenant_export',
+] as const
 export type DocumentKind = (typeof documentKinds)[number]
 
 export interface NewDocument {

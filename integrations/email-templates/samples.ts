@@ -45,4 +45,5 @@ export const sampleFacts = {
   course: 'First steps',
   number: 'ABCD-EFGH-JKLM-NPQR',
   day: '2026-12-31',
+  exportUrl: 'https://api.example/export',
 }

@@ -57,7 +57,7 @@ const keyed = new RegExp(
     'applications/\\w+/decision|approvals/\\w+/approve|' +
     'partners/\\w+/(moves|tier-override|termination|reinstatement|' +
     'verification/(extension|link))|screenings/\\w+/(override|confirm)|' +
-    'tenants/\\w+/(retry|abandon))$',
+    'tenants/\\w+/(retry|abandon|offboarding(/(confirm|cancel))?))$',
 )
 
 function neededKey(url: string, method = 'GET'): Record<string, string> {

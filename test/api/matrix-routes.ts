@@ -2,6 +2,7 @@
 import type { Permission } from '../../api/policies.ts'
 import { applicationStatuses } from '../../domain/onboarding.ts'
 import type { Json } from './kit.ts'
+import { ofEnds } from './matrix-lifecycle.ts'
 import { maySee, type Thing, type ThingKind, type Viewer } from './matrix-world.ts'
 import { settledPeriod } from './world.ts'
 
@@ -113,11 +114,6 @@ const ofPartners: Record<string, Line> = {
     about: 'partner',
     body: () => ({ tier: 'gold', reason }),
   },
-  'POST /v1/partners/:id/termination': {
-    about: 'partner',
-    body: (_, { parent }) => ({ reason_code: 'mutual', reason, successor: parent }),
-  },
-  'POST /v1/partners/:id/reinstatement': { about: 'partner', body: () => ({ reason }) },
   'GET /v1/partners/:id/moves': {
     about: 'partner',
     reaches: (viewer, { place }) => viewer.place === null || viewer.place === place,
@@ -391,6 +387,7 @@ const ofNobody = without(
 export const matrix: Record<string, Line> = {
   ...ofPlatform,
   ...ofPartners,
+  ...ofEnds,
   ...ofSales,
   ...ofAccess,
   ...ofMails,

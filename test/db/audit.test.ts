@@ -347,6 +347,8 @@ const exempt: Record<string, string> = {
   line_reversals: 'sealed by the ledger',
   module_completions: 'a log that is only added to',
   notices: 'a queue of mails',
+  offboarding_events: 'a timeline that is only added to',
+  offboarding_exports: 'names of files, gone with them',
   oidc_sign_ins: 'lives for minutes',
   partner_ancestry: 'follows from partners and partner_moves',
   partner_places: 'follows from partners',
