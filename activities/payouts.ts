@@ -15,6 +15,7 @@ import {
   markAttemptMissed,
   markAttemptSent,
   markPayout,
+  type PayoutShard,
   releaseHeldPayouts,
   type TransferRequest,
 } from '../db/payouts.ts'
@@ -131,15 +132,30 @@ export function payoutActivities(deps: ActivityDeps) {
     return outcome
   }
 
+  async function tell(payout: Unannounced): Promise<void> {
+    await notify(
+      deps,
+      { kind: 'payout_sent', subjectId: payout.id, recipient: payout.contactEmail },
+      mails.payoutSent({
+        contact: payout.contactName,
+        amount: payout.amountMinor,
+        currency: payout.currency,
+        period: payout.period,
+        statement: payout.documentNumber ?? '',
+        seal: sealText(payout),
+      }),
+    )
+  }
+
   return {
     /** Lets payouts go whose partner was held, or not verified, when they were made. */
-    async releaseHeldPayouts({ runId }: { runId: string }): Promise<number> {
-      const released = await inTransaction(db, (trx) => releaseHeldPayouts(trx, runId))
+    async releaseHeldPayouts(input: PayoutShard): Promise<number> {
+      const released = await inTransaction(db, (trx) => releaseHeldPayouts(trx, input))
       return released
     },
 
     /** Pays the next payouts of a run, each at most once; one that fails stops no other. */
-    async payPage(input: { runId: string; after: string | null }): Promise<PaidPage> {
+    async payPage(input: PayoutShard & { after: string | null }): Promise<PaidPage> {
       const ids = await listPayablePage(db, { ...input, size: pageSize })
       const result: PaidPage = { last: null, paid: 0, unknown: 0, insufficientBalance: false }
       for (const id of ids) {
@@ -173,28 +189,20 @@ export function payoutActivities(deps: ActivityDeps) {
       return { last: sent.at(-1)?.id ?? null, differences }
     },
 
-    /** Tells the next partners that they were paid. @returns how many were told. */
-    async mailPayouts({ runId }: { runId: string }): Promise<number> {
-      const payouts = await listUnannouncedPayouts(db, { runId, size: pageSize })
-      for (const payout of payouts) {
-        await notify(
-          deps,
-          { kind: 'payout_sent', subjectId: payout.id, recipient: payout.contactEmail },
-          mails.payoutSent({
-            contact: payout.contactName,
-            amount: payout.amountMinor,
-            currency: payout.currency,
-            period: payout.period,
-            statement: payout.documentNumber ?? '',
-            seal: sealText(payout),
-          }),
-        )
+    /** Tells partners that they were paid. @returns how many were told. */
+    async mailPayouts(input: PayoutShard): Promise<number> {
+      let told = 0
+      for (;;) {
+        const payouts = await listUnannouncedPayouts(db, { ...input, size: pageSize })
+        for (const payout of payouts) await tell(payout)
+        told += payouts.length
+        if (payouts.length < pageSize) return told
       }
-      return payouts.length
     },
   }
 }
 
+type Unannounced = Awaited<ReturnType<typeof listUnannouncedPayouts>>[number]
 type LockedPayout = Awaited<ReturnType<typeof lockPayout>>
 
 function transferRequest(payout: LockedPayout & { destination: string }): TransferRequest {

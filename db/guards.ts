@@ -236,6 +236,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     may: { super_admin: insert },
   },
   settlementRuns: { kind: 'inner', may: { super_admin: insert } },
+  settlementShards: { kind: 'inner' },
   statements: { kind: 'tree' },
   stripeMirror: { kind: 'inner' },
   stripeTxns: { kind: 'inner' },

@@ -5,6 +5,7 @@ import type { HoldReason, PayoutStatus } from '../domain/payouts.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { openedFields } from './personal-fields.ts'
+import { inShard } from './settlement/shards.ts'
 
 export interface NewPayout {
   statementId: string
@@ -46,16 +47,27 @@ export async function listPayoutAccountsOf(db: Db, partnerIds: string[]) {
   return new Map(rows.map(({ partnerId, ...account }) => [partnerId ?? '', account]))
 }
 
+/** The payouts of a run, or of one of its shards. */
+export interface PayoutShard {
+  runId: string
+  /** None for all of them. */
+  shard?: number
+}
+
+const ofShard = (shard: number | undefined) =>
+  inShard({ partner: 'payouts.partnerId', run: 'payouts.runId' }, shard)
+
 /** Payouts of a run that are neither paid nor held, in the order of their ids. */
 export async function listPayablePage(
   db: Db,
-  page: { runId: string; after: string | null; size: number },
+  page: PayoutShard & { after: string | null; size: number },
 ): Promise<string[]> {
   let query = db
     .selectFrom('payouts')
     .select('id')
     .where('runId', '=', page.runId)
     .where('status', 'in', ['approved', 'in_flight', 'unknown'])
+    .where(ofShard(page.shard))
     .orderBy('id')
     .limit(page.size)
   if (page.after) query = query.where('id', '>', page.after)
@@ -76,12 +88,12 @@ const holdIsOver = sql<boolean>`payouts.status = 'held'
   and not ${partnerIsHeld}`
 
 /** Lets held payouts of a run go where nothing holds the partner any more. */
-export async function releaseHeldPayouts(trx: Trx, runId: string): Promise<number> {
+export async function releaseHeldPayouts(trx: Trx, { runId, shard }: PayoutShard): Promise<number> {
   const { rows } = await sql`
     update payouts set status = 'approved', hold_reason = null,
       vendor_account_id = account.vendor_account_id
     from payout_accounts account
-    where payouts.run_id = ${runId} and ${holdIsOver}
+    where payouts.run_id = ${runId} and ${ofShard(shard)} and ${holdIsOver}
     returning payouts.id`.execute(trx)
   return rows.length
 }
@@ -218,7 +230,7 @@ export async function markAttempt(trx: Trx, id: string, end: AttemptEnd): Promis
 }
 
 /** Paid payouts of a run whose partner was not told yet. */
-export async function listUnannouncedPayouts(db: Db, page: { runId: string; size: number }) {
+export async function listUnannouncedPayouts(db: Db, page: PayoutShard & { size: number }) {
   return db
     .selectFrom('payouts')
     .innerJoin('statements', 'statements.id', 'payouts.statementId')
@@ -235,6 +247,7 @@ export async function listUnannouncedPayouts(db: Db, page: { runId: string; size
     .select(openedFields('partners'))
     .where('payouts.runId', '=', page.runId)
     .where('payouts.status', '=', 'paid')
+    .where(ofShard(page.shard))
     .where((eb) =>
       eb.not(
         eb.exists(

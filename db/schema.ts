@@ -1258,6 +1258,18 @@ export interface SettlementRunsTable {
   totalsHash: string | null
 }
 
+export interface SettlementShardsTable {
+  afterId: string | null
+  cursorId: string | null
+  finishedAt: Timestamp | null
+  lastId: string | null
+  number: number
+  partners: number
+  partnersDone: Defaulted<number>
+  plannedAt: Defaulted<Timestamp>
+  runId: string
+}
+
 export interface SignInLimitsTable {
   bucket: string
   resetsAt: Timestamp
@@ -1613,6 +1625,7 @@ export interface DB {
   screenings: ScreeningsTable
   sessions: SessionsTable
   settlementRuns: SettlementRunsTable
+  settlementShards: SettlementShardsTable
   signInLimits: SignInLimitsTable
   statements: StatementsTable
   stripeMirror: StripeMirrorTable

@@ -15,6 +15,7 @@ export const workflowTypes = {
   webhookInbox: 'webhookInbox',
   settlementDispatch: 'settlementDispatch',
   monthlySettlement: 'monthlySettlement',
+  settlementShard: 'settlementShard',
   payoutBatch: 'payoutBatch',
   tierReview: 'tierReview',
   rescreening: 'rescreening',
@@ -40,7 +41,7 @@ export type SignalName = keyof typeof signalNames
 
 export type Vendor = 'stripe' | 'docusign'
 
-/** What carries no number of its own is paid in one batch; large programmes have several. */
+/** A small programme has one shard; large ones have several. */
 const shardLabel = (shard: number) => `s${shard.toString().padStart(2, '0')}`
 
 export const workflowIds = {
@@ -54,6 +55,8 @@ export const workflowIds = {
   inbox: (vendor: Vendor) => `inbox:${vendor}`,
   settlement: (period: string) => `settlement:${period}`,
   settlementPreview: (period: string, number: number) => `settlement:${period}:preview:${number}`,
+  /** Of a live run or a preview, by its own id. */
+  settlementShard: (settlementId: string, shard: number) => `${settlementId}:${shardLabel(shard)}`,
   payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
   tiers: (period: string) => `tiers:${period}`,
   rescreening: 'rescreening',

@@ -14,6 +14,17 @@ export type RunStage = (typeof runStages)[number]
 
 export type RunMode = 'preview' | 'live'
 
+/** So many partners are drafted in one transaction. */
+export const partnersPerPage = 1_000
+
+const fewPartners = 5_000
+const mostShards = 16
+
+/** Into how many shards a run over so many partners is divided: few are done soonest in one. */
+export function shardsFor(partners: number): number {
+  return partners < fewPartners ? 1 : mostShards
+}
+
 export interface StatementInput {
   opening: bigint
   earned: bigint

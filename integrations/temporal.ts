@@ -120,6 +120,7 @@ const summaries: Record<WorkflowType, string> = {
   webhookInbox: 'Events of a vendor',
   settlementDispatch: 'Starts the settlement that is due',
   monthlySettlement: 'The settlement of a month',
+  settlementShard: 'The statements of a part of the partners',
   payoutBatch: 'The payouts of a settlement',
   termsReacceptance: 'A partner and new terms',
   tierReview: 'The review of tiers after a month',

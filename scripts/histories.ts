@@ -3,7 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
-import { scheduleIds, workflowTypes } from '../domain/process-names.ts'
+import { uuidOf } from '../domain/ids.ts'
+import { scheduleIds, taskQueue, workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { plainHistory } from '../integrations/plain-history.ts'
 import { type CommandInput, runCommand } from './command.ts'
 import { pathsOf } from './launch/paths.ts'
@@ -82,6 +83,21 @@ async function connectDomain(story: Story, key: string): Promise<void> {
   })
 }
 
+/** Only a run over many partners has shards of its own: one of the story's run, once more. */
+async function draftShard(story: Story, { temporal, owner }: { temporal: Client; owner: string }) {
+  const { data } = await story.api<{ data: { id: string; period: string }[] }>(
+    '/v1/settlement-runs?limit=1',
+    { key: owner },
+  )
+  const [run] = data
+  if (!run) throw new Error('the story settles a month')
+  await temporal.workflow.execute(workflowTypes.settlementShard, {
+    workflowId: workflowIds.settlementShard(workflowIds.settlement(run.period), 0),
+    taskQueue,
+    args: [{ runId: uuidOf('settlementRun', run.id), shard: 0 }],
+  })
+}
+
 async function record({ temporal, codec }: StackClient, directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
@@ -142,6 +158,7 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
     await sweepOnce(temporal)
     await proveAgain(story, temporal)
     await rescreenOnce(temporal)
+    await draftShard(story, { temporal, owner })
     const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))
     print({ files }, () => files.join('\n'))
     return 0

@@ -3,6 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { bookInvoice } from '../activities/commission/payments.ts'
 import { bookCreditNote, bookDispute, bookRefund } from '../activities/commission/reversals.ts'
 import type { ActivityDeps } from '../activities/deps.ts'
+import { draftRun } from '../activities/settlement/calculation.ts'
 import { settlementActivities } from '../activities/settlement/index.ts'
 import { recordDecision, recordProposal } from '../db/approvals.ts'
 import type { Trx } from '../db/database.ts'
@@ -124,9 +125,7 @@ async function closePeriod(
     requestedBy: null,
   })
   await steps.freezePeriod({ runId })
-  let after: string | null = null
-  do after = await steps.draftStatements({ runId, after })
-  while (after)
+  await draftRun(steps, runId)
   await steps.totalStatements({ runId })
   await markRunReviewed(trx, runId, { memberId: reviewer })
   await markRunReleased(trx, runId, { memberId: releaser, at: closesAt(period) })

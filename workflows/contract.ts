@@ -146,8 +146,15 @@ export const reviewRun = defineUpdate<void, [TotalsSignature]>('reviewRun')
 export const releaseRun = defineUpdate<void, [TotalsSignature]>('releaseRun')
 export const settlementState = defineQuery<SettlementState>('settlementState')
 
+export interface ShardInput {
+  runId: string
+  shard: number
+}
+
 export interface PayoutBatchInput {
   runId: string
+  /** None for all payouts of the run. */
+  shard?: number
 }
 export const balanceAvailable = defineSignal<[]>(signalNames.balanceAvailable)
 

@@ -2,9 +2,7 @@
 import {
   allHandlersFinished,
   condition,
-  executeChild,
   ParentClosePolicy,
-  patched,
   setCurrentDetails,
   setHandler,
   sleep,
@@ -21,6 +19,7 @@ import {
   type TotalsSignature,
 } from './contract.ts'
 import { payoutBatch } from './payouts.ts'
+import { draftShards, inChild } from './shards.ts'
 import { batch, failureType, mail, quick, refusal, vendor } from './steps.ts'
 import { tierReview } from './tiers.ts'
 import { pauseAfter } from './waiting.ts'
@@ -31,6 +30,8 @@ interface Desk {
   totalsHash: string | null
   reviewed: boolean
   released: boolean
+  /** Into how many parts the run is divided; 0 before it is. */
+  shards: number
 }
 
 const hour = 3_600_000
@@ -58,7 +59,13 @@ export async function monthlySettlement(input: SettlementInput): Promise<{ total
 }
 
 async function openDesk(input: SettlementInput): Promise<Desk> {
-  const desk: Desk = { stage: 'freeze', totalsHash: null, reviewed: false, released: false }
+  const desk: Desk = {
+    stage: 'freeze',
+    totalsHash: null,
+    reviewed: false,
+    released: false,
+    shards: 0,
+  }
   setHandler(reviewRun, (signature) => review(input, desk, signature), {
     validator: (_signature) => inReview(desk),
   })
@@ -107,9 +114,9 @@ async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
     setCurrentDetails('Waiting: events of the payment provider are not booked yet')
     await pauseAfter(round, 600)
   }
-  if (patched('balance')) await mirrorPeriod(input)
+  await mirrorPeriod(input)
   const refusal = { reason: 'earlier_period_open', problem: 'an earlier period is not settled' }
-  await whileRefused(input, refusal, () => quick.freezePeriod({ runId }))
+  await whileRefused(input, refusal, () => batch.freezePeriod({ runId }))
 }
 
 /** What Stripe moved in the month is in the books before nothing more comes into it. */
@@ -143,11 +150,10 @@ async function calculate(input: SettlementInput, desk: Desk): Promise<void> {
   await enter(input, desk, 'calculate')
   const problem = 'statements and ledger disagree; see npm run ledger:check'
   desk.totalsHash = await whileRefused(input, { reason: 'ledger_violation', problem }, async () => {
-    await quick.clearDrafts({ runId })
-    let after: string | null = null
-    do after = await batch.draftStatements({ runId, after })
-    while (after)
-    return quick.totalStatements({ runId })
+    const { shards } = await batch.planShards({ runId })
+    desk.shards = shards
+    await draftShards(runId, shards)
+    return batch.totalStatements({ runId })
   })
   await enter(input, desk, 'review')
 }
@@ -170,11 +176,16 @@ async function issue(input: SettlementInput, desk: Desk): Promise<void> {
 
 async function pay(input: SettlementInput, desk: Desk): Promise<void> {
   await enter(input, desk, 'pay')
-  await executeChild(payoutBatch, {
-    workflowId: workflowIds.payout(input.period, 0),
-    args: [{ runId: input.runId }],
-    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-  })
+  const { runId, period } = input
+  const shards = Array.from({ length: Math.max(desk.shards, 1) }, (_, shard) => shard)
+  await Promise.all(
+    shards.map((shard) =>
+      inChild(payoutBatch, {
+        workflowId: workflowIds.payout(period, shard),
+        input: shards.length === 1 ? { runId } : { runId, shard },
+      }),
+    ),
+  )
 }
 
 /** Every transfer must be at the processor as we sent it, before the period can be shut. */

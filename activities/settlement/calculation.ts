@@ -1,14 +1,27 @@
 /** Draft statements, page by page, and the totals that a person signs. */
-import { inTransaction } from '../../db/database.ts'
+import { inTransaction, type Trx } from '../../db/database.ts'
 import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
 import { getProgramme, type Programme } from '../../db/programmes.ts'
 import {
-  findPageEnd,
   listControlDifferences,
   listStatementFigures,
+  type PartnerRange,
 } from '../../db/settlement/figures.ts'
 import { listPayoutRates, type PayoutRate } from '../../db/settlement/rates.ts'
-import { getRun, lockRun, markRunProblem, markRunTotals } from '../../db/settlement/runs.ts'
+import {
+  getRun,
+  lockRun,
+  markRunProblem,
+  markRunTotals,
+  type RunRow,
+} from '../../db/settlement/runs.ts'
+import {
+  countPartnersOf,
+  findPage,
+  lockShard,
+  markShardPage,
+  recordShards,
+} from '../../db/settlement/shards.ts'
 import {
   type Converted,
   recordDraftStatements,
@@ -19,7 +32,7 @@ import { DomainError } from '../../domain/errors.ts'
 import { forfeits, type TerminationReason } from '../../domain/lifecycle.ts'
 import { downToStep, smaller } from '../../domain/money.ts'
 import { periodEnd } from '../../domain/period.ts'
-import { statementTotals } from '../../domain/settlement.ts'
+import { partnersPerPage, shardsFor, statementTotals } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
 
 /** @throws DomainError `not_ready` where nobody entered a rate: the run waits, it never guesses. */
@@ -48,51 +61,88 @@ interface RunInput {
   runId: string
 }
 
-const partnersPerPage = 1_000
+interface ShardInput extends RunInput {
+  shard: number
+}
+
+/** More than these is another step, so that no step takes long and every one can be seen. */
+const pagesAtOnce = 20
+
+/** Drafts the statements of the partners in a range. */
+async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Promise<void> {
+  const { id, period, cutoffAt } = run
+  const programme = await getProgramme(trx)
+  const figures = await listStatementFigures(trx, { period, cutoffAt, range })
+  const partnerIds = figures.map(({ partnerId }) => partnerId)
+  const rates = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
+  const ended = await listTerminationReasons(trx, partnerIds)
+  await recordDraftStatements(
+    trx,
+    figures.map(({ partnerId, currency, ...amounts }) => {
+      const { payoutStep } = currencyOf(currency)
+      const totals = statementTotals({
+        ...amounts,
+        ...lastTerms(ended.get(partnerId), programme),
+        payoutStep,
+      })
+      const rate = rates.find((row) => row.partnerId === partnerId && row.base === currency)
+      const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
+      return { runId: id, partnerId, period, currency, totals, payout }
+    }),
+  )
+}
+
+/**
+ * The next page of a shard, which it locks: of two that draft the same shard, one after a crash
+ * and one that everybody took for dead, the second goes on where the first one ended.
+ * @returns whether the shard ends with it.
+ */
+async function draftPage(trx: Trx, { runId, shard }: ShardInput): Promise<boolean> {
+  const at = await lockShard(trx, { runId, shard })
+  if (!at || at.finishedAt) return true
+  const after = at.cursorId ?? at.afterId
+  const page = await findPage(trx, { runId, after, last: at.lastId, size: partnersPerPage })
+  await draftRange(trx, await getRun(trx, runId), { after, last: page.last })
+  await markShardPage(trx, { runId, shard }, page)
+  return page.isLast
+}
+
+type Drafting = Pick<ReturnType<typeof calculationActivities>, 'planShards' | 'draftPages'>
+
+/** Drafts a whole run, shard after shard, where no process does it side by side. */
+export async function draftRun(steps: Drafting, runId: string): Promise<void> {
+  const { shards } = await steps.planShards({ runId })
+  for (let shard = 0; shard < shards; shard++) {
+    while (!(await steps.draftPages({ runId, shard })).finished);
+  }
+}
 
 export function calculationActivities({ db }: ActivityDeps) {
   return {
-    /** Forgets drafts of an earlier try; nothing that was issued is touched. */
-    async clearDrafts({ runId }: RunInput): Promise<void> {
-      await inTransaction(db, (trx) => removeDraftStatements(trx, runId))
+    /**
+     * Forgets drafts of an earlier try, nothing that was issued, and divides the partners anew.
+     * @returns into how many shards.
+     */
+    async planShards({ runId }: RunInput): Promise<{ shards: number }> {
+      const shards = await inTransaction(db, async (trx) => {
+        await lockRun(trx, runId)
+        const shards = shardsFor(await countPartnersOf(trx, { runId }))
+        await recordShards(trx, { runId, shards })
+        await removeDraftStatements(trx, runId)
+        return shards
+      })
+      return { shards }
     },
 
     /**
-     * Drafts the statements of the next partners.
-     * @returns the last partner of the page to go on after, or null when there are no more.
+     * Drafts the statements of the next partners of a shard, page by page; each page is kept with
+     * its place, so that the next attempt goes on where this one ended, however it ended.
      */
-    async draftStatements(input: RunInput & { after: string | null }): Promise<string | null> {
-      const last = await inTransaction(db, async (trx) => {
-        const { period, cutoffAt, id } = await getRun(trx, input.runId)
-        const programme = await getProgramme(trx)
-        const page = { period, after: input.after, size: partnersPerPage }
-        const end = await findPageEnd(trx, page)
-        if (end === null) return null
-        const figures = await listStatementFigures(trx, {
-          period,
-          cutoffAt,
-          range: { after: input.after, last: end },
-        })
-        const partnerIds = figures.map(({ partnerId }) => partnerId)
-        const rates = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
-        const ended = await listTerminationReasons(trx, partnerIds)
-        await recordDraftStatements(
-          trx,
-          figures.map(({ partnerId, currency, ...amounts }) => {
-            const { payoutStep } = currencyOf(currency)
-            const totals = statementTotals({
-              ...amounts,
-              ...lastTerms(ended.get(partnerId), programme),
-              payoutStep,
-            })
-            const rate = rates.find((row) => row.partnerId === partnerId && row.base === currency)
-            const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
-            return { runId: id, partnerId, period, currency, totals, payout }
-          }),
-        )
-        return end
-      })
-      return last
+    async draftPages(input: ShardInput): Promise<{ finished: boolean }> {
+      for (let pages = 0; pages < pagesAtOnce; pages++) {
+        if (await inTransaction(db, (trx) => draftPage(trx, input))) return { finished: true }
+      }
+      return { finished: false }
     },
 
     /**

@@ -12,6 +12,7 @@ import {
   markRunReleased,
   markRunReviewed,
 } from '../../db/settlement/runs.ts'
+import { countShards } from '../../db/settlement/shards.ts'
 import { lockDraftPage, markStatementsIssued } from '../../db/settlement/statements.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { holdReasonOf } from '../../domain/payouts.ts'
@@ -30,6 +31,8 @@ interface Signature {
 type Draft = Awaited<ReturnType<typeof lockDraftPage>>[number]
 
 const statementsPerPage = 500
+/** More than these is another step, so that no history grows long and every step can be seen. */
+const pagesAtOnce = 20
 
 export function releaseActivities(deps: ActivityDeps) {
   const { db } = deps
@@ -37,7 +40,9 @@ export function releaseActivities(deps: ActivityDeps) {
     /** Where the run stands in the books, for a process that is started again. */
     async readRun({ runId }: { runId: string }) {
       const { stage, totalsHash, reviewedBy, releasedBy } = await getRun(db, runId)
-      return { stage, totalsHash, reviewed: reviewedBy !== null, released: releasedBy !== null }
+      const shards = await countShards(db, runId)
+      const [reviewed, released] = [reviewedBy !== null, releasedBy !== null]
+      return { stage, totalsHash, reviewed, released, shards }
     },
 
     /** Reminds the people of the platform owner of a run that waits for them. */
@@ -85,25 +90,16 @@ export function releaseActivities(deps: ActivityDeps) {
     },
 
     /**
-     * Issues the next statements of a released run: number, settlement journal, payout and its
-     * reserve, all in one transaction.
+     * Issues the next statements of a released run, page by page.
      * @returns how many were issued; 0 when all are.
      */
     async issueStatements({ runId }: { runId: string }): Promise<number> {
-      const issued = await inTransaction(db, async (trx) => {
-        const run = await getRun(trx, runId)
-        if (!run.releasedBy) throw new DomainError('not_reviewed', 'the run is not released')
-        const drafts = await lockDraftPage(trx, { runId, size: statementsPerPage })
-        if (drafts.length === 0) return 0
-        await markStatementsIssued(trx, {
-          period: run.period,
-          ids: drafts.map((draft) => draft.id),
-        })
-        await recordJournals(trx, drafts.map(settlementJournal))
-        await recordJournals(trx, drafts.flatMap(conversionJournal))
-        await reservePayouts(trx, drafts, run.releasedAt ?? run.cutoffAt)
-        return drafts.length
-      })
+      let issued = 0
+      for (let pages = 0; pages < pagesAtOnce; pages++) {
+        const more = await inTransaction(db, (trx) => issuePage(trx, runId))
+        issued += more
+        if (more < statementsPerPage) break
+      }
       return issued
     },
 
@@ -112,6 +108,19 @@ export function releaseActivities(deps: ActivityDeps) {
       await markRunProblem(db, runId, problem)
     },
   }
+}
+
+/** Number, settlement journal, payout and its reserve of the next statements: one transaction. */
+async function issuePage(trx: Trx, runId: string): Promise<number> {
+  const run = await getRun(trx, runId)
+  if (!run.releasedBy) throw new DomainError('not_reviewed', 'the run is not released')
+  const drafts = await lockDraftPage(trx, { runId, size: statementsPerPage })
+  if (drafts.length === 0) return 0
+  await markStatementsIssued(trx, { period: run.period, ids: drafts.map((draft) => draft.id) })
+  await recordJournals(trx, drafts.map(settlementJournal))
+  await recordJournals(trx, drafts.flatMap(conversionJournal))
+  await reservePayouts(trx, drafts, run.releasedAt ?? run.cutoffAt)
+  return drafts.length
 }
 
 /** Moves what the period earned from accrued to payable; a loss moves the other way. */

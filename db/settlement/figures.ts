@@ -12,37 +12,21 @@ export interface StatementFigures {
   held: bigint
 }
 
-/** A run of partners in the order of their ids: those after one, up to and including another. */
+/** Partners in the order of their ids: those after one, up to and including another. */
 export interface PartnerRange {
+  /** Null where the range has no beginning, and no end. */
   after: string | null
-  last: string
+  last: string | null
 }
 
-/**
- * The end of the next page of partners that the period concerns: something earned, something
- * taken back, or a balance carried into it. Null when there are no more.
- */
-export async function findPageEnd(
-  trx: Trx,
-  page: { period: string; after: string | null; size: number },
-): Promise<string | null> {
-  const { rows } = await sql<{ last: string | null }>`
-    with concerned as (
-      select partner_id from accruals where period = ${page.period}
-      union select partner_id from clawbacks where period = ${page.period}
-      union select partner_id from closing_accruals where period = ${page.period}
-      union select partner_id from closing_clawbacks where period = ${page.period}
-      union select partner_id from adjustments where period = ${page.period}
-      union select partner_id from accrual_cancellations where period = ${page.period}
-      union select partner_id from payout_returns where period = ${page.period}
-      union select partner_id from statements where issued_at is not null and carried_minor <> 0
-    ), page as (
-      select partner_id from concerned
-      where ${page.after}::uuid is null or partner_id > ${page.after}::uuid
-      order by partner_id limit ${page.size}
-    )
-    select partner_id as last from page order by partner_id desc limit 1`.execute(trx)
-  return rows[0]?.last ?? null
+/** That a partner is in a range. */
+export function within(
+  partner: RawBuilder<unknown>,
+  { after, last }: PartnerRange,
+): RawBuilder<boolean> {
+  const from = after === null ? sql`true` : sql`${partner} > ${after}::uuid`
+  const to = last === null ? sql`true` : sql`${partner} <= ${last}::uuid`
+  return sql<boolean>`(${from} and ${to})`
 }
 
 /** What has not matured at the cut-off, and what an open dispute keeps back of unpaid money. */
@@ -106,8 +90,7 @@ export async function listStatementFigures(
   trx: Trx,
   { period, cutoffAt, range }: { period: string; cutoffAt: Date; range: PartnerRange },
 ): Promise<StatementFigures[]> {
-  const inRange = sql`(${range.after}::uuid is null or partner_id > ${range.after}::uuid)
-    and partner_id <= ${range.last}::uuid`
+  const inRange = within(sql`partner_id`, range)
   const { rows } = await sql<StatementFigures>`
     with previous as (
       select distinct on (partner_id, currency) partner_id, currency, carried_minor

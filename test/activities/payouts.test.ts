@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { bookInvoice } from '../../activities/commission/payments.ts'
+import { draftRun } from '../../activities/settlement/calculation.ts'
 import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
@@ -62,9 +63,7 @@ async function releasedRun(partners: string[]): Promise<string> {
     }),
   )
   await steps.freezePeriod({ runId: run.id })
-  let after: string | null = null
-  do after = await steps.draftStatements({ runId: run.id, after })
-  while (after)
+  await draftRun(steps, run.id)
   await steps.totalStatements({ runId: run.id })
   await inTransaction(db, async (trx) => {
     const member = (email: string) =>

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Activities } from '../../activities/index.ts'
+import { draftRun } from '../../activities/settlement/calculation.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { findLastSeal, hasSeal } from '../../db/seals.ts'
 import { getRun } from '../../db/settlement/runs.ts'
@@ -237,7 +238,7 @@ describe('totals that the ledger does not confirm', () => {
     await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
     const runId = await books.newRun('2026-08')
     await steps.freezePeriod({ runId })
-    await steps.draftStatements({ runId, after: null })
+    await draftRun(steps, runId)
     await sql`update statements set earned_minor = earned_minor + 1,
       closing_minor = closing_minor + 1, carried_minor = carried_minor + 1`.execute(database.db)
     expect(await failureOf(steps.totalStatements({ runId }))).toBe('ledger_violation')

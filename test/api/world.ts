@@ -3,7 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { bookInvoice } from '../../activities/commission/payments.ts'
 import { bookRefund } from '../../activities/commission/reversals.ts'
 import type { ActivityDeps } from '../../activities/deps.ts'
-import { calculationActivities } from '../../activities/settlement/calculation.ts'
+import { calculationActivities, draftRun } from '../../activities/settlement/calculation.ts'
 import { releaseActivities } from '../../activities/settlement/release.ts'
 import { listPlatformMembers } from '../../db/access.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
@@ -130,9 +130,7 @@ export async function issueStatements(db: Db): Promise<string> {
     await startClosing(trx, period)
     return recorded
   })
-  let after: string | null = null
-  do after = await steps.draftStatements({ runId: run.id, after })
-  while (after)
+  await draftRun(steps, run.id)
   const totalsHash = await steps.totalStatements({ runId: run.id })
   await steps.recordReview({ runId: run.id, memberId: first.id, totalsHash })
   await steps.recordRelease({ runId: run.id, memberId: second.id, totalsHash })

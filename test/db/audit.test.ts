@@ -361,6 +361,7 @@ const exempt: Record<string, string> = {
   quiz_attempts: 'a log that is only added to',
   rate_limits: 'counters',
   screening_hits: 'evidence that is only added to',
+  settlement_shards: 'how far the pages of a run have come',
   sign_in_limits: 'counters',
   statements: 'numbered documents that never change once issued',
   stripe_mirror: 'how far a mirror has come',

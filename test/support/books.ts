@@ -3,6 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { bookInvoice } from '../../activities/commission/payments.ts'
 import type { ActivityDeps } from '../../activities/deps.ts'
 import type { Activities } from '../../activities/index.ts'
+import { draftRun } from '../../activities/settlement/calculation.ts'
 import { recordMember } from '../../db/access.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
 import { getProgramme } from '../../db/programmes.ts'
@@ -37,10 +38,7 @@ export function openBooks(db: Db): Books {
       return run.id
     },
     async calculate(runId) {
-      await steps.clearDrafts({ runId })
-      let after: string | null = null
-      do after = await steps.draftStatements({ runId, after })
-      while (after)
+      await draftRun(steps, runId)
       return steps.totalStatements({ runId })
     },
     person: (email) =>

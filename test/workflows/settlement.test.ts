@@ -52,10 +52,17 @@ async function ended(handle: Handle) {
 }
 
 const books: StandIns = {
-  readRun: () => ({ stage: 'freeze', totalsHash: null, reviewed: false, released: false }),
+  readRun: () => ({
+    stage: 'freeze',
+    totalsHash: null,
+    reviewed: false,
+    released: false,
+    shards: 0,
+  }),
   timeToCutoff: () => 0,
   countUnbookedEvents: () => 0,
-  draftStatements: () => null,
+  planShards: () => ({ shards: 1 }),
+  draftPages: () => ({ finished: true }),
   totalStatements: () => hash,
   issueStatements: inTurn(2, 0),
   payPage: () => ({ last: null, paid: 0, unknown: 0, insufficientBalance: false }),
@@ -111,8 +118,8 @@ describe('a live run', () => {
       'bookBalance',
       'freezePeriod',
       'enterStage',
-      'clearDrafts',
-      'draftStatements',
+      'planShards',
+      'draftPages',
       'totalStatements',
       'enterStage',
       'recordReview',
@@ -189,10 +196,10 @@ describe('a live run', () => {
   })
 
   it('goes on after the release where the books stand, when it is started again', async () => {
-    const released = { stage: 'pay', totalsHash: hash, reviewed: true, released: true }
+    const released = { stage: 'pay', totalsHash: hash, reviewed: true, released: true, shards: 1 }
     const worker = await steppedWorker(env, fresh({ readRun: () => released }))
     await worker.runUntil(async () => ended(await start()))
-    expect(worker.steps()).not.toContain('clearDrafts')
+    expect(worker.steps()).not.toContain('planShards')
     expect(worker.steps()).toContain('issueStatements')
     expect(worker.steps()).toContain('closePeriod')
   })
@@ -222,7 +229,7 @@ describe('a live run', () => {
     })
     const problems = worker.calls.filter(({ step }) => step === 'reportProblem')
     expect(problems).toHaveLength(3)
-    expect(worker.steps().filter((step) => step === 'clearDrafts')).toHaveLength(2)
+    expect(worker.steps().filter((step) => step === 'planShards')).toHaveLength(2)
   })
 
   it('is not closed while transfers differ from those of the processor', async () => {
@@ -239,6 +246,38 @@ describe('a live run', () => {
     })
     expect(worker.steps().filter((step) => step === 'reconcilePage')).toHaveLength(2)
     expect(worker.calls.some(({ step }) => step === 'reportProblem')).toBe(true)
+  })
+})
+
+describe('a run of many partners', () => {
+  it('drafts its shards side by side, each to its end, and pays one batch for each', async () => {
+    const left = new Map([
+      [2, 3],
+      [7, 2],
+    ])
+    const draftPages = ({ shard }: { shard: number }) => {
+      const more = (left.get(shard) ?? 1) - 1
+      left.set(shard, more)
+      return { finished: more === 0 }
+    }
+    const worker = await steppedWorker(
+      env,
+      fresh({ planShards: () => ({ shards: 16 }), draftPages: draftPages as never }),
+    )
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await sign(handle)
+      await ended(handle)
+    })
+    const shardsOf = (step: string) =>
+      worker.calls.filter((call) => call.step === step).map(({ input }) => Number(input.shard))
+    const every = Array.from({ length: 16 }, (_, shard) => shard)
+    const sorted = (numbers: number[]) => numbers.toSorted((a, b) => a - b)
+    expect(sorted(shardsOf('draftPages'))).toEqual(sorted([...every, 2, 2, 7]))
+    expect(sorted(shardsOf('payPage'))).toEqual(every)
+    const steps = worker.steps()
+    expect(steps.indexOf('totalStatements')).toBeGreaterThan(steps.lastIndexOf('draftPages'))
+    expect(steps.indexOf('reconcilePage')).toBeGreaterThan(steps.lastIndexOf('payPage'))
   })
 })
 
@@ -292,8 +331,8 @@ describe('a preview', () => {
     expect(worker.steps()).toEqual([
       'readRun',
       'enterStage',
-      'clearDrafts',
-      'draftStatements',
+      'planShards',
+      'draftPages',
       'totalStatements',
       'enterStage',
     ])
