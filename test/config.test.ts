@@ -111,6 +111,7 @@ describe('a complete environment', () => {
         webhookSecrets: ['whsec_snapshot'],
         thinWebhookSecrets: ['whsec_thin'],
       },
+      domains: expect.objectContaining({ edgeAddress: 'custom.tributary.localhost:443' }),
       docusign: {
         basePath: 'http://127.0.0.1:4410/restapi',
         oauthHost: 'localhost:4411',

@@ -23,7 +23,10 @@ async function round(standIns: StandIns): Promise<string[]> {
   return worker.steps()
 }
 
-const all = ['sweep', 'mirrorBalance', 'bookBalance', 'signAuditHeads']
+const all = [
+  ...['sweep', 'mirrorBalance', 'bookBalance', 'signAuditHeads'],
+  ...['reconcileAgreements', 'keepDomains'],
+]
 
 describe('a round of the sweeper', () => {
   it('looks at the balance after all that needs no vendor', async () => {
@@ -36,6 +39,10 @@ describe('a round of the sweeper', () => {
 
   it('ends well where the audit trail cannot be signed', async () => {
     expect(await round({ signAuditHeads: away })).toEqual(all)
+  })
+
+  it('ends well where the name servers and the agreements cannot be looked at', async () => {
+    expect(await round({ reconcileAgreements: away, keepDomains: away })).toEqual(all)
   })
 
   it('ends well where the books refuse what was told, and leaves that to the next one', async () => {
