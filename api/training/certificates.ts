@@ -1,5 +1,6 @@
 /** Certificates: read by those above, printed, checked by anybody who has a number. */
 import { z } from 'zod'
+import type { Principal } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
 import { findPartner } from '../../db/partners.ts'
 import { getProgramme } from '../../db/programmes.ts'
@@ -34,7 +35,8 @@ const certificateAnswer = z.object({
   id: idAnswer('certificate'),
   number: z.string(),
   partner: idAnswer('partner'),
-  member: idAnswer('member'),
+  /** For its own organisation alone. */
+  member: idAnswer('member').nullable(),
   course: z.object({
     id: idAnswer('course'),
     code: z.string(),
@@ -105,9 +107,9 @@ function readingRoutes(): Route[] {
       query: z.strictObject(pageQuery),
       answers: { 200: { description: 'Newest first', schema: listAnswer(certificateAnswer) } },
       refusals: [],
-      handle: async ({ db, query }) => {
+      handle: async ({ db, query, principal }) => {
         const page = await listCertificates(db, pageRequest(query))
-        return { status: 200, body: presentPage(page, presentCertificate) }
+        return { status: 200, body: presentPage(page, (row) => presentCertificate(row, principal)) }
       },
     }),
     route({
@@ -183,13 +185,13 @@ function revocationRoute(deps: ApiDeps): Route {
     body: revocationForm,
     answers: { 200: { description: 'Revoked', schema: certificateAnswer } },
     refusals: ['not_found', 'invalid_request', 'conflict'],
-    handle: async ({ db, params, body }) => {
+    handle: async ({ db, params, body, principal }) => {
       const id = pathId('certificate', params.id, noCertificate)
       const row = await inTransaction(db, (trx) =>
         markCertificateRevoked(trx, { id, reason: body.reason }),
       )
       if (row.expiresAt) await startCommitted(deps, () => tellRenewed(deps, id))
-      return { status: 200, body: presentCertificate(row) }
+      return { status: 200, body: presentCertificate(row, principal) }
     },
   })
 }
@@ -249,12 +251,12 @@ function presentStanding(row: CourseStanding) {
   }
 }
 
-function presentCertificate(row: CertificateRow) {
+function presentCertificate(row: CertificateRow, { partnerId }: Pick<Principal, 'partnerId'>) {
   return {
     id: outwardId('certificate', row.id),
     number: row.number,
     partner: outwardId('partner', row.partnerId),
-    member: outwardId('member', row.memberId),
+    member: row.partnerId === partnerId ? outwardId('member', row.memberId) : null,
     course: {
       id: outwardId('course', row.courseId),
       code: row.code,

@@ -41,7 +41,8 @@ const quizForm = z.strictObject({
 const enrolmentAnswer = z.object({
   id: idAnswer('enrolment'),
   partner: idAnswer('partner'),
-  member: idAnswer('member'),
+  /** For its own organisation alone. */
+  member: idAnswer('member').nullable(),
   course: z.object({
     id: idAnswer('course'),
     code: z.string(),
@@ -82,9 +83,9 @@ function readingRoutes(): Route[] {
       query: z.strictObject({ ...pageQuery, partner: idField('partner').optional() }),
       answers: { 200: { description: 'Newest first', schema: listAnswer(enrolmentAnswer) } },
       refusals: [],
-      handle: async ({ db, query }) => {
+      handle: async ({ db, query, principal }) => {
         const page = await listEnrolments(db, { ...pageRequest(query), partnerId: query.partner })
-        return { status: 200, body: presentPage(page, presentEnrolment) }
+        return { status: 200, body: presentPage(page, (row) => presentEnrolment(row, principal)) }
       },
     }),
     route({
@@ -95,7 +96,10 @@ function readingRoutes(): Route[] {
       access: 'training.read',
       answers: { 200: { description: 'The enrolment', schema: enrolmentAnswer } },
       refusals: ['not_found'],
-      handle: async (call) => ({ status: 200, body: presentEnrolment(await enrolmentOf(call)) }),
+      handle: async (call) => ({
+        status: 200,
+        body: presentEnrolment(await enrolmentOf(call), call.principal),
+      }),
     }),
   ]
 }
@@ -123,7 +127,7 @@ function learningRoutes(deps: ApiDeps): Route[] {
             courseId: body.course,
           }),
         )
-        const made = presentEnrolment(row)
+        const made = presentEnrolment(row, principal)
         return { status: 201, body: made, headers: { Location: `/v1/enrolments/${made.id}` } }
       },
     }),
@@ -141,7 +145,7 @@ function learningRoutes(deps: ApiDeps): Route[] {
         await inTransaction(call.db, (trx) =>
           recordCompletion(trx, { enrolment, ordinal: moduleNumber(call) }),
         )
-        return { status: 200, body: presentEnrolment(await enrolmentOf(call)) }
+        return { status: 200, body: presentEnrolment(await enrolmentOf(call), call.principal) }
       },
     }),
     route({
@@ -255,11 +259,11 @@ function newNumber(): string {
   return (characters.join('').match(/.{4}/g) ?? []).join('-')
 }
 
-function presentEnrolment(row: EnrolmentRow) {
+function presentEnrolment(row: EnrolmentRow, { partnerId }: Pick<Principal, 'partnerId'>) {
   return {
     id: outwardId('enrolment', row.id),
     partner: outwardId('partner', row.partnerId),
-    member: outwardId('member', row.memberId),
+    member: row.partnerId === partnerId ? outwardId('member', row.memberId) : null,
     course: {
       id: outwardId('course', row.courseId),
       code: row.code,

@@ -190,7 +190,7 @@ const ofPartners: Record<string, Line> = {
   'POST /v1/courses/:id/publish': { about: 'course' },
   'POST /v1/courses/:id/retire': { about: 'course' },
   'GET /v1/enrolments': { list: 'enrolment', filters: { partner: 'partner' } },
-  'POST /v1/enrolments': { about: 'course', body: (course) => ({ course }) },
+  'POST /v1/enrolments': { without: 'courses are everybody’s' },
   'GET /v1/enrolments/:id': { about: 'enrolment' },
   'POST /v1/enrolments/:id/modules/:n/complete': { about: 'enrolment', reaches: ofOwnCustomers },
   'POST /v1/enrolments/:id/quiz': {

@@ -48,6 +48,7 @@ const byWhatItIsAbout: Record<string, string> = {
     (select partner_id from partner_links where id = own.link_id))`,
   applications: 'own.parent_id',
   api_keys: '(select partner_id from members where id = own.member_id)',
+  documents: '(select parent_id from applications where id = own.holder_id)',
 }
 const ofApplication = '(select parent_id from applications where id = own.application_id)'
 for (const name of tablesOf('application')) byWhatItIsAbout[name] ??= ofApplication

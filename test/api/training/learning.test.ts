@@ -82,6 +82,8 @@ describe('a member', () => {
     })
     const read = await call(`/v1/enrolments/${id}`, { key: world.north.key })
     expect(read.body).toMatchObject({ state: 'passed', attempts: 1, score: 100 })
+    // Whose people they are is nothing to those above.
+    expect([typeof enrolled.body.member, read.body.member]).toEqual(['string', null])
   })
 
   it('has one open round of a course, however often it enrols', async () => {
