@@ -31,13 +31,16 @@ afterAll(async () => {
 })
 
 const appended = [
+  'accrual_cancellations',
   'accruals',
   'adjustments',
+  'agreement_resends',
   'audit_daily_chains',
   'audit_daily_heads',
   'clawbacks',
   'closing_accruals',
   'closing_clawbacks',
+  'erasures',
   'fx_rates',
   'identity_check_events',
   'ledger_journals',
@@ -45,10 +48,17 @@ const appended = [
   'ledger_seals',
   'line_payments',
   'line_reversals',
+  'module_completions',
+  'offboarding_events',
   'partner_places',
   'partner_status_changes',
   'partner_verifications',
   'payments',
+  'payout_returns',
+  'quiz_attempts',
+  'screening_decisions',
+  'screening_hits',
+  'screenings',
   'verification_events',
 ]
 

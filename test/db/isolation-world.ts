@@ -50,8 +50,11 @@ const byWhatItIsAbout: Record<string, string> = {
   api_keys: '(select partner_id from members where id = own.member_id)',
   documents: '(select parent_id from applications where id = own.holder_id)',
 }
-const ofApplication = '(select parent_id from applications where id = own.application_id)'
-for (const name of tablesOf('application')) byWhatItIsAbout[name] ??= ofApplication
+for (const [name, guard] of Object.entries(tableGuards)) {
+  if (guard.kind !== 'application') continue
+  byWhatItIsAbout[snake(name)] ??=
+    `(select parent_id from applications where id = own.${guard.application})`
+}
 
 /** Of which customer a row is, for the tables in which people of customers see rows. */
 const customerOf: Record<string, string> = {
@@ -194,11 +197,21 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     sql`insert into application_invitations (partner_id, invited_by, name_sealed, email_sealed,
       email_index, message_sealed, level, token_hash, expires_at) values (${owner.id}, ${member},
       'Guest', 'guest', ${key}::bytea, '', 'reseller', sha256(${key}::bytea), now())`,
+    sql`insert into accrual_cancellations (termination_id, cause, accrual_id, currency,
+      amount_minor, period, ${stamped}) values (${key}, 'termination', ${some('accruals')}, 'USD',
+      1, ${period}, ${stamps})`,
+    sql`insert into payout_returns (termination_id, payout_id, currency, amount_minor, period,
+      ${stamped}) values (${key}, ${some('payouts')}, 'USD', 1, ${period}, ${stamps})`,
+    sql`insert into terms_acceptances (terms_id, due_at, ${stamped})
+      select id, now(), ${stamps} from agreement_terms limit 1`,
+    sql`insert into mail_templates (partner_id, template, subject, paragraphs)
+      values (${owner.id}, 'memberInvitation', 'Join us', '{Hello}')`,
     ...screeningRows(application, { master: place.masterId, member }),
     ...[
       ...['agreements', 'decision_notes', 'application_events', 'identity_checks'],
       ...['application_answers', 'application_contacts', 'application_twins'],
       ...['information_requests', 'information_answers', 'payout_accounts'],
+      ...['agreement_resends', 'documents'],
     ].map((table) =>
       partsOfApplication(table, { application, member, master: place.masterId, key }),
     ),
@@ -258,6 +271,12 @@ function partsOfApplication(
     case 'application_twins':
       return sql`insert into application_twins (application_id, master_id, other_id, reason)
         values (${whose}, ${key}, 'name_and_domain')`
+    case 'agreement_resends':
+      return sql`insert into agreement_resends (id, application_id, master_id, member_id)
+        values (${key}, ${whose}, ${member})`
+    case 'documents':
+      return sql`insert into documents (holder_id, master_id, kind, media_type, sha256,
+        content_sealed) values (${whose}, 'test', 'text/plain', sha256('x'), 'x')`
     default:
       return sql`insert into payout_accounts (application_id, master_id) values (${whose})`
   }
