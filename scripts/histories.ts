@@ -1,5 +1,5 @@
 /** `npm run histories`: records what processes do today, for the replay test of tomorrow. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
@@ -99,13 +99,14 @@ async function draftShard(story: Story, { temporal, owner }: { temporal: Client;
 }
 
 async function record({ temporal, codec }: StackClient, directory: string): Promise<string[]> {
-  rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   const written: string[] = []
   for await (const { workflowId, runId, type } of temporal.workflow.list()) {
     const number = written.filter((file) => file.startsWith(`${type}-`)).length + 1
     // Two histories of a kind suffice: the first partner and the second, and so on.
     if (number > 2) continue
+    // What the story does not play keeps the history that it has.
+    if (number === 1) removeOld(directory, type)
     const history = await temporal.workflow.getHandle(workflowId, runId).fetchHistory()
     const file = `${type}-${number}.json`
     // Stored plain: the keys of this stack are gone with it.
@@ -118,6 +119,12 @@ async function record({ temporal, codec }: StackClient, directory: string): Prom
     written.push(file)
   }
   return written
+}
+
+function removeOld(directory: string, type: string): void {
+  for (const file of readdirSync(directory)) {
+    if (file.startsWith(`${type}-`)) rmSync(join(directory, file))
+  }
 }
 
 type History = Parameters<typeof historyToJSON>[0]

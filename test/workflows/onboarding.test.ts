@@ -343,6 +343,8 @@ describe('an environment that cannot be prepared', () => {
       await handle.signal(agreementChanged)
       await reaches(handle, 'approval')
       await decide(handle)
+      // The step that failed waits for a person first, and nobody comes.
+      await env.sleep(deadlines.provisioningPatience * 1_000 + 60_000)
       await worker.ran('markProvisioningFailed')
       await handle.executeUpdate(retryProvisioning)
       return handle.result()
