@@ -1,6 +1,7 @@
 /** Statements as JSON, PDF and CSV: three forms of one document. */
 import { z } from 'zod'
 import type { Principal } from '../db/access.ts'
+import { listStatementHolds } from '../db/settlement/statement-holds.ts'
 import {
   findStatement,
   listStatementLines,
@@ -12,11 +13,13 @@ import { outwardId } from '../domain/ids.ts'
 import { sum, wireAmount } from '../domain/money.ts'
 import {
   assertLinesMatch,
+  heldCauses,
   type StatementDocument,
   sealText,
   statementLineKinds,
 } from '../domain/settlement.ts'
-import { statementCsv, statementPdf } from '../integrations/documents.ts'
+import { carriedParts, earnedParts, isPrior, priorNet } from '../domain/statements.ts'
+import { statementCsv, statementHash, statementPdf } from '../integrations/documents.ts'
 import { earningsFilter, earningsQuery } from './commission.ts'
 import { download } from './downloads.ts'
 import { listAnswer, presentPage } from './paging.ts'
@@ -48,6 +51,25 @@ const statementSummary = z.object({
 
 const statementAnswer = statementSummary.extend({
   seal: z.string().nullable(),
+  /** SHA-256 over number, figures, parts and lines; the same on every form. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  earned_of: z.object({
+    own: minorAmount,
+    overrides: minorAmount,
+    true_ups: minorAmount,
+    bonuses: minorAmount,
+  }),
+  /** The net of the lines that belong to earlier periods. */
+  prior_period: minorAmount,
+  held_for: z.array(
+    z.object({
+      cause: z.enum(heldCauses),
+      amount: minorAmount,
+      lines: z.int().nullable(),
+      until: instantAnswer.nullable(),
+    }),
+  ),
+  carried_for: z.array(z.object({ reason: z.string(), amount: minorAmount })),
   lines: z.array(
     z.object({
       kind: z.enum(statementLineKinds),
@@ -59,6 +81,8 @@ const statementAnswer = statementSummary.extend({
       base: minorAmount,
       amount: minorAmount,
       note: z.string().nullable(),
+      /** It happened in an earlier period and came in after that was closed. */
+      prior_period: z.boolean(),
     }),
   ),
 })
@@ -147,7 +171,11 @@ async function statementDocument({ db, principal, params }: Call) {
       carried: row.carriedMinor,
       reason: row.carryReason,
     },
-    lines: await listStatementLines(db, row),
+    held: await listStatementHolds(db, row.id),
+    lines: (await listStatementLines(db, row)).map((line) => ({
+      ...line,
+      prior: isPrior(line, row.period),
+    })),
   }
   refuseHiddenLines(principal, row, document)
   return { row, document }
@@ -203,12 +231,39 @@ function presentStatement(row: StatementRow, document: StatementDocument) {
   return {
     ...presentSummary(row),
     seal: document.seal,
-    lines: document.lines.map((line) => ({
+    hash: statementHash(document),
+    ...presentParts(document),
+    lines: document.lines.map(({ prior, ...line }) => ({
       ...line,
+      prior_period: prior,
       id: outwardId(idKindOf[line.kind], line.id),
       at: line.at.toISOString(),
       base: wireAmount(line.base),
       amount: wireAmount(line.amount),
+    })),
+  }
+}
+
+/** What the figures are made of, and why they are what they are. */
+function presentParts(document: StatementDocument) {
+  const { own, overrides, trueUps, bonuses } = earnedParts(document)
+  return {
+    earned_of: {
+      own: wireAmount(own),
+      overrides: wireAmount(overrides),
+      true_ups: wireAmount(trueUps),
+      bonuses: wireAmount(bonuses),
+    },
+    prior_period: wireAmount(priorNet(document)),
+    held_for: document.held.map(({ cause, amount, lines, until }) => ({
+      cause,
+      amount: wireAmount(amount),
+      lines,
+      until: until?.toISOString() ?? null,
+    })),
+    carried_for: carriedParts(document.totals).map(({ reason, amount }) => ({
+      reason,
+      amount: wireAmount(amount),
     })),
   }
 }

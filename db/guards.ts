@@ -237,6 +237,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   },
   settlementRuns: { kind: 'inner', may: { super_admin: insert } },
   settlementShards: { kind: 'inner' },
+  statementHolds: { kind: 'tree' },
   statements: { kind: 'tree' },
   stripeMirror: { kind: 'inner' },
   stripeTxns: { kind: 'inner' },

@@ -276,6 +276,14 @@ const settlementInvariants: Invariant[] = [
       group by p.id having (p.status = 'paid') <> (count(t.id) = 1)`,
   },
   {
+    id: 'I26',
+    says: 'every unit that an issued statement holds has a cause',
+    query: `select s.id from statements s
+      left join (select statement_id, sum(amount_minor) as amount
+        from statement_holds group by 1) cause on cause.statement_id = s.id
+      where s.issued_at is not null and coalesce(cause.amount, 0) <> s.held_minor`,
+  },
+  {
     id: 'I21',
     says: 'nothing that is held is payable',
     query: `select id from statements

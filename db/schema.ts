@@ -1276,6 +1276,17 @@ export interface SignInLimitsTable {
   tries: number
 }
 
+export interface StatementHoldsTable {
+  amountMinor: bigint
+  cause: 'not_matured' | 'disputed' | 'by_person' | 'forfeited' | 'unrecorded'
+  lines: number | null
+  masterId: Defaulted<string>
+  partnerId: string
+  resellerId: Defaulted<string>
+  statementId: string
+  until: Timestamp | null
+}
+
 export interface StatementsTable {
   adjustmentsMinor: bigint
   carriedMinor: bigint
@@ -1627,6 +1638,7 @@ export interface DB {
   settlementRuns: SettlementRunsTable
   settlementShards: SettlementShardsTable
   signInLimits: SignInLimitsTable
+  statementHolds: StatementHoldsTable
   statements: StatementsTable
   stripeMirror: StripeMirrorTable
   stripeTxns: StripeTxnsTable

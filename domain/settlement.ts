@@ -95,6 +95,31 @@ export interface StatementLine {
   base: bigint
   amount: bigint
   note: string | null
+  /** Of an earlier month, and booked after that was closed. */
+  prior: boolean
+}
+
+/** Why a part of a balance is held. */
+export const heldCauses = [
+  /** The hold period after its payment is not over. */
+  'not_matured',
+  /** The customer's bank wants it back. */
+  'disputed',
+  /** A person of the platform placed a hold. */
+  'by_person',
+  /** The partnership ended in a way that forfeits what is unpaid. */
+  'forfeited',
+  /** Issued before causes were kept. */
+  'unrecorded',
+] as const
+export type HeldCause = (typeof heldCauses)[number]
+
+export interface HeldPart {
+  cause: HeldCause
+  amount: bigint
+  /** Of what matures: how many lines, and when the last one does. */
+  lines: number | null
+  until: Date | null
 }
 
 /** An issued statement as every form of it shows it: JSON, PDF and CSV have this one source. */
@@ -107,6 +132,8 @@ export interface StatementDocument {
   /** The newest seal of the ledger when it was issued, as `ledger:check --seal` takes it. */
   seal: string | null
   totals: StatementTotals
+  /** What of the totals is held, by cause. */
+  held: HeldPart[]
   lines: StatementLine[]
 }
 
@@ -133,7 +160,10 @@ export function statementFigures(totals: StatementTotals): { label: string; amou
   ]
 }
 
-/** @throws RangeError when the lines do not add up to the totals: such a document is not shown. */
+/**
+ * @throws RangeError when the lines, or the causes of what is held, do not add up to the totals:
+ * such a document is not shown.
+ */
 export function assertLinesMatch(statement: StatementDocument): void {
   const lines = (...kinds: StatementLineKind[]) =>
     sum(statement.lines.filter(({ kind }) => kinds.includes(kind)).map(({ amount }) => amount))
@@ -141,7 +171,8 @@ export function assertLinesMatch(statement: StatementDocument): void {
   if (
     lines('accrual', 'true_up', 'bonus') !== earned ||
     lines('clawback') !== -clawedBack ||
-    lines('adjustment') !== adjustments
+    lines('adjustment') !== adjustments ||
+    sum(statement.held.map(({ amount }) => amount)) !== statement.totals.held
   ) {
     throw new RangeError(`the lines of statement ${statement.number} do not add up to its totals`)
   }

@@ -1,4 +1,5 @@
 /** Paper: statements as PDF and CSV, agreements as PDF. The same input makes the same bytes. */
+import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { stringify } from 'csv-stringify/sync'
 import PDFDocument from 'pdfkit'
@@ -6,9 +7,11 @@ import { type AgreementValues, agreementBlocks, filledText } from '../domain/agr
 import { decimalAmount, formatAmount } from '../domain/currencies.ts'
 import {
   type StatementDocument,
+  type StatementLine,
   type StatementLineKind,
   statementFigures,
 } from '../domain/settlement.ts'
+import { statementParts, statementText } from '../domain/statements.ts'
 
 const resolve = createRequire(import.meta.url).resolve
 
@@ -43,6 +46,11 @@ const day = (instant: Date) => instant.toISOString().slice(0, 10)
 
 const right = (text: string) => ({ text, align: { x: 'right' as const } })
 
+/** Of everything that a statement says of money; names are not part of it. */
+export function statementHash(statement: StatementDocument): string {
+  return createHash('sha256').update(statementText(statement)).digest('hex')
+}
+
 /** A statement to print: its figures, then every line that made them. */
 export async function statementPdf(statement: StatementDocument): Promise<Buffer> {
   const { currency } = statement
@@ -62,6 +70,7 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
       right(formatAmount(amount, currency)),
     ]),
   })
+  printParts(document, statement)
   document.moveDown().font(fonts.bold).fontSize(12).text('Lines').moveDown(0.5)
   document.font(fonts.regular).fontSize(8)
   document.table({
@@ -71,7 +80,7 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
       ['Date', 'Customer', 'Invoice', 'Depth', right('Base'), right('Amount')],
       ...statement.lines.map((line) => [
         day(line.at),
-        line.note ? `${line.customer ?? labels[line.kind]} (${line.note})` : (line.customer ?? ''),
+        whatOf(line),
         line.invoice ?? '',
         String(line.depth),
         right(formatAmount(line.base, currency)),
@@ -79,10 +88,34 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
       ]),
     ],
   })
-  if (statement.seal) {
-    document.moveDown().fontSize(7).text(`Newest seal of the ledger: ${statement.seal}`)
-  }
+  document
+    .moveDown()
+    .fontSize(7)
+    .text(`Hash of this statement: ${statementHash(statement)}`)
+  if (statement.seal) document.text(`Newest seal of the ledger: ${statement.seal}`)
   return finished(document)
+}
+
+/** Of what the figures are made, and why something is held or carried. */
+function printParts(document: PDFKit.PDFDocument, statement: StatementDocument): void {
+  const parts = statementParts(statement)
+  if (parts.length === 0) return
+  document.moveDown().font(fonts.bold).fontSize(12).text('How it comes about').moveDown(0.5)
+  document.font(fonts.regular).fontSize(8)
+  document.table({
+    columnStyles: ['*', 120],
+    defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 3 },
+    data: parts.map(({ words, amount }) => [
+      words,
+      right(formatAmount(amount, statement.currency)),
+    ]),
+  })
+}
+
+function whatOf(line: StatementLine): string {
+  const notes = [line.note, line.prior ? 'earlier period' : null].filter((note) => note !== null)
+  if (notes.length === 0) return line.customer ?? ''
+  return `${line.customer ?? labels[line.kind]} (${notes.join(', ')})`
 }
 
 /** What stands in the place of a customer where a line has none. */
@@ -95,12 +128,16 @@ const labels: Record<StatementLineKind, string> = {
 }
 
 /**
- * A statement as a table: a row for each line, then a row for each figure. Only text columns are
- * guarded against being read as formulas; a guarded number would no longer be a number.
+ * A statement as a table: a row for each line, each figure, each part of one, and its hash. Only
+ * text columns are guarded against being read as formulas; a guarded number would no longer be a
+ * number.
  */
 export function statementCsv(statement: StatementDocument): string {
   const { currency } = statement
-  const columns = ['record', 'date', 'customer', 'invoice', 'depth', 'base', 'amount', 'currency']
+  const columns = [
+    ...['record', 'date', 'customer', 'invoice', 'depth', 'base', 'amount', 'currency'],
+    ...['period', 'note'],
+  ]
   const lines = statement.lines.map((line) => [
     line.kind,
     day(line.at),
@@ -110,6 +147,8 @@ export function statementCsv(statement: StatementDocument): string {
     decimalAmount(line.base, currency),
     decimalAmount(line.amount, currency),
     currency,
+    line.prior ? 'earlier' : 'own',
+    formulaSafe(line.note ?? ''),
   ])
   const totals = statementFigures(statement.totals).map(({ label, amount }) => [
     label.toLowerCase().replaceAll(' ', '_'),
@@ -120,8 +159,20 @@ export function statementCsv(statement: StatementDocument): string {
     '',
     decimalAmount(amount, currency),
     currency,
+    '',
+    '',
   ])
-  return stringify([columns, ...lines, ...totals], {
+  const parts = statementParts(statement).map(({ figure, part, words, amount }) => [
+    `${figure}:${part}`,
+    statement.period,
+    ...['', '', '', ''],
+    decimalAmount(amount, currency),
+    currency,
+    '',
+    formulaSafe(words),
+  ])
+  const hash = ['hash', statement.period, statementHash(statement), '', '', '', '', '', '', '']
+  return stringify([columns, ...lines, ...totals, ...parts, hash], {
     bom: true,
     record_delimiter: 'windows',
     // Readers take a lone line break for the end of a row too.

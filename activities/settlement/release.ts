@@ -2,6 +2,7 @@
 import { listPlatformMembers } from '../../db/access.ts'
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { type Journal, recordJournals } from '../../db/ledger.ts'
+import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
 import { listHeldAmong } from '../../db/partner-holds.ts'
 import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
 import { bookingPeriod } from '../../db/periods.ts'
@@ -13,8 +14,10 @@ import {
   markRunReviewed,
 } from '../../db/settlement/runs.ts'
 import { countShards } from '../../db/settlement/shards.ts'
+import { recordStatementHolds } from '../../db/settlement/statement-holds.ts'
 import { lockDraftPage, markStatementsIssued } from '../../db/settlement/statements.ts'
 import { DomainError } from '../../domain/errors.ts'
+import { forfeits } from '../../domain/lifecycle.ts'
 import { holdReasonOf } from '../../domain/payouts.ts'
 import { periodEnd } from '../../domain/period.ts'
 import { releaseRefusal } from '../../domain/settlement.ts'
@@ -117,10 +120,25 @@ async function issuePage(trx: Trx, runId: string): Promise<number> {
   const drafts = await lockDraftPage(trx, { runId, size: statementsPerPage })
   if (drafts.length === 0) return 0
   await markStatementsIssued(trx, { period: run.period, ids: drafts.map((draft) => draft.id) })
+  await recordHeldCauses(trx, drafts)
   await recordJournals(trx, drafts.map(settlementJournal))
   await recordJournals(trx, drafts.flatMap(conversionJournal))
   await reservePayouts(trx, drafts, run.releasedAt ?? run.cutoffAt)
   return drafts.length
+}
+
+/** Keeps with each statement why it holds what it holds. */
+async function recordHeldCauses(trx: Trx, drafts: Draft[]): Promise<void> {
+  const holding = drafts.filter(({ heldMinor }) => heldMinor > 0n)
+  if (holding.length === 0) return
+  const ended = await listTerminationReasons(
+    trx,
+    holding.map(({ partnerId }) => partnerId),
+  )
+  await recordStatementHolds(trx, {
+    statementIds: holding.map(({ id }) => id),
+    forfeitedBy: [...ended].filter(([, reason]) => forfeits(reason)).map(([id]) => id),
+  })
 }
 
 /** Moves what the period earned from accrued to payable; a loss moves the other way. */

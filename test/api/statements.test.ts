@@ -127,7 +127,18 @@ describe('a statement', () => {
     const lines = body.lines as Json[]
     expect(status).toBe(200)
     // Nothing was sealed when it was issued.
-    expect(body).toEqual({ id, ...summary, seal: null, lines })
+    expect(body).toEqual({
+      id,
+      ...summary,
+      seal: null,
+      hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      // 20.00 of the own sale, 5.00 of one below.
+      earned_of: { own: 2_000, overrides: 500, true_ups: 0, bonuses: 0 },
+      prior_period: 0,
+      held_for: [],
+      carried_for: [],
+      lines,
+    })
     expect(lines[0]).toEqual({
       kind: 'accrual',
       id: expect.stringMatching(/^acc_/),
@@ -138,6 +149,7 @@ describe('a statement', () => {
       base: 9_999,
       amount: expect.any(Number),
       note: null,
+      prior_period: false,
     })
     const total = (kind: string) =>
       lines.filter((line) => line.kind === kind).reduce((sum, line) => sum + Number(line.amount), 0)
@@ -149,7 +161,7 @@ describe('a statement', () => {
   it('shows the same figures as CSV', async () => {
     const summary = await statementOf('shop')
     const [head, ...table] = await csvOf('shop')
-    expect(head?.join()).toBe('record,date,customer,invoice,depth,base,amount,currency')
+    expect(head?.join()).toBe('record,date,customer,invoice,depth,base,amount,currency,period,note')
     const figures = ['earned', 'clawed_back', 'adjustments', 'held', 'payable']
     for (const name of figures) {
       const row = table.find(([record]) => record === name)

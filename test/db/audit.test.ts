@@ -364,6 +364,7 @@ const exempt: Record<string, string> = {
   settlement_shards: 'how far the pages of a run have come',
   sign_in_limits: 'counters',
   statements: 'numbered documents that never change once issued',
+  statement_holds: 'kept with statements, and never changed',
   stripe_mirror: 'how far a mirror has come',
   stripe_txns: 'facts of the processor',
   verification_events: 'a timeline that is only added to',

@@ -106,6 +106,9 @@ const faults: Record<string, string> = {
     from whole`,
   I23: `delete from ledger_journals where kind = 'accrual';
     delete from ledger_postings where journal_id not in (select id from ledger_journals)`,
+  I26: `insert into statement_holds
+      (statement_id, cause, partner_id, reseller_id, master_id, amount_minor)
+    select id, 'disputed', partner_id, reseller_id, master_id, 1 from statements limit 1`,
 }
 
 describe('the books of two settled months', () => {

@@ -179,6 +179,7 @@ describe('the lines of a statement', () => {
     base: 9_999n,
     amount,
     note: null,
+    prior: false,
   })
   const document = (lines: StatementLine[]): StatementDocument => ({
     number: 'S-2026-10-0001',
@@ -188,6 +189,7 @@ describe('the lines of a statement', () => {
     issuedAt: new Date('2026-11-04T03:00:00Z'),
     seal: null,
     totals: statementTotals(month({ earned: 2_500n, clawedBack: 666n })),
+    held: [],
     lines,
   })
 

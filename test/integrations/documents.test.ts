@@ -22,13 +22,17 @@ function line(changes: Partial<StatementLine> = {}): StatementLine {
     base: 9_999n,
     amount: 2_000n,
     note: null,
+    prior: false,
     ...changes,
   }
 }
 
 const clawback = line({ kind: 'clawback', amount: -666n, base: 3_333n, note: 'refund' })
 
-function statement(lines: StatementLine[], changes: Partial<StatementDocument> = {}) {
+function statement(
+  lines: StatementLine[],
+  changes: Partial<StatementDocument> = {},
+): StatementDocument {
   const of = (kind: StatementLine['kind']) =>
     lines.filter((one) => one.kind === kind).reduce((total, { amount }) => total + amount, 0n)
   return {
@@ -47,6 +51,7 @@ function statement(lines: StatementLine[], changes: Partial<StatementDocument> =
       minimumPayout: 2_500n,
       payoutStep: 1n,
     }),
+    held: [{ cause: 'disputed', amount: 500n, lines: null, until: null }],
     lines,
     ...changes,
   }
@@ -149,7 +154,13 @@ function rowsOf(csv: string): string[][] {
 
 describe('a statement as CSV', () => {
   test('has a row for each line, then a row for each figure', () => {
-    expect(rowsOf(statementCsv(statement([line(), clawback])))).toEqual([
+    const [head, ...rows] = rowsOf(statementCsv(statement([line(), clawback])))
+    expect(head?.slice(8)).toEqual(['period', 'note'])
+    expect(rows.slice(0, 2).map((row) => row.slice(8))).toEqual([
+      ['own', ''],
+      ['own', 'refund'],
+    ])
+    expect([head, ...rows].slice(0, 11).map((row) => row?.slice(0, 8))).toEqual([
       ['record', 'date', 'customer', 'invoice', 'depth', 'base', 'amount', 'currency'],
       ['accrual', '2026-10-05', 'Globex', 'in_1', '0', '99.99', '20.00', 'USD'],
       ['clawback', '2026-10-05', 'Globex', 'in_1', '0', '33.33', '-6.66', 'USD'],
@@ -202,7 +213,7 @@ describe('a statement as CSV', () => {
     const name = 'Acme, "The" Company\nLtd\rof\r\nX'
     const rows = rowsOf(statementCsv(statement([line({ customer: name })])))
     expect(rows[1]?.[2]).toBe(name)
-    expect(rows[1]).toHaveLength(8)
+    expect(rows[1]).toHaveLength(10)
   })
 
   test('starts no row inside a name: every lone line break stands in quotes', () => {

@@ -23,7 +23,7 @@ function objectsOf(pdf: Buffer): PdfObject[] {
 type Letters = Map<number, string>
 
 function utf16(hex: string): string {
-  return Buffer.from(hex, 'hex').swap16().toString('utf16le')
+  return Buffer.from(hex.replaceAll(' ', ''), 'hex').swap16().toString('utf16le')
 }
 
 /** Which letters the glyphs of a font stand for, as its ToUnicode table says. */
@@ -31,7 +31,8 @@ function lettersOf(table: string): Letters {
   const letters: Letters = new Map()
   for (const [, range = ''] of table.matchAll(/beginbfrange\n([\s\S]*?)\nendbfrange/g)) {
     for (const [, first = '', list = ''] of range.matchAll(/<(\w+)> <\w+> \[([^\]]*)\]/g)) {
-      const codes = [...list.matchAll(/<(\w*)>/g)]
+      // A ligature stands for several letters, with spaces between them.
+      const codes = [...list.matchAll(/<([\w ]*)>/g)]
       for (const [i, [, code = '']] of codes.entries()) {
         letters.set(Number.parseInt(first, 16) + i, utf16(code))
       }
