@@ -29,6 +29,8 @@ export interface ProcessSpec {
   readyTimeoutMs?: number
   /** Ends the child, one of our files, when we are killed. */
   exitWithParent?: boolean
+  /** Addresses of modules that are loaded before one of our files. */
+  preload?: readonly string[]
   /** Gives up waiting for readiness, and ends the child. */
   signal?: AbortSignal
   /** How long it may take to end on SIGTERM. */
@@ -101,7 +103,8 @@ const exitWithParent = join(import.meta.dirname, 'exit-with-parent.ts')
 function spawnDetached(spec: ProcessSpec, env: LauncherEnvironment, log: number): ChildProcess {
   const isSource = /\.[cm]?[jt]s$/.test(spec.command)
   const command = isSource ? process.execPath : spec.command
-  const preload = spec.exitWithParent ? ['--import', exitWithParent] : []
+  const modules = [...(spec.exitWithParent ? [exitWithParent] : []), ...(spec.preload ?? [])]
+  const preload = modules.flatMap((module) => ['--import', module])
   const args = [...(isSource ? [...preload, spec.command] : []), ...(spec.args ?? [])]
   const variables = Object.entries({ ...env.all, ...spec.variables })
   const child = spawn(command, args, {

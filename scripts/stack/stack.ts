@@ -33,6 +33,8 @@ export interface StackOptions {
   yes?: boolean
   /** What the programme has otherwise than that of the demo. */
   programme?: Partial<NewProgramme>
+  /** Addresses of modules that are loaded into the worker before its own code. */
+  workerPreload?: readonly string[]
 }
 
 export interface Stack {
@@ -195,7 +197,10 @@ async function startProduct(supervisor: Supervisor, options: StackOptions, parts
   const step = progress.step('API and worker', 'serve requests and run the processes')
   await Promise.all([
     supervisor.start({ ...child('api', 'api/server.ts'), port: ports.api }),
-    supervisor.start(child('worker', 'worker/main.ts')),
+    supervisor.start({
+      ...child('worker', 'worker/main.ts'),
+      ...(options.workerPreload ? { preload: options.workerPreload } : {}),
+    }),
   ])
   await whenReady(`http://127.0.0.1:${ports.api}`)
   step.done(`http://127.0.0.1:${ports.api}`)

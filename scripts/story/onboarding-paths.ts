@@ -1,5 +1,13 @@
 /** Ten ways that an application can go, each played by those whose turn it is. */
 import type { NewProgramme } from '../../db/programmes.ts'
+import {
+  type Applicant,
+  type Application,
+  apply,
+  comesBefore,
+  type Form,
+  type TimelineEntry,
+} from './applicants.ts'
 import { eventually, type Story } from './client.ts'
 
 /** Deadlines of seconds: nobody in this story is ever slower than it is meant to be. */
@@ -22,26 +30,6 @@ export interface PathsInput {
   owners: { first: string; second: string }
 }
 
-interface TimelineEntry {
-  at: string
-  stage: string
-  actor: string
-  what: string
-  due_at: string | null
-}
-
-interface Application {
-  id: string
-  status: string
-  stage: string
-  next_actor: string | null
-  partner: string | null
-  decided_by?: string | null
-  duplicates?: unknown[]
-  territories?: { conflict: { id: string } | null }[]
-  timeline: TimelineEntry[]
-}
-
 /** How an application ended, and how it was meant to. */
 export interface Ended {
   name: string
@@ -52,94 +40,11 @@ export interface Ended {
   timeline: TimelineEntry[]
 }
 
-interface SandboxObject {
-  id: string
-  metadata: Record<string, string>
-}
-
-/** An application on its way, with what those involved may do. */
-interface Applicant {
-  id: string
-  statusUrl: string
-  read(): Promise<Application>
-  reaches(stage: string): Promise<Application>
-  sign(): Promise<void>
-  decline(): Promise<void>
-  verify(result: 'pass' | 'fail'): Promise<void>
-  decide(decision: 'approve' | 'reject', reason: string): Promise<void>
-}
-
 type Path = (applicant: Applicant, input: PathsInput) => Promise<string>
 
-interface Play {
-  name: string
+interface Play extends Form {
   path: string
-  form?: Record<string, unknown>
-  company?: Record<string, string>
   play: Path
-}
-
-async function apply({ story, owners }: PathsInput, play: Play): Promise<Applicant> {
-  const slug = play.name.toLowerCase().replace(/[^a-z]+/g, '-')
-  const { id, status_url } = await story.api<{ id: string; status_url: string }>(
-    '/v1/applications',
-    {
-      method: 'POST',
-      body: {
-        company: {
-          name: play.name,
-          country: 'US',
-          website: `https://${slug}.example`,
-          ...play.company,
-        },
-        contact: { name: `${play.name} contact`, email: `owner@${slug}.example` },
-        type: 'value_added_reseller',
-        level: 'reseller',
-        ...play.form,
-      },
-    },
-  )
-  const read = () => story.api<Application>(`/v1/applications/${id}`, { key: owners.first })
-  const reaches = (stage: string) =>
-    eventually(`${play.name} reaches ${stage}`, async () => {
-      const application = await read()
-      return application.stage === stage ? application : undefined
-    })
-  const object = (kind: string) =>
-    eventually(`the sandbox has ${kind} of ${play.name}`, async () => {
-      const { data } = await story.sandbox<{ data: SandboxObject[] }>(`/${kind}`)
-      return data.find(({ metadata }) => metadata.application === id)
-    })
-  const envelope = (act: string) => async () => {
-    await story.sandbox(`/envelopes/${(await object('envelopes')).id}/${act}`, {})
-  }
-  return {
-    id,
-    statusUrl: status_url,
-    read,
-    reaches,
-    sign: envelope('sign'),
-    decline: envelope('decline'),
-    async verify(result) {
-      await reaches('verification')
-      await story.sandbox(`/accounts/${(await object('accounts')).id}/kyc`, { result })
-    },
-    async decide(decision, reason) {
-      await reaches('approval')
-      await story.api(`/v1/applications/${id}/decision`, {
-        method: 'POST',
-        key: owners.first,
-        body: { decision, reason },
-      })
-    },
-  }
-}
-
-/** Signed, known to Stripe, and before those who decide. */
-async function comesBefore(applicant: Applicant): Promise<void> {
-  await applicant.sign()
-  await applicant.verify('pass')
-  await applicant.reaches('approval')
 }
 
 const closed = async (applicant: Applicant) => (await applicant.reaches('done')).status
@@ -180,10 +85,9 @@ const rejected: Path = async (applicant) => {
   return closed(applicant)
 }
 
-const withdrawn: Path = async (applicant, { story }) => {
+const withdrawn: Path = async (applicant) => {
   await applicant.reaches('agreement')
-  const { pathname, search } = new URL(applicant.statusUrl)
-  await story.api(`${pathname}/withdrawal${search}`, { method: 'POST', body: {} })
+  await applicant.withdraw()
   return closed(applicant)
 }
 
@@ -280,7 +184,7 @@ const endings: Record<string, string> = {
 }
 
 async function playOut(input: PathsInput, play: Play): Promise<Ended> {
-  const applicant = await apply(input, play)
+  const applicant = await apply(input.story, input.owners.first, play)
   const status = await play.play(applicant, input)
   const { timeline, decided_by } = await applicant.read()
   const expected = endings[play.path] ?? ''
@@ -298,7 +202,7 @@ export async function playPaths(input: PathsInput): Promise<Ended[]> {
     form: { level: 'master_reseller', type: 'distributor' },
     play: happy,
   }
-  const master = await apply(input, above)
+  const master = await apply(input.story, input.owners.first, above)
   await becomesActive(master)
   const parent = (await master.read()).partner ?? ''
   const begun = await Promise.all(first.map((play) => playOut(input, play)))

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
+import type { PayloadCodec } from '@temporalio/common'
 import {
   DefaultLogger,
   makeTelemetryFilterString,
@@ -13,7 +14,7 @@ import {
   Runtime,
   Worker,
 } from '@temporalio/worker'
-import { createActivities } from '../../activities/index.ts'
+import { type Activities, createActivities } from '../../activities/index.ts'
 import { createApp } from '../../api/app.ts'
 import { type Config, readConfig } from '../../config.ts'
 import { processLogin, storeContextKey, storeLogin } from '../../db/context-keys.ts'
@@ -56,8 +57,13 @@ export interface Product {
   /** Keys of two people of the platform owner. */
   owner: string
   second: string
-  startWorker(): Promise<TestWorker>
+  startWorker(wishes?: WorkerWishes): Promise<TestWorker>
   stop(): Promise<void>
+}
+
+export interface WorkerWishes {
+  /** Puts something around every step, like deaths. */
+  around?: (steps: Activities) => Activities
 }
 
 export interface TestWorker {
@@ -69,9 +75,17 @@ const silentLog = { info() {}, warn() {}, error() {} }
 export interface ProductWishes {
   /** Where the product finds its vendors, given where the sandbox is; left out: there. */
   vendorsAt?: (sandboxUrl: string) => Promise<string>
+  /** The engine stores payloads as they are, so that a test can read what processes say. */
+  plainPayloads?: boolean
 }
 
-export async function startProduct({ vendorsAt }: ProductWishes = {}): Promise<Product> {
+const plainCodec: PayloadCodec = {
+  encode: async (payloads) => payloads,
+  decode: async (payloads) => payloads,
+}
+
+export async function startProduct(wishes: ProductWishes = {}): Promise<Product> {
+  const { vendorsAt, plainPayloads = false } = wishes
   const folder = mkdtempSync(join(tmpdir(), 'tributary-product-'))
   const secrets = stackSecrets(folder)
   const database = await createTestDatabase(8, keksIn(folder))
@@ -117,7 +131,8 @@ export async function startProduct({ vendorsAt }: ProductWishes = {}): Promise<P
     role: processRoles.api,
     onError: () => {},
   })
-  const temporal = temporalClient(config.temporal, sealing.payloadCodec)
+  const payloadCodec = plainPayloads ? plainCodec : sealing.payloadCodec
+  const temporal = temporalClient(config.temporal, payloadCodec)
   const server = await serveApi({ config, tenancy, temporal })
   const workers = new Set<TestWorker>()
   const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -134,8 +149,8 @@ export async function startProduct({ vendorsAt }: ProductWishes = {}): Promise<P
     temporal,
     owner: await makeKey(database.db, null),
     second: await makeKey(database.db, null),
-    async startWorker() {
-      const worker = await runWorker({ config, temporal, sealing, bundle })
+    async startWorker({ around = (steps: Activities) => steps } = {}) {
+      const worker = await runWorker({ config, temporal, sealing, payloadCodec, bundle, around })
       workers.add(worker)
       return worker
     },
@@ -200,10 +215,12 @@ async function runWorker(parts: {
   config: Config
   temporal: Client
   sealing: Sealing
+  payloadCodec: PayloadCodec
   bundle: string
+  around: (steps: Activities) => Activities
 }): Promise<TestWorker> {
   quietRuntime()
-  const { config, temporal, sealing, bundle } = parts
+  const { config, temporal, sealing, payloadCodec, bundle, around } = parts
   const connection = await NativeConnection.connect({ address: config.temporal.address })
   const { deps, close } = activityDependencies(config, {
     client: temporal,
@@ -215,8 +232,8 @@ async function runWorker(parts: {
     namespace: config.temporal.namespace,
     taskQueue,
     workflowBundle: { codePath: bundle },
-    dataConverter: sealedPayloads(sealing.payloadCodec),
-    activities: createActivities(deps),
+    dataConverter: sealedPayloads(payloadCodec),
+    activities: around(createActivities(deps)),
     stickyQueueScheduleToStartTimeout: '3 seconds',
   })
   const running = worker.run()
