@@ -62,18 +62,17 @@ async function withdrawn(applicant: Applicant) {
   return ends(applicant)
 }
 
-/** Asked by who decides, reminded of it, answered, and escalated. */
+/** Asked by who decides, reminded of it, and answered. */
 async function asked(applicant: Applicant) {
   await comesBefore(applicant)
   await applicant.post('/information-requests', { questions: ['Who sells?'] })
   await mailOf(applicant, 'information_reminder')
   await applicant.link('/information-requests/1/answer', { answers: ['All of us.'] })
   await happens(applicant, /the applicant answered/)
-  await happens(applicant, /escalated/)
   return approve(applicant)
 }
 
-/** Signed on our page, approved too early, taken back, and approved. */
+/** Signed on our page, escalated, approved too early, taken back, and approved. */
 async function undone(applicant: Applicant) {
   const { search, origin } = new URL(applicant.statusUrl)
   await eventually('it can be signed', async () => {
@@ -82,6 +81,7 @@ async function undone(applicant: Applicant) {
     return status === 303 || undefined
   })
   await comesBefore(applicant)
+  await happens(applicant, /escalated/)
   await applicant.decide('approve', 'too early')
   await applicant.post('/decision/undo', {})
   return approve(applicant)
@@ -158,9 +158,9 @@ const ways: Record<string, Way> = {
   Asked: active(
     asked,
     { information_requested: 1, information_reminder: 1 },
-    { approvalReminder: 8, approvalEscalation: 10, informationReminders: [5] },
+    { informationReminders: [6] },
   ),
-  Undone: active(undone, {}, { undo: 5 }),
+  Undone: active(undone, {}, { undo: 5, approvalReminder: 10, approvalEscalation: 12 }),
   Declined: {
     ...{ play: declined, status: 'withdrawn' },
     left: { ...nothing, envelopes: { declined: 1 }, mails: received },

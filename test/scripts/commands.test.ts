@@ -253,6 +253,17 @@ describe('npm run rules', () => {
   })
 })
 
+describe('npm run chaos', () => {
+  it('says what it disturbs, and that a seed is a number, before it starts anything', async () => {
+    const unknown = await command('chaos', ['weather'])
+    expect(unknown).toMatchObject({ code: 2, stdout: '' })
+    expect(unknown.stderr).toContain('there is onboarding')
+    const odd = await command('chaos', ['onboarding', '--seed', '0'])
+    expect(odd).toMatchObject({ code: 2, stdout: '' })
+    expect(odd.stderr).toContain('--seed is a whole number')
+  })
+})
+
 describe('npm run demo:verify', () => {
   it('finds an amount that is not the expected one', async () => {
     const file = join(root, 'docs', 'examples', 'demo-report.json')
