@@ -67,7 +67,8 @@ export function createPayloadCodec(options: PayloadCodecOptions): PayloadCodec {
       return payloads.map((payload, i) => {
         const id = ids[i]
         if (id) return open(payload, found.get(id), place)
-        if (isNothing(payload) || options.acceptPlaintext) return payload
+        if (isNothing(payload) || isOfTheServer(payload)) return payload
+        if (options.acceptPlaintext) return payload
         throw new UnreadableError('a payload is not sealed, and plain ones are not accepted')
       })
     },
@@ -95,6 +96,14 @@ const isSealed = (payload: Payload) => encodingOf(payload) === sealedEncoding
 /** The engine's own way to say that there is no value. */
 const isNothing = (payload: Payload) =>
   encodingOf(payload) === 'binary/null' && (payload.data ?? []).length === 0
+
+/**
+ * The server itself writes this, plain, where a process cancels a step that waits for its next
+ * try. A process that could not read it would never go on.
+ */
+const isOfTheServer = (payload: Payload) =>
+  encodingOf(payload) === 'json/plain' &&
+  Buffer.from(payload.data ?? []).toString() === '"ACTIVITY_ID_NOT_STARTED"'
 
 /**
  * The engine adds the time to the ids of what a schedule starts, and hands the last result of one

@@ -118,6 +118,16 @@ describe('a payload', () => {
     expect(await codec.decode([nothing], inProcess('a'))).toEqual([nothing])
   })
 
+  it('is read where the server itself wrote it: that a step waited when it was cancelled', async () => {
+    const { codec } = makeCodec()
+    const word = payloadOf('ACTIVITY_ID_NOT_STARTED')
+    expect(await codec.decode([word], inProcess('a'))).toEqual([word])
+    const more = payloadOf('ACTIVITY_ID_NOT_STARTED, Ada')
+    await expect(codec.decode([more], inProcess('a'))).rejects.toThrow(UnreadableError)
+    const named = payloadOf('ACTIVITY_ID_NOT_STARTED', 'json/protobuf')
+    await expect(codec.decode([named], inProcess('a'))).rejects.toThrow(UnreadableError)
+  })
+
   it('may be plain for a while, where that is wanted; sealed ones are still checked', async () => {
     const { codec } = makeCodec({ acceptPlaintext: true })
     const plain = payloadOf({ name: 'Ada' })
