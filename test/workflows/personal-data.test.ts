@@ -199,6 +199,13 @@ async function invited() {
   })
 }
 
+/** Vendors fail at requests that name people, so that failures are kept too. */
+async function failures() {
+  const fails = { kind: 'error_500', count: 2 }
+  await product.story.sandbox('/faults', { ...fails, vendor: 'stripe', path: '/v1/customers' })
+  await product.story.sandbox('/faults', { ...fails, vendor: 'docusign', path: '/restapi' })
+}
+
 /** Those that say something of people; each has begun, and those that end have ended. */
 const spoken = [
   ...['certification', 'kycReverification', 'partnerOnboarding', 'rescreening'],
@@ -236,6 +243,7 @@ describe('the engine', () => {
       })
       .execute()
     await invited()
+    await failures()
     await Promise.all([
       terminated(),
       rejected(),
@@ -250,6 +258,8 @@ describe('the engine', () => {
     await settled()
     expect(planted.size).toBeGreaterThanOrEqual(100)
     expect(await leaks()).toEqual([])
+    const kept = await keptProcesses(product.temporal)
+    expect(kept.filter(({ text }) => text.includes('vendor_unknown')).length).toBeGreaterThan(0)
   }, 120_000)
 
   it('would not hide it: words in any of its places are found', async () => {
