@@ -1,4 +1,4 @@
-/** A worker that dies at every step when all of it is done, and at the first of a kind before it. */
+/** A worker that dies when a step is done, and at the first of a kind before it has begun. */
 import { activityInfo } from '@temporalio/activity'
 import { ApplicationFailure } from '@temporalio/common'
 import type { Activities } from '../../activities/index.ts'
