@@ -76,6 +76,8 @@ export function relayActivities(deps: ActivityDeps) {
 
   async function startSettlements(): Promise<void> {
     const { deadlines } = await getProgramme(db)
+    const { releaseReminder, releaseEscalation } = deadlines
+    const reminders = { releaseReminder, releaseEscalation }
     for (const { id, period, mode, number } of await listOpenRuns(db, graceSeconds)) {
       const workflowId =
         mode === 'live'
@@ -84,7 +86,7 @@ export function relayActivities(deps: ActivityDeps) {
       await processes.ensureRunning({
         type: workflowTypes.monthlySettlement,
         workflowId,
-        input: { runId: id, period, mode, releaseReminder: deadlines.releaseReminder },
+        input: { runId: id, period, mode, ...reminders },
       })
     }
   }

@@ -31,6 +31,7 @@ import { screeningRoutes } from './screenings.ts'
 import { secondFactorRoutes } from './second-factors.ts'
 import { sessionRoutes } from './sessions.ts'
 import { settlementRoutes } from './settlement.ts'
+import { settlementDecisionRoutes } from './settlement-decisions.ts'
 import { signInOidcRoutes } from './sign-in-oidc.ts'
 import { simulationRoutes } from './simulations.ts'
 import { statementRoutes } from './statements.ts'
@@ -63,6 +64,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...subscriptionRoutes(deps),
     ...commissionRoutes(),
     ...settlementRoutes(deps),
+    ...settlementDecisionRoutes(deps),
     ...statementRoutes(),
     ...payoutRoutes(),
     ...tierRoutes(),

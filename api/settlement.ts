@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import { type Db, inTransaction } from '../db/database.ts'
 import { findUnsettledBefore } from '../db/periods.ts'
-import { getProgramme } from '../db/programmes.ts'
+import { getProgramme, type Programme } from '../db/programmes.ts'
 import { findLiveRun, getRun, listRuns, type RunRow, recordRun } from '../db/settlement/runs.ts'
+import { listStages, type StageRow } from '../db/settlement/stages.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
@@ -17,7 +18,7 @@ import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { startCommitted, updateProcess } from './processes.ts'
 import { type Call, type Route, route } from './route.ts'
 import { figures } from './statements.ts'
-import { currencyAnswer, idAnswer, instantAnswer, pathId } from './validate.ts'
+import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
 
 const runForm = z.strictObject({ period: periodField, mode: z.enum(['preview', 'live']) })
 const signatureForm = z.strictObject({
@@ -30,7 +31,7 @@ const totalsAnswer = z.object({
   ...figures,
 })
 
-const runAnswer = z.object({
+export const runAnswer = z.object({
   id: idAnswer('settlementRun'),
   period: z.string(),
   mode: z.enum(['preview', 'live']),
@@ -43,9 +44,25 @@ const runAnswer = z.object({
   released_by: idAnswer('member').nullable(),
   released_at: instantAnswer.nullable(),
   problem: z.string().nullable(),
+  paused_at: instantAnswer.nullable(),
+  rejected_at: instantAnswer.nullable(),
   created_at: instantAnswer,
   closed_at: instantAnswer.nullable(),
+  cancelled_at: instantAnswer.nullable(),
 })
+
+/** A stage in which nothing is counted is one step. */
+const stageAnswer = z.object({
+  stage: z.enum(runStages),
+  started_at: instantAnswer,
+  ended_at: instantAnswer.nullable(),
+  done: z.int().nullable(),
+  total: z.int().nullable(),
+  per_second: z.number().nullable(),
+  seconds_left: z.int().nullable(),
+  control: z.array(z.object({ currency: currencyAnswer, amount: minorAmount })),
+})
+const runWithStages = runAnswer.extend({ stages: z.array(stageAnswer) })
 
 const notFound = 'there is no such settlement run'
 
@@ -90,12 +107,15 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       path: '/v1/settlement-runs/:id',
       tag: 'Settlement',
       summary: 'Read a settlement run',
+      description:
+        'With its stages so far: how much of each is done, how fast, and the money that it has ' +
+        'dealt with. `/events` tells the same as it changes.',
       access: 'settlement.read',
-      answers: { 200: { description: 'The run', schema: runAnswer } },
+      answers: { 200: { description: 'The run', schema: runWithStages } },
       refusals: ['not_found'],
       handle: async ({ db, params }) => {
         const run = await getRun(db, pathId('settlementRun', params.id, notFound))
-        return { status: 200, body: presentRun(run) }
+        return { status: 200, body: presentProgress(run, await listStages(db, run.id)) }
       },
     }),
     ...signingRoutes(deps),
@@ -148,7 +168,6 @@ function signingRoutes(deps: ApiDeps): Route[] {
 }
 
 async function startRun(deps: ApiDeps, call: Call<unknown, z.output<typeof runForm>>) {
-  const { processes } = deps
   const { db, principal, body, operationId } = call
   const programme = await getProgramme(db)
   await refuseTooEarly(db, body)
@@ -164,21 +183,40 @@ async function startRun(deps: ApiDeps, call: Call<unknown, z.output<typeof runFo
       requestedBy: principal.memberId,
     }),
   )
+  if (run.stage !== 'closed') await startProcess(deps, programme, run)
+  const answer = presentRun(run)
+  return { status: 202, body: answer, headers: { Location: `/v1/settlement-runs/${answer.id}` } }
+}
+
+/** One that was cancelled has left its id to the next. */
+async function startProcess(
+  deps: ApiDeps,
+  { deadlines }: Pick<Programme, 'deadlines'>,
+  run: RunRow,
+): Promise<void> {
   const input: SettlementInput = {
     runId: run.id,
     period: run.period,
     mode: run.mode,
-    releaseReminder: programme.deadlines.releaseReminder,
+    releaseReminder: deadlines.releaseReminder,
+    releaseEscalation: deadlines.releaseEscalation,
   }
   const workflowId =
     run.mode === 'live'
       ? workflowIds.settlement(run.period)
       : workflowIds.settlementPreview(run.period, run.number)
   await startCommitted(deps, () =>
-    processes.startOnce({ type: workflowTypes.monthlySettlement, workflowId, input }),
+    deps.processes.ensureRunning({ type: workflowTypes.monthlySettlement, workflowId, input }),
   )
-  const answer = presentRun(run)
-  return { status: 202, body: answer, headers: { Location: `/v1/settlement-runs/${answer.id}` } }
+}
+
+/** A preview moves nothing: it is calculated again as often as anybody likes. */
+export async function rerunPreview(
+  deps: ApiDeps,
+  { db }: Pick<Call, 'db'>,
+  run: RunRow,
+): Promise<void> {
+  await startProcess(deps, await getProgramme(db), run)
 }
 
 /** A live run needs a period that is over and no older one that is still to be settled. */
@@ -213,7 +251,7 @@ async function sign(
   return { status: 200, body: presentRun(await getRun(call.db, id)) }
 }
 
-function presentRun(run: RunRow) {
+export function presentRun(run: RunRow) {
   return {
     id: outwardId('settlementRun', run.id),
     period: run.period,
@@ -239,7 +277,33 @@ function presentRun(run: RunRow) {
     released_by: run.releasedBy && outwardId('member', run.releasedBy),
     released_at: run.releasedAt?.toISOString() ?? null,
     problem: run.problem,
+    paused_at: run.pausedAt?.toISOString() ?? null,
+    rejected_at: run.rejectedAt?.toISOString() ?? null,
     created_at: run.createdAt.toISOString(),
     closed_at: run.closedAt?.toISOString() ?? null,
+    cancelled_at: run.cancelledAt?.toISOString() ?? null,
+  }
+}
+
+/** A run with its stages, as it is read and as its events tell of it. */
+export function presentProgress(run: RunRow, stages: StageRow[]) {
+  return { ...presentRun(run), stages: stages.map(presentStage) }
+}
+
+function presentStage({ stage, startedAt, endedAt, seconds, progress }: StageRow) {
+  const rate = progress && seconds > 0 ? progress.done / seconds : null
+  const left = progress?.total ? progress.total - progress.done : null
+  return {
+    stage,
+    started_at: startedAt.toISOString(),
+    ended_at: endedAt?.toISOString() ?? null,
+    done: progress?.done ?? null,
+    total: progress?.total ?? null,
+    per_second: rate === null ? null : Math.round(rate * 10) / 10,
+    seconds_left: endedAt || !rate || left === null ? null : Math.ceil(left / rate),
+    control: (progress?.control ?? []).map(({ currency, amount }) => ({
+      currency,
+      amount: wireAmount(amount),
+    })),
   }
 }

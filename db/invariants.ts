@@ -206,16 +206,22 @@ const settlementInvariants: Invariant[] = [
           from accrual_cancellations
         union all select partner_id, period, currency, 'adjusted', amount_minor from adjustments
         union all select partner_id, period, currency, 'adjusted', amount_minor
-          from payout_returns)
-      select s.id from statements s
+          from payout_returns),
+      -- A statement of a partner that was left out before is about the earlier months, too.
+      listed as (
+        select s.id, s.partner_id, s.currency, month.period, s.earned_minor, s.clawed_back_minor,
+          s.adjustments_minor
+        from statements s join accounting_periods month
+          on month.period between coalesce(s.since_period, s.period) and s.period
+        where s.issued_at is not null)
+      select id from listed
       left join entry using (partner_id, period, currency)
-      where s.issued_at is not null
-      group by s.id
-      having s.earned_minor
+      group by id, earned_minor, clawed_back_minor, adjustments_minor
+      having earned_minor
           <> coalesce(sum(amount_minor) filter (where figure = 'earned'), 0)
-        or s.clawed_back_minor
+        or clawed_back_minor
           <> coalesce(sum(amount_minor) filter (where figure = 'clawed'), 0)
-        or s.adjustments_minor
+        or adjustments_minor
           <> coalesce(sum(amount_minor) filter (where figure = 'adjusted'), 0)`,
   },
   {

@@ -85,6 +85,26 @@ export async function startClosing(trx: Trx, period: string): Promise<void> {
     .execute()
 }
 
+/**
+ * Opens a period again whose run was cancelled. One in which the close has booked true-ups or
+ * bonuses stays as it is: they count what was booked until then, and more would prove them wrong.
+ * What comes in goes on into the next period, and the next run settles what is there.
+ * @returns whether it is open.
+ */
+export async function reopenPeriod(trx: Trx, period: string): Promise<boolean> {
+  await lockPeriod(trx, period)
+  const reopened = await trx
+    .updateTable('accountingPeriods')
+    .set({ status: 'open' })
+    .where('period', '=', period)
+    .where('status', '=', 'closing')
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('closingAccruals').select('id').where('period', '=', period))),
+    )
+    .executeTakeFirst()
+  return reopened.numUpdatedRows > 0n
+}
+
 /** Shuts the period for good; the time is taken after the lock, not at the transaction's start. */
 export async function markPeriodClosed(trx: Trx, period: string): Promise<void> {
   await lockPeriod(trx, period)

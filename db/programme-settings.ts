@@ -46,6 +46,8 @@ export const deadlinesSchema = z.strictObject({
   erasureAlarm: seconds.default(25 * day),
   firstPaymentExpiry: seconds.default(23 * hour),
   releaseReminder: seconds.default(day),
+  /** When a run that nobody releases is shown as a problem. */
+  releaseEscalation: seconds.default(3 * day),
 })
 export type Deadlines = z.output<typeof deadlinesSchema>
 

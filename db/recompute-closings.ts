@@ -157,6 +157,7 @@ export const wrongBonuses = `
   join commission_rules rule on rule.id = rule_id
   join accounting_periods month using (period)
   left join settlement_runs run on run.period = month.period and run.mode = 'live'
+    and run.cancelled_at is null
   cross join (select coalesce(max(recorded_at), '-infinity') as moved_at from partner_moves) told
   where case when made.id is not null
     then amount_minor is distinct from bonus_minor or made.metric < rule.target

@@ -1237,23 +1237,60 @@ export interface SessionsTable {
   userAgent: string
 }
 
+export interface SettlementDecisionsTable {
+  accrualId: string | null
+  appliedAt: Timestamp | null
+  holdId: string | null
+  id: Defaulted<string>
+  kind: 'hold' | 'release_hold' | 'exclude' | 'rerun_partner' | 'recalculate' | 'reject' | 'pause' | 'resume' | 'cancel'
+  memberId: string | null
+  partnerId: string | null
+  reason: string | null
+  recordedAt: Defaulted<Timestamp>
+  runId: string
+}
+
+export interface SettlementExclusionsTable {
+  excludedAt: Defaulted<Timestamp>
+  excludedBy: string | null
+  partnerId: string
+  reason: string
+  runId: string
+}
+
+export interface SettlementHoldsTable {
+  accrualId: string | null
+  id: string
+  partnerId: string
+  placedAt: Defaulted<Timestamp>
+  placedBy: string | null
+  reason: string
+  releaseReason: string | null
+  releasedAt: Timestamp | null
+  releasedBy: string | null
+  runId: string
+}
+
 export interface SettlementRunsTable {
   cadence: Defaulted<'monthly'>
+  cancelledAt: Timestamp | null
   closedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
   cutoffAt: Timestamp
   id: Defaulted<string>
   mode: 'preview' | 'live'
   number: number
+  pausedAt: Timestamp | null
   period: string
   problem: string | null
   programmeId: string
+  rejectedAt: Timestamp | null
   releasedAt: Timestamp | null
   releasedBy: string | null
   requestedBy: string | null
   reviewedAt: Timestamp | null
   reviewedBy: string | null
-  stage: Defaulted<'freeze' | 'calculate' | 'review' | 'release' | 'pay' | 'reconcile' | 'closed'>
+  stage: Defaulted<'freeze' | 'calculate' | 'review' | 'release' | 'pay' | 'reconcile' | 'closed' | 'cancelled'>
   totals: Json | null
   totalsHash: string | null
 }
@@ -1268,6 +1305,16 @@ export interface SettlementShardsTable {
   partnersDone: Defaulted<number>
   plannedAt: Defaulted<Timestamp>
   runId: string
+}
+
+export interface SettlementStagesTable {
+  control: Json | null
+  done: number | null
+  endedAt: Timestamp | null
+  runId: string
+  stage: string
+  startedAt: Defaulted<Timestamp>
+  total: number | null
 }
 
 export interface SignInLimitsTable {
@@ -1313,6 +1360,7 @@ export interface StatementsTable {
   runId: string
   sealHash: Buffer | null
   sealNumber: bigint | null
+  sincePeriod: string | null
 }
 
 export interface StripeMirrorTable {
@@ -1635,8 +1683,12 @@ export interface DB {
   screeningHits: ScreeningHitsTable
   screenings: ScreeningsTable
   sessions: SessionsTable
+  settlementDecisions: SettlementDecisionsTable
+  settlementExclusions: SettlementExclusionsTable
+  settlementHolds: SettlementHoldsTable
   settlementRuns: SettlementRunsTable
   settlementShards: SettlementShardsTable
+  settlementStages: SettlementStagesTable
   signInLimits: SignInLimitsTable
   statementHolds: StatementHoldsTable
   statements: StatementsTable

@@ -33,6 +33,7 @@ const prefixes = {
   payout: 'pay',
   screening: 'scr',
   session: 'ses',
+  settlementHold: 'shd',
   settlementRun: 'run',
   statement: 'stm',
   subscription: 'sub',

@@ -9,6 +9,7 @@ export const runStages = [
   'pay',
   'reconcile',
   'closed',
+  'cancelled',
 ] as const
 export type RunStage = (typeof runStages)[number]
 
@@ -25,6 +26,20 @@ export function shardsFor(partners: number): number {
   return partners < fewPartners ? 1 : mostShards
 }
 
+/** What people decide about a run, beside their two signatures. */
+export const runDecisionKinds = [
+  'hold',
+  'release_hold',
+  'exclude',
+  'rerun_partner',
+  'recalculate',
+  'reject',
+  'pause',
+  'resume',
+  'cancel',
+] as const
+export type RunDecisionKind = (typeof runDecisionKinds)[number]
+
 export interface StatementInput {
   opening: bigint
   earned: bigint
@@ -34,10 +49,10 @@ export interface StatementInput {
   minimumPayout: bigint
   payoutStep: bigint
   /** Nothing of it is paid, whatever it is. */
-  forfeited?: boolean
+  unpaid?: boolean
 }
 
-type Terms = 'minimumPayout' | 'payoutStep' | 'forfeited'
+type Terms = 'minimumPayout' | 'payoutStep' | 'unpaid'
 
 export interface StatementTotals extends Omit<StatementInput, Terms> {
   closing: bigint
@@ -54,9 +69,9 @@ export type CarryReason = 'negative_balance' | 'below_minimum' | 'held' | 'payou
  * the payout step, where that reaches the minimum; the rest is carried into the next period.
  */
 export function statementTotals(input: StatementInput): StatementTotals {
-  const { minimumPayout, payoutStep, forfeited = false, ...given } = input
+  const { minimumPayout, payoutStep, unpaid = false, ...given } = input
   const closing = input.opening + input.earned - input.clawedBack + input.adjustments
-  const figures = forfeited ? { ...given, held: larger(closing, input.held) } : given
+  const figures = unpaid ? { ...given, held: larger(closing, input.held) } : given
   const free = larger(closing - figures.held, 0n)
   const stepped = downToStep(free, payoutStep)
   const payable = stepped > 0n && stepped >= minimumPayout ? stepped : 0n

@@ -9,7 +9,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
 import type { OffboardingDeadlines } from '../domain/lifecycle.ts'
 import type { ApplicationStage, OnboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, type Vendor } from '../domain/process-names.ts'
-import type { RunMode, RunStage } from '../domain/settlement.ts'
+import type { RunDecisionKind, RunMode, RunStage } from '../domain/settlement.ts'
 import type { ReverificationDeadlines } from '../domain/verification.ts'
 
 export interface OnboardingInput {
@@ -127,6 +127,8 @@ export interface SettlementInput {
   mode: RunMode
   /** Seconds between reminders while a run waits for its two persons. */
   releaseReminder: number
+  /** Seconds after which a run that still waits is shown as a problem; 3 days if left out. */
+  releaseEscalation?: number
 }
 
 /** What a person saw and signs. */
@@ -144,6 +146,14 @@ export interface SettlementState {
 export const reviewRun = defineUpdate<void, [TotalsSignature]>('reviewRun')
 /** The second person's yes; money moves after it. */
 export const releaseRun = defineUpdate<void, [TotalsSignature]>('releaseRun')
+
+/** Another decision about a run; its words are in its row. */
+export interface RunDecision {
+  decisionId: string
+  kind: RunDecisionKind
+}
+/** Hold, release a hold, exclude, make drafts anew, reject, pause, resume or cancel. */
+export const decideRun = defineUpdate<void, [RunDecision]>('decideRun')
 export const settlementState = defineQuery<SettlementState>('settlementState')
 
 export interface ShardInput {

@@ -24,11 +24,11 @@ export async function settlementDispatch(): Promise<{ period: string }> {
   const nominal = workflowInfo().typedSearchAttributes.get(scheduledAt)
   if (!nominal) throw refusal('not_ready')
   const period = previousPeriod(periodOf(nominal))
-  const { runId, releaseReminder } = await quick.openScheduledRun({ period })
+  const { runId, releaseReminder, releaseEscalation } = await quick.openScheduledRun({ period })
   try {
     await startChild(monthlySettlement, {
       workflowId: workflowIds.settlement(period),
-      args: [{ runId, period, mode: 'live', releaseReminder }],
+      args: [{ runId, period, mode: 'live', releaseReminder, releaseEscalation }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
     })
   } catch (error) {

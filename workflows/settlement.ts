@@ -4,37 +4,21 @@ import {
   condition,
   ParentClosePolicy,
   setCurrentDetails,
-  setHandler,
-  sleep,
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow'
 import { workflowIds } from '../domain/process-names.ts'
 import type { RunStage } from '../domain/settlement.ts'
-import {
-  releaseRun,
-  reviewRun,
-  type SettlementInput,
-  settlementState,
-  type TotalsSignature,
-} from './contract.ts'
+import type { SettlementInput } from './contract.ts'
 import { payoutBatch } from './payouts.ts'
+import { type Desk, gate, openDesk, RunCancelled, waits } from './settlement-desk.ts'
 import { draftShards, inChild } from './shards.ts'
-import { batch, failureType, mail, quick, refusal, vendor } from './steps.ts'
+import { batch, failureType, mail, quick, vendor } from './steps.ts'
 import { tierReview } from './tiers.ts'
 import { pauseAfter } from './waiting.ts'
 
-/** What the process remembers between its steps. */
-interface Desk {
-  stage: RunStage
-  totalsHash: string | null
-  reviewed: boolean
-  released: boolean
-  /** Into how many parts the run is divided; 0 before it is. */
-  shards: number
-}
-
 const hour = 3_600_000
+const day = 86_400
 
 /**
  * A preview ends with its totals. A live run stops new bookings, drafts every statement, waits
@@ -43,54 +27,33 @@ const hour = 3_600_000
  */
 export async function monthlySettlement(input: SettlementInput): Promise<{ totalsHash: string }> {
   const desk = await openDesk(input)
-  if (!desk.released) {
-    if (input.mode === 'live') await freeze(input, desk)
-    await calculate(input, desk)
-    if (input.mode === 'live') await twoPersons(input, desk)
-  }
-  if (input.mode === 'live') {
-    await issue(input, desk)
-    await pay(input, desk)
-    await reconcile(input, desk)
-    await close(input, desk)
+  try {
+    if (!desk.cancelled) await settle(input, desk)
+  } catch (error) {
+    if (!(error instanceof RunCancelled)) throw error
+    setCurrentDetails('Cancelled')
   }
   await condition(allHandlersFinished)
   return { totalsHash: desk.totalsHash ?? '' }
 }
 
-async function openDesk(input: SettlementInput): Promise<Desk> {
-  const desk: Desk = {
-    stage: 'freeze',
-    totalsHash: null,
-    reviewed: false,
-    released: false,
-    shards: 0,
-  }
-  setHandler(reviewRun, (signature) => review(input, desk, signature), {
-    validator: (_signature) => inReview(desk),
-  })
-  setHandler(releaseRun, (signature) => release(input, desk, signature), {
-    validator: (_signature) => inReview(desk),
-  })
-  setHandler(settlementState, () => ({ stage: desk.stage, totalsHash: desk.totalsHash }))
-  const before = await quick.readRun({ runId: input.runId })
-  return Object.assign(desk, before)
+async function settle(input: SettlementInput, desk: Desk): Promise<void> {
+  if (!desk.released) await prepare(input, desk)
+  if (input.mode === 'preview') return
+  await issue(input, desk)
+  await pay(input, desk)
+  await reconcile(input, desk)
+  await close(input, desk)
 }
 
-function inReview(desk: Desk): void {
-  if (desk.released) throw refusal('run_finished')
-  if (desk.stage !== 'review') throw refusal('not_ready')
-}
-
-/** Recorded at once: the refusals (other totals, the same person) come from the books. */
-async function review({ runId }: SettlementInput, desk: Desk, signature: TotalsSignature) {
-  await quick.recordReview({ runId, ...signature })
-  desk.reviewed = true
-}
-
-async function release({ runId }: SettlementInput, desk: Desk, signature: TotalsSignature) {
-  await quick.recordRelease({ runId, ...signature })
-  desk.released = true
+/** Up to the release; what was sent back is calculated again as often as people want. */
+async function prepare(input: SettlementInput, desk: Desk): Promise<void> {
+  if (input.mode === 'live' && !desk.rejected) await freeze(input, desk)
+  do {
+    desk.recalculates = false
+    if (!desk.rejected) await calculate(input, desk)
+    if (input.mode === 'live') await twoPersons(input, desk)
+  } while (desk.recalculates)
 }
 
 /** The desk first: whoever reads the new stage in the books may act on it at once. */
@@ -107,16 +70,19 @@ async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
   for (;;) {
     const left = await quick.timeToCutoff({ runId })
     if (left === 0) break
-    await sleep(left)
+    await waits(input, desk, left)
   }
+  await gate(input, desk)
   await vendor.collectMissedEvents({ runId })
   for (let round = 0; (await quick.countUnbookedEvents()) > 0; round++) {
     setCurrentDetails('Waiting: events of the payment provider are not booked yet')
     await pauseAfter(round, 600)
+    await gate(input, desk)
   }
   await mirrorPeriod(input)
   const refusal = { reason: 'earlier_period_open', problem: 'an earlier period is not settled' }
-  await whileRefused(input, refusal, () => batch.freezePeriod({ runId }))
+  await whileRefused(input, desk, { ...refusal, step: () => batch.freezePeriod({ runId }) })
+  await gate(input, desk)
 }
 
 /** What Stripe moved in the month is in the books before nothing more comes into it. */
@@ -129,18 +95,18 @@ async function mirrorPeriod({ runId }: SettlementInput): Promise<void> {
 
 /** Repeats a step each hour while one known reason refuses it, and shows the reason meanwhile. */
 async function whileRefused<T>(
-  { runId }: SettlementInput,
-  { reason, problem }: { reason: string; problem: string },
-  step: () => Promise<T>,
+  input: SettlementInput,
+  desk: Desk,
+  { reason, problem, step }: { reason: string; problem: string; step: () => Promise<T> },
 ): Promise<T> {
   for (;;) {
     try {
       return await step()
     } catch (error) {
       if (failureType(error) !== reason) throw error
-      await quick.reportProblem({ runId, problem })
+      await quick.reportProblem({ runId: input.runId, problem })
       setCurrentDetails(`Waiting: ${problem}`)
-      await sleep(hour)
+      await waits(input, desk, hour)
     }
   }
 }
@@ -149,32 +115,54 @@ async function calculate(input: SettlementInput, desk: Desk): Promise<void> {
   const { runId } = input
   await enter(input, desk, 'calculate')
   const problem = 'statements and ledger disagree; see npm run ledger:check'
-  desk.totalsHash = await whileRefused(input, { reason: 'ledger_violation', problem }, async () => {
+  const step = async () => {
     const { shards } = await batch.planShards({ runId })
     desk.shards = shards
     await draftShards(runId, shards)
     return batch.totalStatements({ runId })
-  })
+  }
+  desk.totalsHash = await whileRefused(input, desk, { reason: 'ledger_violation', problem, step })
+  await gate(input, desk)
   await enter(input, desk, 'review')
 }
 
-/** Nothing is ever released by time: the wait has reminders and no end. */
+/**
+ * Nothing is ever released by time: the wait has reminders and no end. After so long it is shown as
+ * a problem, too.
+ */
 async function twoPersons(input: SettlementInput, desk: Desk): Promise<void> {
+  const since = Date.now()
+  const { runId, releaseReminder, releaseEscalation = 3 * day } = input
+  let escalates = true
   for (let number = 1; ; number++) {
-    setCurrentDetails(
-      desk.reviewed ? 'Waiting for a second person to release' : 'Waiting for a review',
-    )
-    if (await condition(() => desk.released, input.releaseReminder * 1000)) return
-    await mail.mailReleasers({ runId: input.runId, occurrence: String(number) })
+    setCurrentDetails(waitsFor(desk))
+    const isOver = () => desk.released || desk.recalculates || desk.cancelling !== null
+    const happened = await condition(isOver, releaseReminder * 1000)
+    await gate(input, desk)
+    if (desk.released || desk.recalculates) return
+    if (happened || desk.rejected) continue
+    await mail.mailReleasers({ runId, occurrence: String(number) })
+    if (escalates && Date.now() - since >= releaseEscalation * 1000) {
+      escalates = false
+      await quick.reportProblem({ runId, problem: 'nobody has released this run in time' })
+      await mail.mailReleasers({ runId, occurrence: 'escalation' })
+    }
   }
+}
+
+function waitsFor(desk: Desk): string {
+  if (desk.rejected) return 'Rejected: waiting until somebody has it calculated again'
+  return desk.reviewed ? 'Waiting for a second person to release' : 'Waiting for a review'
 }
 
 async function issue(input: SettlementInput, desk: Desk): Promise<void> {
   await enter(input, desk, 'release')
-  while ((await batch.issueStatements({ runId: input.runId })) > 0);
+  do await gate(input, desk)
+  while ((await batch.issueStatements({ runId: input.runId })) > 0)
 }
 
 async function pay(input: SettlementInput, desk: Desk): Promise<void> {
+  await gate(input, desk)
   await enter(input, desk, 'pay')
   const { runId, period } = input
   const shards = Array.from({ length: Math.max(desk.shards, 1) }, (_, shard) => shard)
@@ -193,6 +181,7 @@ async function reconcile(input: SettlementInput, desk: Desk): Promise<void> {
   const { runId } = input
   await enter(input, desk, 'reconcile')
   for (;;) {
+    await gate(input, desk)
     let differences = 0
     let after: string | null = null
     do {
@@ -207,11 +196,12 @@ async function reconcile(input: SettlementInput, desk: Desk): Promise<void> {
     const problem = `${differences} transfers differ from those of the payment provider`
     await quick.reportProblem({ runId, problem })
     setCurrentDetails(`Waiting: ${problem}`)
-    await sleep(hour)
+    await waits(input, desk, hour)
   }
 }
 
 async function close(input: SettlementInput, desk: Desk): Promise<void> {
+  await gate(input, desk)
   await quick.closePeriod({ runId: input.runId })
   desk.stage = 'closed'
   setCurrentDetails('Closed')

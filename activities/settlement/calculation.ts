@@ -7,6 +7,7 @@ import {
   listStatementFigures,
   type PartnerRange,
 } from '../../db/settlement/figures.ts'
+import { listWithheldAmong } from '../../db/settlement/holds.ts'
 import { listPayoutRates, type PayoutRate } from '../../db/settlement/rates.ts'
 import {
   getRun,
@@ -69,25 +70,24 @@ interface ShardInput extends RunInput {
 const pagesAtOnce = 20
 
 /** Drafts the statements of the partners in a range. */
-async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Promise<void> {
+export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Promise<void> {
   const { id, period, cutoffAt } = run
   const programme = await getProgramme(trx)
-  const figures = await listStatementFigures(trx, { period, cutoffAt, range })
+  const figures = await listStatementFigures(trx, { runId: id, period, cutoffAt, range })
   const partnerIds = figures.map(({ partnerId }) => partnerId)
   const rates = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
+  const withheld = await listWithheldAmong(trx, partnerIds)
   const ended = await listTerminationReasons(trx, partnerIds)
   await recordDraftStatements(
     trx,
-    figures.map(({ partnerId, currency, ...amounts }) => {
+    figures.map(({ partnerId, currency, since, ...amounts }) => {
       const { payoutStep } = currencyOf(currency)
-      const totals = statementTotals({
-        ...amounts,
-        ...lastTerms(ended.get(partnerId), programme),
-        payoutStep,
-      })
+      const { minimumPayout, forfeited } = lastTerms(ended.get(partnerId), programme)
+      const unpaid = forfeited || withheld.has(partnerId)
+      const totals = statementTotals({ ...amounts, minimumPayout, payoutStep, unpaid })
       const rate = rates.find((row) => row.partnerId === partnerId && row.base === currency)
       const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
-      return { runId: id, partnerId, period, currency, totals, payout }
+      return { runId: id, partnerId, period, since, currency, totals, payout }
     }),
   )
 }

@@ -30,7 +30,8 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
           requestedBy: null,
         }),
       )
-      return { runId: run.id, releaseReminder: programme.deadlines.releaseReminder }
+      const { releaseReminder, releaseEscalation } = programme.deadlines
+      return { runId: run.id, releaseReminder, releaseEscalation }
     },
 
     /** How long until the period may be closed, in milliseconds; 0 when it may. */

@@ -2,6 +2,7 @@
 import type { ActivityDeps } from '../deps.ts'
 import { calculationActivities } from './calculation.ts'
 import { closingActivities } from './closing.ts'
+import { decisionActivities } from './decisions.ts'
 import { releaseActivities } from './release.ts'
 
 export function settlementActivities(deps: ActivityDeps) {
@@ -9,5 +10,6 @@ export function settlementActivities(deps: ActivityDeps) {
     ...closingActivities(deps),
     ...calculationActivities(deps),
     ...releaseActivities(deps),
+    ...decisionActivities(deps),
   }
 }

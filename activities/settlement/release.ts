@@ -12,6 +12,7 @@ import {
   markRunProblem,
   markRunReleased,
   markRunReviewed,
+  type RunRow,
 } from '../../db/settlement/runs.ts'
 import { countShards } from '../../db/settlement/shards.ts'
 import { recordStatementHolds } from '../../db/settlement/statement-holds.ts'
@@ -37,15 +38,28 @@ const statementsPerPage = 500
 /** More than these is another step, so that no history grows long and every step can be seen. */
 const pagesAtOnce = 20
 
+function refuseCancelled({ cancelledAt }: RunRow): void {
+  if (cancelledAt) throw new DomainError('run_finished', 'this run is cancelled')
+}
+
 export function releaseActivities(deps: ActivityDeps) {
   const { db } = deps
   return {
     /** Where the run stands in the books, for a process that is started again. */
     async readRun({ runId }: { runId: string }) {
-      const { stage, totalsHash, reviewedBy, releasedBy } = await getRun(db, runId)
+      const run = await getRun(db, runId)
+      const { stage, totalsHash } = run
       const shards = await countShards(db, runId)
-      const [reviewed, released] = [reviewedBy !== null, releasedBy !== null]
-      return { stage, totalsHash, reviewed, released, shards }
+      return {
+        stage,
+        totalsHash,
+        shards,
+        reviewed: run.reviewedBy !== null,
+        released: run.releasedBy !== null,
+        paused: run.pausedAt !== null,
+        rejected: run.rejectedAt !== null,
+        cancelled: run.cancelledAt !== null,
+      }
     },
 
     /** Reminds the people of the platform owner of a run that waits for them. */
@@ -74,6 +88,7 @@ export function releaseActivities(deps: ActivityDeps) {
     async recordReview({ runId, memberId, totalsHash }: Signature): Promise<void> {
       await inTransaction(db, async (trx) => {
         const run = await lockRun(trx, runId)
+        refuseCancelled(run)
         if (run.totalsHash !== totalsHash) {
           throw new DomainError('totals_changed', 'the totals of this run have changed')
         }
@@ -86,6 +101,7 @@ export function releaseActivities(deps: ActivityDeps) {
       await inTransaction(db, async (trx) => {
         const run = await lockRun(trx, runId)
         if (run.releasedBy === memberId) return
+        refuseCancelled(run)
         const refusal = releaseRefusal(run, { memberId, totalsHash })
         if (refusal) throw new DomainError(refusal, 'this run may not be released like this')
         await markRunReleased(trx, runId, { memberId })

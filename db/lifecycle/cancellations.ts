@@ -44,8 +44,10 @@ export async function listUnpaid(trx: Trx, partnerId: string): Promise<EarnedPar
             where accrual_id = accrual.id), 0) as amount
       from accruals accrual
       where accrual.partner_id = ${partnerId} and accrual.amount_minor > 0
-        and not exists (select from paid where paid.currency = accrual.currency
-          and paid.period >= accrual.period and paid.cutoff_at >= accrual.matures_at)
+        and (not exists (select from paid where paid.currency = accrual.currency
+            and paid.period >= accrual.period and paid.cutoff_at >= accrual.matures_at)
+          or exists (select from settlement_holds hold
+            where hold.accrual_id = accrual.id and hold.released_at is null))
       union all
       select null, whole.id, whole.currency, whole.amount_minor
           - coalesce((select sum(amount_minor) from closing_clawbacks

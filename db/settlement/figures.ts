@@ -1,6 +1,7 @@
 /** What the books say of each partner before the rules of a statement are applied. */
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
+import { monthsLeftOut } from './holds.ts'
 
 export interface StatementFigures {
   partnerId: string
@@ -10,6 +11,8 @@ export interface StatementFigures {
   clawedBack: bigint
   adjustments: bigint
   held: bigint
+  /** Since when runs left the partner out, where they did: those months are in the figures, too. */
+  since: string | null
 }
 
 /** Partners in the order of their ids: those after one, up to and including another. */
@@ -29,7 +32,27 @@ export function within(
   return sql<boolean>`(${from} and ${to})`
 }
 
-/** What has not matured at the cut-off, and what an open dispute keeps back of unpaid money. */
+/** The range that holds this partner alone. */
+export function onlyPartner(id: string): PartnerRange {
+  const before = BigInt(`0x${id.replaceAll('-', '')}`) - 1n
+  const hex = before.toString(16).padStart(32, '0')
+  const groups = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)]
+  return { after: [...groups, hex.slice(20)].join('-'), last: id }
+}
+
+/** Entries of the period in a table, and those of months in which their partner was left out. */
+function entriesOf(table: string, period: string): RawBuilder<unknown> {
+  return sql`
+    select partner_id, currency, amount_minor from ${sql.table(table)} where period = ${period}
+    union all
+    select partner_id, currency, amount_minor from ${sql.table(table)} join late using (partner_id)
+    where period >= late.since and period < ${period}`
+}
+
+/**
+ * What has not matured at the cut-off, what a person holds, and what an open dispute keeps back of
+ * unpaid money. No statement pays an accrual while it is held, so that its hold needs no such test.
+ */
 function heldBy({
   period,
   cutoffAt,
@@ -47,6 +70,9 @@ function heldBy({
       join line_payments line on line.payment_id = disputes.payment_id
       join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
       where disputes.status = 'open'
+    ), stopped as (
+      select accrual_id from settlement_holds
+      where accrual_id is not null and released_at is null
     ), unpaid as (
       select id, line_payment_id, partner_id, currency, period, matures_at, base_minor,
         amount_minor, amount_minor - coalesce((
@@ -57,7 +83,8 @@ function heldBy({
       from accruals
       where ${inRange} and period <= ${period}
         and (matures_at > ${cutoffAt}
-          or line_payment_id in (select line_payment_id from contested))
+          or line_payment_id in (select line_payment_id from contested)
+          or id in (select accrual_id from stopped))
     ), disputed as (
       select unpaid.id, sum(contested.amount_minor) as amount
       from unpaid join contested using (line_payment_id)
@@ -72,7 +99,7 @@ function heldBy({
     ), held as (
       select partner_id, currency, sum(
         case
-          when matures_at > ${cutoffAt} then remaining
+          when matures_at > ${cutoffAt} or id in (select accrual_id from stopped) then remaining
           when disputed.amount is null or base_minor = 0 then 0
           else least(remaining,
             div(amount_minor * least(disputed.amount, base_minor), base_minor::numeric))
@@ -88,35 +115,33 @@ function heldBy({
  */
 export async function listStatementFigures(
   trx: Trx,
-  { period, cutoffAt, range }: { period: string; cutoffAt: Date; range: PartnerRange },
+  {
+    runId,
+    period,
+    cutoffAt,
+    range,
+  }: { runId: string; period: string; cutoffAt: Date; range: PartnerRange },
 ): Promise<StatementFigures[]> {
+  const late = monthsLeftOut(period, (partner) => within(partner, range))
   const inRange = within(sql`partner_id`, range)
   const { rows } = await sql<StatementFigures>`
-    with previous as (
+    with late as (${late}), previous as (
       select distinct on (partner_id, currency) partner_id, currency, carried_minor
       from statements
       where issued_at is not null and period < ${period} and ${inRange}
       order by partner_id, currency, period desc
     ), earned as (
       select partner_id, currency, sum(amount_minor) as amount from (
-        select partner_id, currency, amount_minor from accruals where period = ${period}
-        union all
-        select partner_id, currency, amount_minor from closing_accruals where period = ${period}
+        ${entriesOf('accruals', period)} union all ${entriesOf('closing_accruals', period)}
       ) entry where ${inRange} group by 1, 2
     ), clawed as (
       select partner_id, currency, sum(amount_minor) as amount from (
-        select partner_id, currency, amount_minor from clawbacks where period = ${period}
-        union all
-        select partner_id, currency, amount_minor from closing_clawbacks where period = ${period}
-        union all
-        select partner_id, currency, amount_minor from accrual_cancellations
-        where period = ${period}
+        ${entriesOf('clawbacks', period)} union all ${entriesOf('closing_clawbacks', period)}
+        union all ${entriesOf('accrual_cancellations', period)}
       ) entry where ${inRange} group by 1, 2
     ), adjusted as (
       select partner_id, currency, sum(amount_minor) as amount from (
-        select partner_id, currency, amount_minor from adjustments where period = ${period}
-        union all
-        select partner_id, currency, amount_minor from payout_returns where period = ${period}
+        ${entriesOf('adjustments', period)} union all ${entriesOf('payout_returns', period)}
       ) entry where ${inRange} group by 1, 2
     ), ${heldBy({ period, cutoffAt, inRange })}
     ), concerned as (
@@ -130,26 +155,37 @@ export async function listStatementFigures(
       coalesce(earned.amount, 0)::bigint as earned,
       coalesce(clawed.amount, 0)::bigint as clawed_back,
       coalesce(adjusted.amount, 0)::bigint as adjustments,
-      greatest(coalesce(held.amount, 0), 0)::bigint as held
+      greatest(coalesce(held.amount, 0), 0)::bigint as held, late.since
     from concerned
+    left join late using (partner_id)
     left join previous using (partner_id, currency)
     left join earned using (partner_id, currency)
     left join clawed using (partner_id, currency)
     left join adjusted using (partner_id, currency)
     left join held using (partner_id, currency)
+    where not exists (select from settlement_exclusions exclusion
+      where exclusion.run_id = ${runId} and exclusion.partner_id = concerned.partner_id)
     order by partner_id, currency`.execute(trx)
   return rows
 }
 
 /**
  * Currencies in which the statements of a run and the ledger disagree about what the period
- * earned and took back. Empty when the books are right.
+ * earned and took back. Empty when the books are right. Whom the run leaves out is not asked;
+ * whom earlier ones left out is, from then on.
  */
 export async function listControlDifferences(trx: Trx, run: { id: string; period: string }) {
   const { rows } = await sql<{ currency: string; statements: bigint; ledger: bigint }>`
     with statement_side as (
       select currency, sum(earned_minor - clawed_back_minor + adjustments_minor) as net
       from statements where run_id = ${run.id} group by 1
+    ), late as (
+      select distinct partner_id, since_period from statements
+      where run_id = ${run.id} and since_period is not null
+    ), months as (
+      select period from accounting_periods
+      where period between coalesce((select min(since_period) from late), ${run.period})
+        and ${run.period}
     ), ledger_side as (
       select posting.currency, sum(
         case when credited.purpose = 'partner_accrued' then posting.amount_minor
@@ -158,7 +194,16 @@ export async function listControlDifferences(trx: Trx, run: { id: string; period
       join ledger_postings posting on posting.journal_id = journal.id
       join ledger_accounts credited on credited.id = posting.credit_account_id
       join ledger_accounts debited on debited.id = posting.debit_account_id
-      where journal.period = ${run.period} and journal.kind in
+      left join late on late.partner_id =
+        case when credited.purpose = 'partner_accrued' then credited.partner_id
+          else debited.partner_id end
+      left join settlement_exclusions left_out on left_out.run_id = ${run.id}
+        and left_out.partner_id =
+          case when credited.purpose = 'partner_accrued' then credited.partner_id
+            else debited.partner_id end
+      where journal.period = any(array(select period from months))
+        and (journal.period = ${run.period} or journal.period >= late.since_period)
+        and left_out.partner_id is null and journal.kind in
         ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment', 'cancellation',
           'payout_return')
         and 'partner_accrued' in (credited.purpose, debited.purpose)

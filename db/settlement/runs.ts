@@ -7,6 +7,7 @@ import type { RunMode, RunStage } from '../../domain/settlement.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { recordPeriod } from '../periods.ts'
+import { recordStage } from './stages.ts'
 
 const amount = z
   .string()
@@ -64,6 +65,7 @@ export async function findLiveRun(db: Db, programmeId: string, period: string) {
     .where('programmeId', '=', programmeId)
     .where('period', '=', period)
     .where('mode', '=', 'live')
+    .where('cancelledAt', 'is', null)
     .executeTakeFirst()
   return row && parsed(row)
 }
@@ -92,7 +94,8 @@ export interface NewRun {
 }
 
 /**
- * Inserts a run. A live run of a period exists once: a second request gets the first one back.
+ * Inserts a run. A live run of a period exists once, unless it was cancelled: a second request
+ * gets the first one back.
  * Previews are numbered.
  */
 export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
@@ -120,6 +123,7 @@ export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
 }
 
 export async function markRunStage(db: Db, id: string, stage: RunStage): Promise<void> {
+  await recordStage(db, id, stage)
   await db
     .updateTable('settlementRuns')
     .set({
@@ -135,7 +139,10 @@ export async function markRunProblem(db: Db, id: string, problem: string): Promi
   await db.updateTable('settlementRuns').set({ problem }).where('id', '=', id).execute()
 }
 
-/** Sums the run's statements into its control totals and the hash that a reviewer signs. */
+/**
+ * Sums the run's statements into its control totals and the hash that a reviewer signs. A review of
+ * other totals is void.
+ */
 export async function markRunTotals(trx: Trx, id: string): Promise<string> {
   const { rows } = await sql<{ totals: string; totalsHash: string }>`
     with lines as (
@@ -163,7 +170,12 @@ export async function markRunTotals(trx: Trx, id: string): Promise<string> {
   if (!totals) throw new Error('the totals query answered nothing')
   await trx
     .updateTable('settlementRuns')
-    .set({ totals: totals.totals, totalsHash: totals.totalsHash })
+    .set({
+      totals: totals.totals,
+      totalsHash: totals.totalsHash,
+      reviewedBy: sql`case when totals_hash = ${totals.totalsHash} then reviewed_by end`,
+      reviewedAt: sql`case when totals_hash = ${totals.totalsHash} then reviewed_at end`,
+    })
     .where('id', '=', id)
     .execute()
   return totals.totalsHash
@@ -205,7 +217,7 @@ export async function listOpenRuns(db: Db, olderThanSeconds: number) {
     .select(['id', 'period', 'mode', 'number'])
     .where((eb) =>
       eb.or([
-        eb.and([eb('mode', '=', 'live'), eb('stage', '<>', 'closed')]),
+        eb.and([eb('mode', '=', 'live'), eb('stage', 'not in', ['closed', 'cancelled'])]),
         eb.and([eb('mode', '=', 'preview'), eb('stage', 'in', ['freeze', 'calculate'])]),
       ]),
     )
@@ -216,5 +228,58 @@ export async function listOpenRuns(db: Db, olderThanSeconds: number) {
     )
     .orderBy('createdAt')
     .limit(100)
+    .execute()
+}
+
+/** Stops a run for a while, or lets it go on. */
+export async function markRunPaused(trx: Trx, id: string, isPaused: boolean): Promise<void> {
+  await trx
+    .updateTable('settlementRuns')
+    .set({ pausedAt: isPaused ? sql<Date>`coalesce(paused_at, clock_timestamp())` : null })
+    .where('id', '=', id)
+    .execute()
+}
+
+const nothingSigned = { totals: null, totalsHash: null, reviewedBy: null, reviewedAt: null }
+
+/** Sends a run back: what it came to is gone, with the review of it. */
+export async function markRunRejected(trx: Trx, id: string): Promise<void> {
+  await trx.deleteFrom('settlementShards').where('runId', '=', id).execute()
+  await recordStage(trx, id, 'calculate')
+  await trx
+    .updateTable('settlementRuns')
+    .set({
+      ...nothingSigned,
+      stage: 'calculate',
+      problem: null,
+      rejectedAt: sql<Date>`clock_timestamp()`,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Lets a run be calculated again. */
+export async function markRunRecalculated(trx: Trx, id: string): Promise<void> {
+  await trx
+    .updateTable('settlementRuns')
+    .set({ stage: 'calculate', rejectedAt: null, reviewedBy: null, reviewedAt: null })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Ends a run; whoever still drafts a page of it finds that it has none. */
+export async function markRunCancelled(trx: Trx, id: string): Promise<void> {
+  await trx.deleteFrom('settlementShards').where('runId', '=', id).execute()
+  await recordStage(trx, id, 'cancelled')
+  await trx
+    .updateTable('settlementRuns')
+    .set({
+      stage: 'cancelled',
+      problem: null,
+      pausedAt: null,
+      cancelledAt: sql<Date>`clock_timestamp()`,
+    })
+    .where('id', '=', id)
+    .where('cancelledAt', 'is', null)
     .execute()
 }

@@ -11,6 +11,8 @@ export interface DraftStatement {
   runId: string
   partnerId: string
   period: string
+  /** The first period that it is about, where that is an earlier one. */
+  since: string | null
   currency: string
   totals: StatementTotals
   /** Null where the partner is paid in the currency of the statement. */
@@ -31,8 +33,9 @@ export async function recordDraftStatements(trx: Trx, drafts: DraftStatement[]):
   await trx
     .insertInto('statements')
     .values(
-      drafts.map(({ totals, payout, ...key }) => ({
+      drafts.map(({ totals, payout, since, ...key }) => ({
         ...key,
+        sincePeriod: since,
         payoutCurrency: payout?.currency ?? null,
         payoutMinor: payout?.amount ?? null,
         payoutRestMinor: payout?.rest ?? null,
@@ -52,13 +55,15 @@ export async function recordDraftStatements(trx: Trx, drafts: DraftStatement[]):
     .execute()
 }
 
-/** Removes the drafts of a run that was never released, so that it can be calculated again. */
-export async function removeDraftStatements(trx: Trx, runId: string): Promise<void> {
-  await trx
-    .deleteFrom('statements')
-    .where('runId', '=', runId)
-    .where('issuedAt', 'is', null)
-    .execute()
+/** Removes drafts of a run, all or those of one partner, so that they can be made again. */
+export async function removeDraftStatements(
+  trx: Trx,
+  runId: string,
+  partnerId?: string,
+): Promise<void> {
+  let drafts = trx.deleteFrom('statements').where('runId', '=', runId).where('issuedAt', 'is', null)
+  if (partnerId !== undefined) drafts = drafts.where('partnerId', '=', partnerId)
+  await drafts.execute()
 }
 
 /** The next drafts of a run to issue, locked. */
@@ -125,12 +130,18 @@ export async function listStatements(db: Db, filter: EarningsFilter): Promise<Pa
   return pageOf(await query.execute(), filter.limit)
 }
 
+/** What a statement is about; sincePeriod where that begins before its own period. */
+interface Told {
+  partnerId: string
+  period: string
+  currency: string
+  sincePeriod?: string | null
+}
+
 /** The lines behind earned and clawed back, in the order of payment; their sums are the totals. */
-export async function listStatementLines(
-  db: Db,
-  statement: { partnerId: string; period: string; currency: string },
-) {
+export async function listStatementLines(db: Db, statement: Told) {
   const { partnerId, period, currency } = statement
+  const since = statement.sincePeriod ?? period
   const customerName = openedField('customers', 'name', 'customer')
   const { rows } = await sql<{
     kind: StatementLineKind
@@ -150,7 +161,7 @@ export async function listStatementLines(
     join line_payments line on line.id = accrual.line_payment_id
     join payments payment on payment.id = line.payment_id
     left join customers customer on customer.id = payment.customer_id
-    where accrual.partner_id = ${partnerId} and accrual.period = ${period}
+    where accrual.partner_id = ${partnerId} and accrual.period between ${since} and ${period}
       and accrual.currency = ${currency}
     union all
     select 'clawback', back.id, reversal.happened_at, ${customerName}, payment.vendor_invoice_id,
@@ -161,7 +172,7 @@ export async function listStatementLines(
     join line_payments line on line.id = accrual.line_payment_id
     join payments payment on payment.id = line.payment_id
     left join customers customer on customer.id = payment.customer_id
-    where back.partner_id = ${partnerId} and back.period = ${period}
+    where back.partner_id = ${partnerId} and back.period between ${since} and ${period}
       and back.currency = ${currency}
     union all
     select whole.kind, whole.id, periods.ends_at, null, null, rule.depth, 0, whole.amount_minor,
@@ -169,7 +180,7 @@ export async function listStatementLines(
     from closing_accruals whole
     join commission_rules rule on rule.id = whole.rule_id
     join accounting_periods periods on periods.period = whole.period
-    where whole.partner_id = ${partnerId} and whole.period = ${period}
+    where whole.partner_id = ${partnerId} and whole.period between ${since} and ${period}
       and whole.currency = ${currency}
     union all
     select 'clawback', back.id, reversal.happened_at, null, null, rule.depth, reversal.base_minor,
@@ -178,13 +189,14 @@ export async function listStatementLines(
     join closing_accruals whole on whole.id = back.closing_accrual_id
     join commission_rules rule on rule.id = whole.rule_id
     join line_reversals reversal on reversal.id = back.line_reversal_id
-    where back.partner_id = ${partnerId} and back.period = ${period}
+    where back.partner_id = ${partnerId} and back.period between ${since} and ${period}
       and back.currency = ${currency}
-    union all ${linesOfEnd({ partnerId, period, currency })}
+    union all ${linesOfEnd({ partnerId, since, period, currency })}
     union all
     select 'adjustment', id, happened_at, null, null, 0, 0, amount_minor, reason
     from adjustments
-    where partner_id = ${partnerId} and period = ${period} and currency = ${currency}
+    where partner_id = ${partnerId}
+      and period between ${since} and ${period} and currency = ${currency}
     order by at, id`.execute(db)
   return rows
 }
@@ -192,10 +204,12 @@ export async function listStatementLines(
 /** What a termination cancelled, gave again and took back of payouts that were never sent. */
 function linesOfEnd({
   partnerId,
+  since,
   period,
   currency,
 }: {
   partnerId: string
+  since: string
   period: string
   currency: string
 }) {
@@ -209,12 +223,13 @@ function linesOfEnd({
     left join accruals accrual on accrual.id = gone.accrual_id
     left join closing_accruals whole on whole.id = gone.closing_accrual_id
     left join commission_rules rule on rule.id = whole.rule_id
-    where gone.partner_id = ${partnerId} and gone.period = ${period}
+    where gone.partner_id = ${partnerId} and gone.period between ${since} and ${period}
       and gone.currency = ${currency}
     union all
     select 'adjustment', id, recorded_at, null, null, 0, 0, amount_minor, 'payout returned'
     from payout_returns
-    where partner_id = ${partnerId} and period = ${period} and currency = ${currency}`
+    where partner_id = ${partnerId}
+      and period between ${since} and ${period} and currency = ${currency}`
 }
 
 /** Every issued statement, period by period, with the rate that converted what it pays. */

@@ -3,6 +3,7 @@ import type { Permission } from '../../api/policies.ts'
 import { applicationStatuses } from '../../domain/onboarding.ts'
 import type { Json } from './kit.ts'
 import { ofEnds } from './matrix-lifecycle.ts'
+import { ofRuns } from './matrix-runs.ts'
 import { maySee, type Thing, type ThingKind, type Viewer } from './matrix-world.ts'
 import { settledPeriod } from './world.ts'
 
@@ -103,6 +104,7 @@ const ofPlatform: Record<string, Line> = {
     about: 'settlementRun',
     body: () => ({ totals_hash: hash }),
   },
+  ...ofRuns,
 }
 
 const ofPartners: Record<string, Line> = {

@@ -95,6 +95,16 @@ GET /v1/settlement-runs: super_admin, settlement:read
 GET /v1/settlement-runs/{id}: super_admin, settlement:read
 POST /v1/settlement-runs/{id}/review: super_admin, approvals:write
 POST /v1/settlement-runs/{id}/release: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/holds: super_admin, approvals:write
+GET /v1/settlement-runs/{id}/holds: super_admin, settlement:read
+POST /v1/settlement-runs/{id}/holds/{hold}/release: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/exclusions: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/partners/{partner}/rerun: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/reject: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/pause: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/cancel: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/resume: super_admin, approvals:write
+POST /v1/settlement-runs/{id}/rerun: super_admin, approvals:write
 GET /v1/statements: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}/pdf: super_admin master_reseller reseller, statements:read

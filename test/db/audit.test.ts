@@ -362,6 +362,7 @@ const exempt: Record<string, string> = {
   rate_limits: 'counters',
   screening_hits: 'evidence that is only added to',
   settlement_shards: 'how far the pages of a run have come',
+  settlement_stages: 'how far a run has come',
   sign_in_limits: 'counters',
   statements: 'numbered documents that never change once issued',
   statement_holds: 'kept with statements, and never changed',
