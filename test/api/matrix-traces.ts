@@ -144,13 +144,18 @@ export function leaksIn(text: string, { ids, texts }: Hidden): Trace[] {
 }
 
 const whoActs = ['api_keys', 'members', 'sessions', 'member_invitations', 'invitations']
+const whatIsActedOn = ['tenant_domains', 'tenant_images', 'offboardings']
 
-/** The trail says to those above who of the people below has done something, by id alone. */
+/** The trail says to those above who below them has done something to what, by id alone. */
 export function isActorBelow(viewer: Viewer, { table, owners }: Trace): boolean {
   const { place } = viewer
   const below = (owner: Owner) =>
     place !== null && owner.place !== null && sees[place].includes(owner.place)
-  return whoActs.includes(table) && viewer.level !== 'customer' && owners.some(below)
+  return (
+    [...whoActs, ...whatIsActedOn].includes(table) &&
+    viewer.level !== 'customer' &&
+    owners.some(below)
+  )
 }
 
 /** What a refused request may leave behind: the trail of it, limits, and that a key was used. */

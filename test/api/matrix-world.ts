@@ -14,7 +14,6 @@ import {
 import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { listFeaturePackages } from '../../db/catalog.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
-import { recordManualTask } from '../../db/manual-tasks.ts'
 import { recordMemberInvitation } from '../../db/people/members.ts'
 import { recordCustomer, recordSubscription } from '../../db/subscriptions.ts'
 import { type IdKind, outwardId } from '../../domain/ids.ts'
@@ -30,6 +29,7 @@ import {
 } from '../support/factories.ts'
 import { makeScreening } from '../support/screenings.ts'
 import { makeCertificate, makeCourse, makeEnrolment } from '../support/training.ts'
+import { makeTenantsLeave } from './matrix-lifecycle.ts'
 import {
   fillWorld,
   issueStatements,
@@ -129,7 +129,8 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
     await makeSignedTerms(db, id)
     await makeTerritories(db, id)
   }
-  await makeApplication(db, { companyName: unique('Company') })
+  const ofNobody = await makeApplication(db, { companyName: unique('Company') })
+  await makeScreening(db, { applicationId: ofNobody }, { entryName: unique('Company') })
   for (const place of ['north', 'south', null] as const) {
     await makeApplicationInvitation(db, place && world[place].id)
   }
@@ -138,10 +139,9 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
   for (const place of placeNames) await adjust(db, { place, partnerId: world[place].id })
   await sql`update partners set name = 'Partner ' || id`.execute(db)
   await sql`update tenants set name = 'Tenant ' || id`.execute(db)
-  await inTransaction(db, (trx) =>
-    recordManualTask(trx, { taskKey: 'm', kind: 'undo_failed', subject: 'ten_1', what: 'undo' }),
-  )
-  return { ...world, planted, viewers: await viewersOf(db, world) }
+  const viewers = await viewersOf(db, world)
+  await makeTenantsLeave(db)
+  return { ...world, planted, viewers }
 }
 
 interface At {
@@ -209,10 +209,9 @@ const tokenHash = (text: string) => createHash('sha256').update(text).digest()
 
 async function viewersOf(db: Db, world: World): Promise<Viewer[]> {
   const customerOf = async (place: PlaceName) => {
+    const { id } = world[place]
     const { rows } = await sql<{ id: string }>`
-      select id from customers where partner_id = ${world[place].id} order by id limit 1`.execute(
-      db,
-    )
+      select id from customers where partner_id = ${id} order by id limit 1`.execute(db)
     return rows[0]?.id ?? ''
   }
   const asOwner = { role: 'owner', scopes: everyScope } as const
