@@ -147,14 +147,16 @@ interface Way {
   deadlines?: object
 }
 
-const active = (play: Way['play'], mails: object, deadlines: object = {}): Way => ({
-  ...{ play, status: 'active', deadlines },
-  left: { ...everything, mails: { ...proven, invitation: 1, welcome: 1, ...mails } },
-})
+function active(play: Way['play'], ...[mails, deadlines, envelopes]: object[]): Way {
+  const sent = { ...proven, invitation: 1, welcome: 1, ...mails }
+  const left = { ...everything, ...(envelopes ? { envelopes } : {}), mails: sent }
+  return { play, status: 'active', deadlines: deadlines ?? {}, left }
+}
 
 const ways: Record<string, Way> = {
   Resubmitted: active(resubmitted, {}),
-  Broken: active(broken, { invitation: 2 }),
+  // What was made and then refused is withdrawn before it is sent again.
+  Broken: active(broken, { invitation: 2 }, {}, { completed: 1, voided: 1 }),
   Asked: active(
     asked,
     { information_requested: 1, information_reminder: 1 },
