@@ -109,7 +109,7 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       summary: 'Read a settlement run',
       description:
         'With its stages so far: how much of each is done, how fast, and the money that it has ' +
-        'dealt with. `/events` tells the same as it changes.',
+        'dealt with.',
       access: 'settlement.read',
       answers: { 200: { description: 'The run', schema: runWithStages } },
       refusals: ['not_found'],
