@@ -53,7 +53,8 @@ export function clientOf(api: string): Call {
 
 /** What routes do not go without; tests that are about it send theirs. */
 const keyed = new RegExp(
-  '/(subscriptions|adjustments|settlement-runs(/\\w+/(review|release))?|' +
+  '/(subscriptions|adjustments|settlement-runs(/\\w+/(review|release|reject|rerun|pause|' +
+    'resume|cancel|holds|exclusions|holds/\\w+/release|partners/\\w+/rerun))?|' +
     'applications/\\w+/decision|approvals/\\w+/approve|' +
     'partners/\\w+/(moves|tier-override|termination|reinstatement|' +
     'verification/(extension|link))|screenings/\\w+/(override|confirm)|' +

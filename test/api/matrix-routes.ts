@@ -28,6 +28,8 @@ export interface Line {
   raw?: Buffer
   /** Who acts on a thing, where seeing it does not suffice. */
   reaches?(viewer: Viewer, thing: Thing): boolean
+  /** Its path also names something inside of the thing, which is not there. */
+  inside?: true
   /** How it answers about what is not there; 404 unless it is named in a body. */
   absent?: number
   /** Of routes that are open, where a key is looked at: what it has to be good for. */

@@ -10,9 +10,9 @@ const ofPartner: Line['body'] = (_, { parent }) => ({ partner: parent, reason })
 export const ofRuns: Record<string, Line> = {
   [`POST ${runs}/holds`]: { about, body: ofPartner },
   [`GET ${runs}/holds`]: { about },
-  [`POST ${runs}/holds/:hold/release`]: { about, body },
+  [`POST ${runs}/holds/:hold/release`]: { about, body, inside: true },
   [`POST ${runs}/exclusions`]: { about, body: ofPartner },
-  [`POST ${runs}/partners/:partner/rerun`]: { about },
+  [`POST ${runs}/partners/:partner/rerun`]: { about, inside: true },
   [`POST ${runs}/reject`]: { about, body },
   [`POST ${runs}/pause`]: { about, body },
   [`POST ${runs}/cancel`]: { about, body },

@@ -89,7 +89,8 @@ describe('an application', () => {
       undo_until: null,
       checklist: ['screening', 'agreement', 'verification'].map((item) => ({
         item,
-        state: 'not_started',
+        // What a screening found is for those who decide.
+        state: item === 'screening' ? 'in_progress' : 'not_started',
         done: false,
         blocking: true,
       })),
