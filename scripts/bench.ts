@@ -2,6 +2,7 @@
 import { benchAccess } from '../bench/access.ts'
 import { benchAccruals } from '../bench/accruals.ts'
 import { benchOnboarding } from '../bench/onboarding.ts'
+import { benchSettlement } from '../bench/settlement.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { requireLoopback } from './launch/databases.ts'
 import { freePort } from './launch/ports.ts'
@@ -57,6 +58,20 @@ const ofStack: Record<string, (input: CommandInput) => Promise<void>> = {
         `${report.history_events} events and ${report.actions} actions for each`,
     )
   },
+  async settlement({ env, flags, progress, print }) {
+    const size = {
+      lines: whole(flags.lines, 1_000_000, 'lines'),
+      partners: whole(flags.partners, 100_000, 'partners'),
+    }
+    const rounds = whole(flags.rounds, 3, 'rounds')
+    const report = await benchSettlement({ env, progress, ...size, rounds })
+    print(
+      report,
+      () =>
+        `${report.close_s} s beside ${report.floor_s} s of bare SQL: ratio ${report.ratio}; ` +
+        `${report.history_events} events, ${report.actions} actions, ${report.node_rss_mb} MB`,
+    )
+  },
 }
 
 const names = [...Object.keys(ofDatabase), ...Object.keys(ofStack)]
@@ -87,15 +102,13 @@ async function run(input: CommandInput): Promise<number> {
   const { args } = input
   const name = args[0] ?? ''
   const onStack = ofStack[name]
-  if (onStack) {
-    await onStack(input)
-    return 0
-  }
   const bench = ofDatabase[name]
-  if (!bench) throw new CommandError(`name a benchmark: ${names.join(', ')}`, 2)
+  if (!onStack && !bench) throw new CommandError(`name a benchmark: ${names.join(', ')}`, 2)
   const { url, stop } = await server(input)
   try {
-    await bench(input, { serverUrl: url, name: `tributary_bench_${process.pid}` })
+    // A stack makes a database of its own on the same server: one that has memory to work with.
+    await onStack?.({ ...input, env: { ...input.env, databaseUrl: url } })
+    await bench?.(input, { serverUrl: url, name: `tributary_bench_${process.pid}` })
     return 0
   } finally {
     await stop()
