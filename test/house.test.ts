@@ -86,7 +86,7 @@ const mayImport: Record<string, { rooms: string[]; packages: RegExp }> = {
   },
   bench: {
     rooms: ['domain', 'db', 'activities', 'scripts', 'bench'],
-    packages: /^(kysely|@temporalio\/(client|worker|workflow)$|node:)/,
+    packages: /^(kysely|@temporalio\/(client|common|worker|workflow)$|node:)/,
   },
   worker: {
     rooms: ['domain', 'db', 'integrations', 'activities', 'worker', 'config.ts'],

@@ -3,6 +3,8 @@ import { inTransaction, type Trx } from '../../db/database.ts'
 import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
 import { getProgramme, type Programme } from '../../db/programmes.ts'
 import {
+  allowLargeSums,
+  balancesAgree,
   listControlDifferences,
   listStatementFigures,
   type PartnerRange,
@@ -75,19 +77,21 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
   const programme = await getProgramme(trx)
   const figures = await listStatementFigures(trx, { runId: id, period, cutoffAt, range })
   const partnerIds = figures.map(({ partnerId }) => partnerId)
-  const rates = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
+  const listed = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
+  const rates = new Map(listed.map((rate) => [`${rate.partnerId}:${rate.base}`, rate]))
   const withheld = await listWithheldAmong(trx, partnerIds)
   const ended = await listTerminationReasons(trx, partnerIds)
   await recordDraftStatements(
     trx,
+    run,
     figures.map(({ partnerId, currency, since, ...amounts }) => {
       const { payoutStep } = currencyOf(currency)
       const { minimumPayout, forfeited } = lastTerms(ended.get(partnerId), programme)
       const unpaid = forfeited || withheld.has(partnerId)
       const totals = statementTotals({ ...amounts, minimumPayout, payoutStep, unpaid })
-      const rate = rates.find((row) => row.partnerId === partnerId && row.base === currency)
+      const rate = rates.get(`${partnerId}:${currency}`)
       const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
-      return { runId: id, partnerId, period, since, currency, totals, payout }
+      return { partnerId, since, currency, totals, payout }
     }),
   )
 }
@@ -153,8 +157,11 @@ export function calculationActivities({ db }: ActivityDeps) {
     async totalStatements({ runId }: RunInput): Promise<string> {
       const hash = await inTransaction(db, async (trx) => {
         const { period } = await lockRun(trx, runId)
-        const differences = await listControlDifferences(trx, { id: runId, period })
-        if (differences.length > 0) return null
+        await allowLargeSums(trx)
+        const run = { id: runId, period }
+        const agree =
+          (await balancesAgree(trx, run)) || (await listControlDifferences(trx, run)).length === 0
+        if (!agree) return null
         return markRunTotals(trx, runId)
       })
       if (hash === null) {

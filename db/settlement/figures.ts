@@ -73,6 +73,17 @@ function heldBy({
     ), stopped as (
       select accrual_id from settlement_holds
       where accrual_id is not null and released_at is null
+    ), concerned_by_hold as (
+      -- Each cause has an index of its own; an OR of them would read every accrual there is.
+      select id from accruals
+      where matures_at > ${cutoffAt} and period <= ${period} and ${inRange}
+      union
+      select id from accruals
+      where line_payment_id in (select line_payment_id from contested)
+        and period <= ${period} and ${inRange}
+      union
+      select id from accruals
+      where id in (select accrual_id from stopped) and period <= ${period} and ${inRange}
     ), unpaid as (
       select id, line_payment_id, partner_id, currency, period, matures_at, base_minor,
         amount_minor, amount_minor - coalesce((
@@ -80,11 +91,7 @@ function heldBy({
           where back.accrual_id = accruals.id and back.period <= ${period}), 0) - coalesce((
           select sum(gone.amount_minor) from accrual_cancellations gone
           where gone.accrual_id = accruals.id and gone.period <= ${period}), 0) as remaining
-      from accruals
-      where ${inRange} and period <= ${period}
-        and (matures_at > ${cutoffAt}
-          or line_payment_id in (select line_payment_id from contested)
-          or id in (select accrual_id from stopped))
+      from concerned_by_hold join accruals using (id)
     ), disputed as (
       select unpaid.id, sum(contested.amount_minor) as amount
       from unpaid join contested using (line_payment_id)
@@ -167,6 +174,45 @@ export async function listStatementFigures(
       where exclusion.run_id = ${runId} and exclusion.partner_id = concerned.partner_id)
     order by partner_id, currency`.execute(trx)
   return rows
+}
+
+/** Room for sums over a whole month, which would spill to disk page by page otherwise. */
+export async function allowLargeSums(trx: Trx): Promise<void> {
+  await sql`set local work_mem = '64MB'`.execute(trx)
+}
+
+/**
+ * Whether the statements of a run come to what the ledger has accrued and not yet settled, less
+ * what open periods beside this one accrued: sums of balances, which are quick. Where they do not
+ * agree the journals say why, and whether it is a difference at all.
+ */
+export async function balancesAgree(trx: Trx, run: { id: string; period: string }) {
+  const { rows } = await sql<{ agree: boolean }>`
+    with statement_side as (
+      select currency, sum(earned_minor - clawed_back_minor + adjustments_minor) as net
+      from statements where run_id = ${run.id} group by 1
+    ), moved as (
+      select account.currency, balance.credits_minor - balance.debits_minor as amount
+      from ledger_accounts account join ledger_balances balance on balance.account_id = account.id
+      where account.purpose = 'partner_accrued'
+      union all
+      select posting.currency, case when credited.purpose = 'partner_accrued'
+        then -posting.amount_minor else posting.amount_minor end
+      from ledger_journals journal
+      join ledger_postings posting on posting.journal_id = journal.id
+      join ledger_accounts credited on credited.id = posting.credit_account_id
+      join ledger_accounts debited on debited.id = posting.debit_account_id
+      where journal.period in (
+          select period from accounting_periods
+          where status <> 'closed' and period <> ${run.period})
+        and 'partner_accrued' in (credited.purpose, debited.purpose)
+    ), ledger_side as (
+      select currency, sum(amount) as net from moved group by 1
+    )
+    select not exists (
+      select from statement_side full join ledger_side using (currency)
+      where coalesce(statement_side.net, 0) <> coalesce(ledger_side.net, 0)) as agree`.execute(trx)
+  return rows[0]?.agree ?? false
 }
 
 /**

@@ -8,9 +8,7 @@ import { nameOrFormer } from '../partner-places.ts'
 import { openedField } from '../personal-fields.ts'
 
 export interface DraftStatement {
-  runId: string
   partnerId: string
-  period: string
   /** The first period that it is about, where that is an earlier one. */
   since: string | null
   currency: string
@@ -27,32 +25,47 @@ export interface Converted {
   rateId: string
 }
 
-/** Inserts drafts; a page that is repeated after a crash finds its own. */
-export async function recordDraftStatements(trx: Trx, drafts: DraftStatement[]): Promise<void> {
+type Column = (draft: DraftStatement) => bigint | string | null
+
+/** What differs from partner to partner, with the type of its column. */
+const draftColumns: Record<string, { type: 'bigint' | 'text' | 'uuid'; of: Column }> = {
+  partner_id: { type: 'uuid', of: ({ partnerId }) => partnerId },
+  currency: { type: 'text', of: ({ currency }) => currency },
+  since_period: { type: 'text', of: ({ since }) => since },
+  opening_minor: { type: 'bigint', of: ({ totals }) => totals.opening },
+  earned_minor: { type: 'bigint', of: ({ totals }) => totals.earned },
+  clawed_back_minor: { type: 'bigint', of: ({ totals }) => totals.clawedBack },
+  adjustments_minor: { type: 'bigint', of: ({ totals }) => totals.adjustments },
+  closing_minor: { type: 'bigint', of: ({ totals }) => totals.closing },
+  held_minor: { type: 'bigint', of: ({ totals }) => totals.held },
+  payable_minor: { type: 'bigint', of: ({ totals }) => totals.payable },
+  carried_minor: { type: 'bigint', of: ({ totals }) => totals.carried },
+  carry_reason: { type: 'text', of: ({ totals }) => totals.reason },
+  payout_currency: { type: 'text', of: ({ payout }) => payout?.currency ?? null },
+  payout_minor: { type: 'bigint', of: ({ payout }) => payout?.amount ?? null },
+  payout_rest_minor: { type: 'bigint', of: ({ payout }) => payout?.rest ?? null },
+  fx_rate_id: { type: 'uuid', of: ({ payout }) => payout?.rateId ?? null },
+}
+
+/**
+ * Inserts drafts of a run, all by one statement with an array for each column; a page that is
+ * repeated after a crash finds its own.
+ */
+export async function recordDraftStatements(
+  trx: Trx,
+  { id, period }: { id: string; period: string },
+  drafts: DraftStatement[],
+): Promise<void> {
   if (drafts.length === 0) return
-  await trx
-    .insertInto('statements')
-    .values(
-      drafts.map(({ totals, payout, since, ...key }) => ({
-        ...key,
-        sincePeriod: since,
-        payoutCurrency: payout?.currency ?? null,
-        payoutMinor: payout?.amount ?? null,
-        payoutRestMinor: payout?.rest ?? null,
-        fxRateId: payout?.rateId ?? null,
-        openingMinor: totals.opening,
-        earnedMinor: totals.earned,
-        clawedBackMinor: totals.clawedBack,
-        adjustmentsMinor: totals.adjustments,
-        closingMinor: totals.closing,
-        heldMinor: totals.held,
-        payableMinor: totals.payable,
-        carriedMinor: totals.carried,
-        carryReason: totals.reason,
-      })),
-    )
-    .onConflict((conflict) => conflict.columns(['runId', 'partnerId', 'currency']).doNothing())
-    .execute()
+  const columns = Object.entries(draftColumns)
+  const names = sql.join(columns.map(([name]) => sql.ref(name)))
+  const arrays = columns.map(([, { type, of }]) => sql`${drafts.map(of)}::${sql.raw(type)}[]`)
+  await sql`
+    insert into statements (run_id, period, reseller_id, master_id, ${names})
+    select ${id}, ${period}, partner.reseller_id, partner.master_id, draft.*
+    from unnest(${sql.join(arrays)}) draft (${names})
+    join partners partner on partner.id = draft.partner_id
+    on conflict (run_id, partner_id, currency) do nothing`.execute(trx)
 }
 
 /** Removes drafts of a run, all or those of one partner, so that they can be made again. */

@@ -268,6 +268,8 @@ describe('a run of many partners', () => {
       const handle = await start()
       await sign(handle)
       await ended(handle)
+      const { events } = await handle.fetchHistory()
+      expect(events?.length).toBeLessThan(500)
     })
     const shardsOf = (step: string) =>
       worker.calls.filter((call) => call.step === step).map(({ input }) => Number(input.shard))
