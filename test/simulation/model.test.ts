@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { checkInvariants } from '../../db/invariants.ts'
-import { withScratchSchema } from '../../db/scratch.ts'
+import { openScratch, type Scratch, withScratchSchema } from '../../db/scratch.ts'
 import { play } from '../../simulation/play.ts'
 import { readScenario, ScenarioError } from '../../simulation/scenario.ts'
 import { simulate } from '../../simulation/simulate.ts'
@@ -77,10 +77,15 @@ function comparable(result: Result): Record<Section, string[]> {
 
 describe('a random programme, sold, refunded, disputed and closed', () => {
   let database: TestDatabase
+  let scratch: Scratch
   beforeAll(async () => {
     database = await createTestDatabase()
+    scratch = await openScratch(database.db)
   })
-  afterAll(() => database.drop())
+  afterAll(async () => {
+    await scratch.close()
+    await database.drop()
+  })
 
   const agrees = (scenarios: fc.Arbitrary<Fields>, numRuns: number) =>
     fc.assert(
@@ -88,7 +93,7 @@ describe('a random programme, sold, refunded, disputed and closed', () => {
         const scenario = readOrDiscard(file)
         const { shapes, ...expected } = model(scenario)
         fc.pre(!shapes.some((shape) => leftOut.has(shape)))
-        const { invariants, ...result } = await simulate(database.db, scenario)
+        const { invariants, ...result } = await simulate(scratch.trx, scenario)
         expect(comparable(result)).toEqual(comparable(expected))
         expect(invariants.violations).toEqual([])
       }),

@@ -1,4 +1,5 @@
 /** Plays a scenario on a test database, and shows its figures as short texts. */
+import { openScratch, type Scratch } from '../../db/scratch.ts'
 import { readScenario } from '../../simulation/scenario.ts'
 import { simulate } from '../../simulation/simulate.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -11,15 +12,20 @@ export interface Player {
 /** For a test file: the database is made before its tests and dropped after them. */
 export function usePlayer(): Player {
   const player = {} as Player
+  let scratch: Scratch
   beforeAll(async () => {
     player.database = await createTestDatabase()
+    scratch = await openScratch(player.database.db)
     player.play = async (input) => {
-      const result = await simulate(player.database.db, readScenario(input))
+      const result = await simulate(scratch.trx, readScenario(input))
       expect(result.invariants.violations).toEqual([])
       return result
     }
   })
-  afterAll(() => player.database.drop())
+  afterAll(async () => {
+    await scratch.close()
+    await player.database.drop()
+  })
   return player
 }
 
