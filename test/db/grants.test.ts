@@ -59,6 +59,8 @@ const appended = [
   'screening_decisions',
   'screening_hits',
   'screenings',
+  'settlement_exclusions',
+  'statement_holds',
   'verification_events',
 ]
 

@@ -202,6 +202,8 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       1, ${period}, ${stamps})`,
     sql`insert into payout_returns (termination_id, payout_id, currency, amount_minor, period,
       ${stamped}) values (${key}, ${some('payouts')}, 'USD', 1, ${period}, ${stamps})`,
+    sql`insert into statement_holds (statement_id, cause, amount_minor, ${stamped})
+      values (${some('statements')}, 'by_person', 1, ${stamps})`,
     sql`insert into terms_acceptances (terms_id, due_at, ${stamped})
       select id, now(), ${stamps} from agreement_terms limit 1`,
     sql`insert into mail_templates (partner_id, template, subject, paragraphs)
