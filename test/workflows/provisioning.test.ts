@@ -217,7 +217,10 @@ describe('a step that waits for a person', () => {
         handle.executeUpdate(retryStep),
       ])
       expect(words.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-      await handle.cancel().catch(() => {})
+      if (words[1].status === 'fulfilled') {
+        await worker.ran('markTenantWaiting', 2)
+        await handle.executeUpdate(abandonProvisioning)
+      }
       await outcomeOf(handle)
     })
   })
