@@ -26,6 +26,7 @@ describe('a package', () => {
       ...form,
       creates: 'customer',
       api_per_minute: null,
+      auto_offer: true,
       id: expect.stringMatching(/^pkg_/),
       created_at: expect.stringMatching(/Z$/),
     })

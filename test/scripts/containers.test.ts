@@ -1,8 +1,16 @@
 /** What docker-compose.yml runs before and between its servers, and the files it names. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { readConfig, readToolEnvironment } from '../../config.ts'
 import { readSettings } from '../../sandbox/options.ts'
@@ -33,7 +41,12 @@ describe('the container stack', () => {
   it('is prepared with settings that the product and the sandbox accept', () => {
     prepare()
     const file = join(directory, 'product.env')
-    const config = readConfig(parseEnv(readFileSync(file, 'utf8')))
+    const settings = parseEnv(readFileSync(file, 'utf8'))
+    // The sandbox makes it at its start, before the product starts.
+    const authority = settings.EDGE_CA_FILE ?? ''
+    mkdirSync(dirname(authority), { recursive: true })
+    writeFileSync(authority, '')
+    const config = readConfig(settings)
     expect(config).toMatchObject({
       sandbox: true,
       // The product's own login, on the same database.

@@ -22,7 +22,7 @@ declare global {
   var stopSuite: (() => Promise<void>) | undefined
 }
 
-const namespaces = Array.from({ length: 90 }, (_, n) => `suite-${n + 1}`)
+const namespaces = Array.from({ length: 200 }, (_, n) => `suite-${n + 1}`)
 
 async function startDatabase() {
   const env = readToolEnvironment()
