@@ -41,12 +41,12 @@ describe('the container stack', () => {
   it('is prepared with settings that the product and the sandbox accept', () => {
     prepare()
     const file = join(directory, 'product.env')
-    const settings = parseEnv(readFileSync(file, 'utf8'))
+    const given = parseEnv(readFileSync(file, 'utf8'))
     // The sandbox makes it at its start, before the product starts.
-    const authority = settings.EDGE_CA_FILE ?? ''
+    const authority = given.EDGE_CA_FILE ?? ''
     mkdirSync(dirname(authority), { recursive: true })
     writeFileSync(authority, '')
-    const config = readConfig(settings)
+    const config = readConfig(given)
     expect(config).toMatchObject({
       sandbox: true,
       // The product's own login, on the same database.
