@@ -106,6 +106,10 @@ const faults: Record<string, string> = {
     from whole`,
   I23: `delete from ledger_journals where kind = 'accrual';
     delete from ledger_postings where journal_id not in (select id from ledger_journals)`,
+  I25: `insert into accrual_cancellations (termination_id, cause, accrual_id, partner_id,
+      reseller_id, master_id, currency, amount_minor, period)
+    select uuidv7(), 'termination', id, partner_id, reseller_id, master_id, currency,
+      amount_minor + 1, period from accruals where amount_minor > 0 limit 1`,
   I26: `insert into statement_holds
       (statement_id, cause, partner_id, reseller_id, master_id, amount_minor)
     select id, 'disputed', partner_id, reseller_id, master_id, 1 from statements limit 1`,
