@@ -1,6 +1,7 @@
 /** Mails about access. The API writes them with what they tell of; each round sends what waits. */
 import { findApplicationInvitation } from '../db/onboarding/application-invitations.ts'
 import { listWaitingMails, markMailSent, removeStaleAccess } from '../db/people/mails.ts'
+import { dayOf } from '../domain/period.ts'
 import {
   type MailContent,
   type MailTemplate,
@@ -34,7 +35,7 @@ async function contentOf(mail: WaitingMail, { db, links }: Deps): Promise<MailCo
         inviter: mail.organisation ?? 'Tributary',
         message: row?.message ?? '',
         applyUrl: links.applyUrl(links.applicationInvitationToken(subjectId)),
-        days: row?.expiresAt.toISOString().slice(0, 10) ?? 'soon',
+        days: row ? dayOf(row.expiresAt) : 'soon',
       })
     }
     case 'password_reset': {

@@ -19,6 +19,7 @@ import { commissionSentences } from '../domain/agreement-commission.ts'
 import type { AgreementValues } from '../domain/agreement-text.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
+import { dayOf } from '../domain/period.ts'
 import { agreementPdf } from '../integrations/documents.ts'
 import type { EnvelopeState } from '../integrations/docusign.ts'
 import type { AgreementToSign } from '../integrations/docusign-envelopes.ts'
@@ -45,7 +46,7 @@ export type Sending = 'sent' | 'found' | 'uncertain'
 const lookAgainMs = 2_000
 
 const words = (name: string) => name.replaceAll('_', ' ')
-const day = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? ''
+const day = (instant: Date | null) => (instant ? dayOf(instant) : '')
 
 export const embeddedAs = (row: AgreementRow) =>
   row.embedded ? outwardId('agreement', row.id) : null

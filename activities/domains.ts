@@ -10,6 +10,7 @@ import {
   type TenantDomainRow,
 } from '../db/tenant-domains.ts'
 import { challengeName } from '../domain/domains.ts'
+import { dayOf } from '../domain/period.ts'
 import { type MailContent, mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
@@ -167,7 +168,7 @@ function contentOf(
     case 'vanished':
       return mails.domainVanished({ contact, domain })
     case 'certificate': {
-      const until = certificateEndsAt?.toISOString().slice(0, 10) ?? ''
+      const until = certificateEndsAt ? dayOf(certificateEndsAt) : ''
       return mails.domainCertificateEnding({ contact, domain, until })
     }
   }

@@ -24,6 +24,7 @@ import {
   recordAcceptancesDue,
 } from '../db/terms-acceptances.ts'
 import { DomainError } from '../domain/errors.ts'
+import { dayOf } from '../domain/period.ts'
 import { workflowIds, workflowTypes } from '../domain/process-names.ts'
 import type { EnvelopeState } from '../integrations/docusign.ts'
 import { mails } from '../integrations/email-templates/index.ts'
@@ -105,7 +106,7 @@ export function termsActivities(deps: ActivityDeps) {
       const { version } = await getTerms(db, termsId)
       const { dueAt } = await getAcceptance(db, input)
       const to = { contact: partner.contactName, company: partner.name, version }
-      const days = `by ${dueAt.toISOString().slice(0, 10)}`
+      const days = `by ${dayOf(dueAt)}`
       const contents = {
         terms_changed: () => mails.termsChanged({ ...to, days }),
         terms_reminder: () => mails.termsReminder({ ...to, days }),

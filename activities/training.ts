@@ -13,6 +13,7 @@ import {
 } from '../db/training/certificates.ts'
 import { enrolFirstMember } from '../db/training/enrolments.ts'
 import { DomainError } from '../domain/errors.ts'
+import { dayOf } from '../domain/period.ts'
 import { certificateState } from '../domain/training.ts'
 import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -68,7 +69,7 @@ export async function holdForTraining(
   return 'training'
 }
 
-const onDay = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? 'never'
+const onDay = (instant: Date | null) => (instant ? dayOf(instant) : 'never')
 
 export function trainingActivities(deps: ActivityDeps) {
   const { db, links } = deps

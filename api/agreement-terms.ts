@@ -14,6 +14,7 @@ import { type AcceptanceCounts, countAcceptances } from '../db/terms-acceptances
 import { commissionSentences } from '../domain/agreement-commission.ts'
 import { agreementProblems, placeholders } from '../domain/agreement-text.ts'
 import { outwardId } from '../domain/ids.ts'
+import { dayOf } from '../domain/period.ts'
 import { agreementPdf } from '../integrations/documents.ts'
 import { download } from './downloads.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
@@ -188,7 +189,7 @@ async function previewOf(db: Db, row: TermsRow): Promise<Buffer> {
   const { id: programmeId, name: programme, currency } = await getProgramme(db)
   const date = row.effectiveFrom ?? row.createdAt
   const rules = await listAgreedRules(db, { programmeId, partnerId: nobody, at: new Date() })
-  const day = date.toISOString().slice(0, 10)
+  const day = dayOf(date)
   return agreementPdf({
     ...row,
     commission: commissionSentences({ currency, rules, products: new Map() }),

@@ -1,18 +1,11 @@
 /** Pages that we write ourselves: text that is put into one never becomes markup. */
 import { createHash } from 'node:crypto'
+import { escapeHtml } from '../integrations/escape-html.ts'
 import type { Answer } from './route.ts'
 
 /** Markup that was made by `html`. */
 export interface Markup {
   readonly markup: string
-}
-
-const escapes: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
 }
 
 type Part = string | number | Markup | null | readonly Markup[]
@@ -22,7 +15,7 @@ function written(part: Part): string {
   if (typeof part === 'object') {
     return 'markup' in part ? part.markup : part.map(({ markup }) => markup).join('')
   }
-  return String(part).replace(/[&<>"']/g, (character) => escapes[character] ?? character)
+  return escapeHtml(String(part))
 }
 
 /** What stands in `${…}` is text, unless it is markup itself; null is nothing. */

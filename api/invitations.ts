@@ -1,5 +1,5 @@
 /** How the first person of a partner comes in: by the invitation that was mailed to it. */
-import { createHash, randomUUIDv7 } from 'node:crypto'
+import { randomUUIDv7 } from 'node:crypto'
 import { z } from 'zod'
 import { type Principal, recordApiKey, recordMember, takeInvitation } from '../db/access.ts'
 import { databaseNow, inTransaction } from '../db/database.ts'
@@ -13,6 +13,7 @@ import { setFirstPassword } from './members.ts'
 import { startCommitted } from './processes.ts'
 import { type Answer, type Call, openRoute, type Route } from './route.ts'
 import { passwordField } from './sign-in.ts'
+import { hashToken } from './tokens.ts'
 import { tellOnboarding } from './training/enrolments.ts'
 import { idAnswer, text } from './validate.ts'
 
@@ -49,7 +50,7 @@ async function acceptInvitation(
   deps: ApiDeps,
   { db, body, operationId }: Call<unknown, z.output<typeof invitationForm>, Principal | null>,
 ): Promise<Answer> {
-  const tokenHash = createHash('sha256').update(body.token).digest()
+  const tokenHash = hashToken(body.token)
   const { secret, ...stored } = generateKey(deps.settings.keyMode)
   const taken = await inTransaction(db, async (trx) => {
     const { partnerId, name, email } = await takeInvitation(trx, { tokenHash, operationId })

@@ -1,5 +1,5 @@
 /** The people of an organisation: who is invited, what each may do, and who may not any more. */
-import { createHash, randomUUIDv7 } from 'node:crypto'
+import { randomUUIDv7 } from 'node:crypto'
 import { z } from 'zod'
 import type { Principal } from '../db/access.ts'
 import { type Db, inTransaction, type Trx } from '../db/database.ts'
@@ -32,6 +32,7 @@ import { requireGoodPassword } from './passwords.ts'
 import { type Answer, type Call, openRoute, type Route, route } from './route.ts'
 import { refuseKeyed } from './session-cookies.ts'
 import { passwordField } from './sign-in.ts'
+import { hashToken } from './tokens.ts'
 import { emailAddress, found, idAnswer, instantAnswer, pathId, text } from './validate.ts'
 
 const inviteSeconds = 7 * 24 * 3_600
@@ -237,15 +238,13 @@ async function changeMember(trx: Trx, principal: Principal, change: Change): Pro
   return found(await findMember(trx, principal, id), noMember)
 }
 
-const tokenHashOf = (token: string) => createHash('sha256').update(token).digest()
-
 async function invite(
   { links }: ApiDeps,
   { db, principal, body, operationId: id }: Call<unknown, z.output<typeof invitationForm>>,
 ): Promise<Answer> {
   const { partnerId, customerId, memberId: invitedBy } = principal
   const { name, email, role } = body
-  const tokenHash = tokenHashOf(links.memberInvitationToken(id))
+  const tokenHash = hashToken(links.memberInvitationToken(id))
   const row = await inTransaction(db, async (trx) => {
     await lockMembers(trx, principal)
     await requireRank(trx, principal, role)
@@ -273,7 +272,7 @@ async function accept({
   const { token, password } = body
   const taken = await inTransaction(db, async (trx) => {
     const memberId = randomUUIDv7()
-    const member = await takeMemberInvitation(trx, { tokenHash: tokenHashOf(token), memberId })
+    const member = await takeMemberInvitation(trx, { tokenHash: hashToken(token), memberId })
     if (password !== undefined) await setFirstPassword(trx, { ...member, password })
     return member
   })

@@ -1,5 +1,5 @@
 /** Choosing another password: with the old one, or with a token that came by mail. */
-import { createHash, randomUUIDv7 } from 'node:crypto'
+import { randomUUIDv7 } from 'node:crypto'
 import { z } from 'zod'
 import { inTransaction } from '../db/database.ts'
 import { lockReset, markPassword, markResetUsed, recordReset } from '../db/people/credentials.ts'
@@ -20,6 +20,7 @@ import {
 } from './session-cookies.ts'
 import { provePassword } from './sessions.ts'
 import { limitedByAddress, passwordField, proveSession, sessionAnswer } from './sign-in.ts'
+import { hashToken } from './tokens.ts'
 import { emailAddress, text } from './validate.ts'
 
 const resetSeconds = 3_600
@@ -110,7 +111,7 @@ async function askForReset(deps: ApiDeps, call: BodyCall<typeof askForm>): Promi
   const { email } = call.body
   await limitedByAddress(call, 'reset', email)
   const id = randomUUIDv7()
-  const tokenHash = hashOf(deps.links.passwordResetToken(id))
+  const tokenHash = hashToken(deps.links.passwordResetToken(id))
   await inTransaction(call.db, async (trx) => {
     const person = await recordReset(trx, { id, email, tokenHash, lifeSeconds: resetSeconds })
     if (!person) return
@@ -125,7 +126,7 @@ async function resetPassword(deps: ApiDeps, call: BodyCall<typeof resetForm>): P
   refuseCrossSite(call.header, deps.settings.publicUrl)
   const { token, password } = call.body
   await inTransaction(call.db, async (trx) => {
-    const { id, personId, email, name } = await lockReset(trx, hashOf(token))
+    const { id, personId, email, name } = await lockReset(trx, hashToken(token))
     requireGoodPassword(password, { email, name })
     // Only a token that holds is worth the work.
     const passwordHash = await hashPassword(password)
@@ -136,5 +137,3 @@ async function resetPassword(deps: ApiDeps, call: BodyCall<typeof resetForm>): P
   })
   return { status: 200, body: { message: 'sign in with your new password' } }
 }
-
-const hashOf = (token: string) => createHash('sha256').update(token).digest()

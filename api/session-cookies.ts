@@ -1,10 +1,11 @@
 /** The cookie that a browser is signed in by, and what is refused from other sites. */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Principal } from '../db/access.ts'
 import { findSession, type Session } from '../db/people/sessions.ts'
 import { DomainError } from '../domain/errors.ts'
 import { scopesOfRole } from '../domain/members.ts'
 import type { Call } from './route.ts'
+import { hashToken } from './tokens.ts'
 
 /** The prefix makes browsers take it from this host alone, for every path and over TLS. */
 export const sessionCookie = '__Host-sid'
@@ -20,8 +21,6 @@ export interface Token {
 
 const tokenBytes = 32
 const tokenForm = /^[\w-]{43}$/
-
-export const hashToken = (secret: string) => createHash('sha256').update(secret).digest()
 
 export function newToken(): Token {
   const secret = randomBytes(tokenBytes).toString('base64url')

@@ -1,5 +1,5 @@
 /** Signing in with an identity provider, where the installation has one. */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { inTransaction } from '../db/database.ts'
 import { findPerson, listMemberships, recordPerson } from '../db/people/credentials.ts'
@@ -16,6 +16,7 @@ import { type Answer, type Call, openRoute, type Route } from './route.ts'
 import { type Caller, cookieOf, setCookie } from './session-cookies.ts'
 import { chosen } from './sessions.ts'
 import { openSession, organisationField } from './sign-in.ts'
+import { hashToken } from './tokens.ts'
 
 /** Ties the way back to the browser that left. */
 const browserCookie = '__Host-oidc'
@@ -59,8 +60,6 @@ export function signInOidcRoutes(deps: ApiDeps): Route[] {
   ]
 }
 
-const hashOf = (text: string) => createHash('sha256').update(text).digest()
-
 function providerOf({ oidc }: ApiDeps) {
   if (oidc) return oidc
   throw new DomainError('not_found', 'there is no identity provider here')
@@ -72,8 +71,8 @@ async function leave(deps: ApiDeps, { db, query }: StartCall): Promise<Answer> {
   const { url, state, nonce, codeVerifier } = await providerOf(deps).begin()
   const browser = randomBytes(32).toString('base64url')
   await recordOidcSignIn(db, {
-    stateHash: hashOf(state),
-    browserHash: hashOf(browser),
+    stateHash: hashToken(state),
+    browserHash: hashToken(browser),
     nonce,
     codeVerifier,
     organisation: query.partner ?? null,
@@ -90,8 +89,8 @@ async function comeBack(deps: ApiDeps, call: CallbackCall): Promise<Answer> {
   const browser = cookieOf(header('Cookie'), browserCookie) ?? ''
   const { state } = query
   const started = await takeOidcSignIn(db, {
-    stateHash: hashOf(state),
-    browserHash: hashOf(browser),
+    stateHash: hashToken(state),
+    browserHash: hashToken(browser),
   })
   if (!started) {
     throw new DomainError('not_authenticated', 'this sign-in was not begun here: begin again')

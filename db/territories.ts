@@ -65,18 +65,6 @@ export async function listTerritoriesOf(db: Db, applicationId: string): Promise<
     .execute()
 }
 
-/** Whether somebody has to rule before this application can be approved. */
-export async function hasTerritoryConflict(db: Db, applicationId: string): Promise<boolean> {
-  const row = await db
-    .selectFrom('territoryAssignments')
-    .select('id')
-    .where('applicationId', '=', applicationId)
-    .where('status', '=', 'conflict')
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
-
 interface Claim {
   programmeId: string
   territory: string

@@ -14,6 +14,9 @@ export function isPeriod(text: string): boolean {
   return periodPattern.test(text)
 }
 
+/** The day of an instant in UTC, like `2026-10-31`. */
+export const dayOf = (instant: Date): string => instant.toISOString().slice(0, 10)
+
 function parts(period: string): { year: number; month: number } {
   if (!isPeriod(period)) throw new RangeError(`expected a period like 2026-10, found ${period}`)
   return { year: Number(period.slice(0, 4)), month: Number(period.slice(5, 7)) }

@@ -1,6 +1,6 @@
 /** What the figures of a statement are made of, and why each of them is what it is. */
 import { larger, smaller, sum } from './money.ts'
-import { periodStart } from './period.ts'
+import { dayOf, periodStart } from './period.ts'
 import type {
   CarryReason,
   HeldCause,
@@ -118,9 +118,7 @@ export function statementParts(document: StatementDocument): StatementPart[] {
       figure: 'held' as const,
       part: cause,
       words: `Held: ${heldWords[cause]}${
-        lines !== null && until !== null
-          ? ` (${plural(lines)}, until ${until.toISOString().slice(0, 10)})`
-          : ''
+        lines !== null && until !== null ? ` (${plural(lines)}, until ${dayOf(until)})` : ''
       }`,
       amount,
     })),

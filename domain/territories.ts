@@ -1,4 +1,5 @@
 /** Areas that partners sell in, and what a person may rule where two want the same one. */
+import { dayOf } from './period.ts'
 
 export const territoryModes = ['exclusive', 'shared'] as const
 export type TerritoryMode = (typeof territoryModes)[number]
@@ -62,6 +63,6 @@ export function explainConflict(conflict: {
 }): string {
   const { territory, mode, since, holder } = conflict
   const how = mode === 'exclusive' ? 'exclusively' : 'as one of several'
-  const day = since.toISOString().slice(0, 10)
+  const day = dayOf(since)
   return `${territory} is held ${how} by ${holder ?? 'another partner'} since ${day}`
 }

@@ -5,6 +5,7 @@ import { stringify } from 'csv-stringify/sync'
 import PDFDocument from 'pdfkit'
 import { type AgreementValues, agreementBlocks, filledText } from '../domain/agreement-text.ts'
 import { decimalAmount, formatAmount } from '../domain/currencies.ts'
+import { dayOf } from '../domain/period.ts'
 import {
   type StatementDocument,
   type StatementLine,
@@ -42,8 +43,6 @@ function finished(document: PDFKit.PDFDocument): Promise<Buffer> {
   })
 }
 
-const day = (instant: Date) => instant.toISOString().slice(0, 10)
-
 const right = (text: string) => ({ text, align: { x: 'right' as const } })
 
 /** Of everything that a statement says of money; names are not part of it. */
@@ -61,7 +60,7 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
   document.font(fonts.bold).fontSize(20).text(`Statement ${statement.number}`)
   document.font(fonts.regular).fontSize(10).moveDown(0.5)
   document.text(`${statement.partner} · period ${statement.period} · ${currency}`)
-  document.text(`Issued ${day(statement.issuedAt)}`).moveDown()
+  document.text(`Issued ${dayOf(statement.issuedAt)}`).moveDown()
   document.table({
     columnStyles: ['*', 120],
     defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 4 },
@@ -79,7 +78,7 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
     data: [
       ['Date', 'Customer', 'Invoice', 'Depth', right('Base'), right('Amount')],
       ...statement.lines.map((line) => [
-        day(line.at),
+        dayOf(line.at),
         whatOf(line),
         line.invoice ?? '',
         String(line.depth),
@@ -140,7 +139,7 @@ export function statementCsv(statement: StatementDocument): string {
   ]
   const lines = statement.lines.map((line) => [
     line.kind,
-    day(line.at),
+    dayOf(line.at),
     formulaSafe(line.customer ?? ''),
     formulaSafe(line.invoice ?? ''),
     String(line.depth),
@@ -244,8 +243,8 @@ export async function certificatePdf(facts: CertificateFacts): Promise<Buffer> {
   document.font(fonts.bold).fontSize(18).text(facts.course, whole).moveDown(2)
   document.font(fonts.regular).fontSize(10)
   document.text(`Programme ${facts.programme}`, whole)
-  const end = facts.expiresAt ? `good until ${day(facts.expiresAt)}` : 'good for ever'
-  document.text(`Issued ${day(facts.issuedAt)} · ${end}`, whole)
+  const end = facts.expiresAt ? `good until ${dayOf(facts.expiresAt)}` : 'good for ever'
+  document.text(`Issued ${dayOf(facts.issuedAt)} · ${end}`, whole)
   document.text(`Number ${facts.number}`, whole)
   return finished(document)
 }

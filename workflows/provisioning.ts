@@ -5,20 +5,14 @@ import {
   CancellationScope,
   condition,
   isCancellation,
-  log,
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow'
 import type { ProvisioningStep } from '../domain/provisioning.ts'
 import { abandonProvisioning, type ProvisioningInput, retryStep } from './contract.ts'
 import { failureType, quick, refusal, vendor } from './steps.ts'
+import { type Undo, undoAll } from './undoing.ts'
 import { instantIn } from './waiting.ts'
-
-/** An undo, by the name under which it is reported when it fails. */
-interface Undo {
-  name: string
-  run: () => Promise<void>
-}
 
 interface Step {
   step: ProvisioningStep
@@ -47,7 +41,7 @@ export async function tenantProvisioning(input: ProvisioningInput): Promise<void
     for (const step of stepsOf(input)) await take(input, desk, step)
   } catch (error) {
     const problem = failureType(error) ?? 'provisioning_failed'
-    const left = await CancellationScope.nonCancellable(() => undoAll(input, desk, problem))
+    const left = await CancellationScope.nonCancellable(() => giveUp(input, desk, problem))
     if (left.length === 0) throw refusal(problem)
     const type = 'CompensationIncomplete'
     throw ApplicationFailure.create({ type, message: type, nonRetryable: true, details: [left] })
@@ -151,18 +145,10 @@ async function waitForPerson(
   await quick.markTenantResumed({ tenantId, step })
 }
 
-/** An undo that fails is left to a person and stops no other. @returns their names. */
-async function undoAll(input: ProvisioningInput, desk: Desk, problem: string): Promise<string[]> {
+/** What could not be undone is left to a person. @returns the names of those undos. */
+async function giveUp(input: ProvisioningInput, desk: Desk, problem: string): Promise<string[]> {
   setCurrentDetails('Undoing every step')
-  const left: string[] = []
-  for (const undo of desk.undos.reverse()) {
-    try {
-      await undo.run()
-    } catch (error) {
-      log.error('an undo failed', { undo: undo.name, reason: failureType(error) })
-      left.push(undo.name)
-    }
-  }
+  const left = await undoAll(desk.undos)
   const { tenantId, attempt } = input
   await quick.markTenantFailed({ tenantId, attempt, problem, left })
   await condition(allHandlersFinished)

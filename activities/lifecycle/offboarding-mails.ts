@@ -3,6 +3,7 @@ import { listPlatformMembers } from '../../db/access.ts'
 import { getOffboarding } from '../../db/lifecycle/offboardings.ts'
 import { getPartner } from '../../db/partners.ts'
 import { outwardId } from '../../domain/ids.ts'
+import { dayOf } from '../../domain/period.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { notify } from '../notices.ts'
@@ -20,7 +21,7 @@ interface MailInput {
   occurrence?: string
 }
 
-const onDay = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? 'its last day'
+const onDay = (instant: Date | null) => (instant ? dayOf(instant) : 'its last day')
 
 export function offboardingMailActivities(deps: ActivityDeps) {
   const { db, links } = deps

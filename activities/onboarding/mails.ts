@@ -7,6 +7,7 @@ import { getPartner } from '../../db/partners.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { findTenantOf } from '../../db/provisioning.ts'
 import { reapplyFrom } from '../../domain/onboarding.ts'
+import { dayOf } from '../../domain/period.ts'
 import { type MailContent, mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { notify } from '../notices.ts'
@@ -27,8 +28,7 @@ export type ApplicantMail =
 /** Why those who decide are told; with a number where it happens more than once. */
 export type DecisionOccasion = 'first' | 'reminder' | 'escalation' | 'second' | `answer_${number}`
 
-const onDay = (instant: Date | null) =>
-  instant ? `on ${instant.toISOString().slice(0, 10)}` : 'soon'
+const onDay = (instant: Date | null) => (instant ? `on ${dayOf(instant)}` : 'soon')
 
 export function mailActivities(deps: ActivityDeps) {
   const { db, links } = deps

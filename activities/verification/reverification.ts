@@ -17,6 +17,7 @@ import { getPartner } from '../../db/partners.ts'
 import { retryRejectedPayouts } from '../../db/payouts.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { DomainError } from '../../domain/errors.ts'
+import { dayOf } from '../../domain/period.ts'
 import { hasDrifted, together } from '../../domain/verification.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
@@ -165,7 +166,7 @@ export function reverificationActivities(deps: ActivityDeps) {
           contact: partner.contactName,
           company: partner.name,
           verificationUrl: links.verificationUrl(account.applicationId),
-          days: state?.deadlineAt ? `by ${state.deadlineAt.toISOString().slice(0, 10)}` : 'soon',
+          days: state?.deadlineAt ? `by ${dayOf(state.deadlineAt)}` : 'soon',
         }),
       )
       if (kind !== 'held' && kind !== 'stopped') return

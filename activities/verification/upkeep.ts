@@ -9,6 +9,7 @@ import {
 } from '../../db/onboarding/identity-checks.ts'
 import { listAccountsToRead } from '../../db/onboarding/payout-accounts.ts'
 import { getProgramme } from '../../db/programmes.ts'
+import { dayOf } from '../../domain/period.ts'
 import type { ActivityDeps } from '../deps.ts'
 
 /** Longer than the time between two rounds, so that one that failed loses nothing. */
@@ -50,7 +51,7 @@ export function upkeepActivities({ db, events, identity }: ActivityDeps) {
       for (const { id, vendorAccountId } of rows) {
         await recordEvent(db, {
           vendor: 'stripe',
-          eventId: `look_${now.toISOString().slice(0, 10)}_${id}`,
+          eventId: `look_${dayOf(now)}_${id}`,
           type: 'v2.core.account.updated',
           objectId: vendorAccountId,
           occurredAt: now,

@@ -21,6 +21,7 @@ import {
   onboardingDeadlines,
   reapplyFrom,
 } from '../../domain/onboarding.ts'
+import { dayOf } from '../../domain/period.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { OnboardingInput } from '../../workflows/contract.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -201,7 +202,7 @@ async function requireReapplication(
   if (from === null || from <= (await databaseNow(db))) return
   throw new DomainError(
     'reapply_too_early',
-    `this application was not accepted; apply again from ${from.toISOString().slice(0, 10)} on`,
+    `this application was not accepted; apply again from ${dayOf(from)} on`,
     { members: { reapply_from: from.toISOString() } },
   )
 }

@@ -1,5 +1,4 @@
 /** Who is invited to apply, and the form as it is for whoever opens it. */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { type Db, inTransaction } from '../../db/database.ts'
 import {
@@ -22,6 +21,7 @@ import { partnerLevels, partnerTypes } from '../../domain/partners.ts'
 import type { ApiDeps } from '../deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from '../paging.ts'
 import { type Answer, type Call, openRoute, type Route, route } from '../route.ts'
+import { hashToken } from '../tokens.ts'
 import { emailAddress, found, idAnswer, instantAnswer, pathId, text } from '../validate.ts'
 import { customFieldAnswer } from './application-fields.ts'
 import { requireFitParent } from './parents.ts'
@@ -182,8 +182,6 @@ function changingRoutes(): Route[] {
   ]
 }
 
-const hashOf = (token: string) => createHash('sha256').update(token).digest()
-
 async function invite(
   { links }: ApiDeps,
   { db, principal, body, operationId: id }: Call<unknown, z.output<typeof invitationForm>>,
@@ -195,7 +193,7 @@ async function invite(
   const answer = await inTransaction(db, async (trx) => {
     const { isNew } = await recordApplicationInvitation(trx, {
       ...{ id, partnerId, invitedBy, name, email, message, level, type },
-      tokenHash: hashOf(links.applicationInvitationToken(id)),
+      tokenHash: hashToken(links.applicationInvitationToken(id)),
     })
     if (isNew) await mailInvitation(trx, { id, partnerId, name, email })
     return presentOne(trx, id)
@@ -249,7 +247,7 @@ async function revoke(db: Db, id: string) {
  * @throws DomainError `not_found`, `gone`
  */
 export async function openInvitation(db: Db, token: string): Promise<ApplicationInvitationRow> {
-  const row = found(await findInvitationByToken(db, hashOf(token)), noInvitation)
+  const row = found(await findInvitationByToken(db, hashToken(token)), noInvitation)
   if (statusOf(row) === 'open') return row
   throw new DomainError('gone', 'this invitation was used, withdrawn or is too old')
 }

@@ -1,4 +1,5 @@
 /** Text and HTML are two renderings of the same words, under the brand of whoever writes. */
+import { escapeHtml } from '../escape-html.ts'
 
 export interface MailContent {
   subject: string
@@ -75,18 +76,6 @@ export function renderText(content: MailContent, brand: Brand = plainBrand): str
   const closing = closingOf(brand)
   const foot = closing.length > 0 ? [`-- \n${brand.name}\n${closing.join('\n')}`] : []
   return `${[content.greeting, ...content.paragraphs, ...action, ...foot].join('\n\n')}\n`
-}
-
-const escapes: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => escapes[character] ?? character)
 }
 
 /** White or black, whichever is easier to read on this colour. */

@@ -61,7 +61,10 @@ describe('mails in words of one’s own', () => {
     const some = await call('/v1/mail-templates', { key: world.shop.key })
     expect(rows(some).map(({ template }: Json) => template)).toEqual([...partnerTemplates])
     const { body } = await call(path('applicationRejected'), { key: product.owner })
-    expect(body).toMatchObject({ own: false, placeholders: ['company', 'contact', 'reason'] })
+    expect(body).toMatchObject({
+      own: false,
+      placeholders: ['again', 'company', 'contact', 'reason'],
+    })
     expect(JSON.stringify(body.paragraphs)).toContain('{company}')
     expect((await call(path('applicationRejected'), { key: world.shop.key })).status).toBe(404)
   })

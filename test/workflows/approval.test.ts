@@ -1,31 +1,21 @@
-/** The stage of the decision: persons, rules, questions, and what is taken back in time. */
-import { randomUUID, randomUUIDv7 } from 'node:crypto'
-import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import { deadlinesSchema } from '../../db/programme-settings.ts'
-import { onboardingDeadlines } from '../../domain/onboarding.ts'
-import { taskQueue, workflowIds } from '../../domain/process-names.ts'
+import { agreementChanged } from '../../workflows/contract.ts'
 import {
-  agreementChanged,
-  answerInformation,
-  decideApplication,
-  onboardingState,
-  requestInformation,
-  undoApproval,
-  withdrawApplication,
-} from '../../workflows/contract.ts'
-import { partnerOnboarding } from '../../workflows/onboarding.ts'
-import {
-  inTurn,
-  type StandIns,
-  type SteppedWorker,
-  startSkipping,
-  steppedWorker,
-  until,
-} from '../support/processes.ts'
+  answer,
+  approve,
+  ask,
+  decide,
+  onboardingAtApproval,
+  type RecordedDecision,
+  refusalOf,
+  smooth,
+  startOnboarding,
+  undo,
+  withdraw,
+} from '../support/onboarding-process.ts'
+import { inTurn, type SteppedWorker, startSkipping, steppedWorker } from '../support/processes.ts'
 
 const day = 86_400
-const deadlines = onboardingDeadlines(deadlinesSchema.parse({ undo: 0 }))
 
 let env: TestWorkflowEnvironment
 beforeAll(async () => {
@@ -33,62 +23,8 @@ beforeAll(async () => {
 })
 afterAll(() => env.teardown())
 
-async function start(undo = 0) {
-  const applicationId = randomUUIDv7()
-  return env.client.workflow.start(partnerOnboarding, {
-    workflowId: workflowIds.onboarding(applicationId),
-    taskQueue,
-    args: [{ applicationId, parentId: null, deadlines: { ...deadlines, undo } }],
-  })
-}
-type Handle = Awaited<ReturnType<typeof start>>
-
-const tenantId = randomUUID()
-interface Recorded {
-  decision: string
-  code?: string
-  tenantId: string | null
-}
-const approve: Recorded = { decision: 'approve', tenantId }
-const smooth: StandIns = {
-  readAgreement: () => 'completed',
-  readVerification: () => 'verified',
-  recordDecision: () => approve,
-  admitPartner: () => tenantId,
-  findAnswer: () => false,
-}
-
-const reaches = (handle: Handle, stage: string) =>
-  until(async () => (await handle.query(onboardingState)).stage === stage)
-
-async function atApproval(undo = 0): Promise<Handle> {
-  const handle = await start(undo)
-  await handle.signal(agreementChanged)
-  await reaches(handle, 'approval')
-  return handle
-}
-
-const decide = (handle: Handle, decision: 'approve' | 'reject' = 'approve') =>
-  handle.executeUpdate(decideApplication, { args: [{ noteId: randomUUIDv7(), decision }] })
-const ask = (handle: Handle, requestId: string) =>
-  handle.executeUpdate(requestInformation, { args: [{ requestId }] })
-const answer = (handle: Handle, requestId: string) =>
-  handle.executeUpdate(answerInformation, { args: [{ requestId }] })
-const undo = (handle: Handle) =>
-  handle.executeUpdate(undoApproval, { args: [{ memberId: 'member' }] })
-const withdraw = (handle: Handle) => handle.executeUpdate(withdrawApplication)
-
-async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
-  try {
-    await update
-  } catch (error) {
-    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-      return error.cause.type
-    }
-    throw error
-  }
-  throw new Error('the update was accepted')
-}
+const start = (undo?: number) => startOnboarding(env, undo)
+const atApproval = (undo?: number) => onboardingAtApproval(env, undo)
 
 const dayBetween = (worker: SteppedWorker, from: string, to: string) => {
   const at = (name: string) => worker.calls.find(({ step }) => step === name)?.at ?? 0
@@ -102,7 +38,7 @@ const mailsOf = (worker: SteppedWorker) =>
 
 describe('a decision that takes two persons', () => {
   it('answers the first that it waits, asks for the second, and goes on after it', async () => {
-    const wait: Recorded = { decision: 'wait', tenantId: null }
+    const wait: RecordedDecision = { decision: 'wait', tenantId: null }
     const worker = await steppedWorker(env, { ...smooth, recordDecision: inTurn(wait, approve) })
     await worker.runUntil(async () => {
       const handle = await atApproval()
@@ -114,9 +50,9 @@ describe('a decision that takes two persons', () => {
   })
 
   it('tells why one does not count, and waits on; its deadline is the first one', async () => {
-    const wait: Recorded = { decision: 'wait', tenantId: null }
+    const wait: RecordedDecision = { decision: 'wait', tenantId: null }
     const code = 'second_person_required'
-    const refused: Recorded = { decision: 'refused', code, tenantId: null }
+    const refused: RecordedDecision = { decision: 'refused', code, tenantId: null }
     const recordDecision = inTurn(wait, refused)
     const worker = await steppedWorker(env, { ...smooth, recordDecision })
     await worker.runUntil(async () => {
@@ -131,7 +67,7 @@ describe('a decision that takes two persons', () => {
 
 describe('a rule that decides', () => {
   it('asks nobody, and asks after all where its decision does not count', async () => {
-    const refused: Recorded = { decision: 'refused', code: 'not_ready', tenantId: null }
+    const refused: RecordedDecision = { decision: 'refused', code: 'not_ready', tenantId: null }
     for (const [recorded, asked, status] of [
       [approve, [], 'active'],
       [refused, ['first', 'reminder', 'escalation'], 'lapsed'],

@@ -1,21 +1,17 @@
-/** An application that is left by its applicant, on the real engine: no time has to pass. */
-import { randomUUID, randomUUIDv7 } from 'node:crypto'
-import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import { deadlinesSchema } from '../../db/programme-settings.ts'
-import { onboardingDeadlines } from '../../domain/onboarding.ts'
-import { taskQueue, workflowIds } from '../../domain/process-names.ts'
+import { agreementChanged } from '../../workflows/contract.ts'
 import {
-  agreementChanged,
-  decideApplication,
-  onboardingState,
-  requestInformation,
-  withdrawApplication,
-} from '../../workflows/contract.ts'
-import { partnerOnboarding } from '../../workflows/onboarding.ts'
-import { joinDevServer, type StandIns, steppedWorker, until } from '../support/processes.ts'
-
-const deadlines = onboardingDeadlines(deadlinesSchema.parse({ undo: 0 }))
+  approve,
+  ask,
+  decide,
+  onboardingAtApproval,
+  reaches,
+  refusalOf,
+  smooth,
+  startOnboarding,
+  withdraw,
+} from '../support/onboarding-process.ts'
+import { joinDevServer, type StandIns, steppedWorker } from '../support/processes.ts'
 
 let env: TestWorkflowEnvironment
 beforeAll(async () => {
@@ -23,58 +19,8 @@ beforeAll(async () => {
 })
 afterAll(() => env.teardown())
 
-async function start(undo = 0) {
-  const applicationId = randomUUIDv7()
-  return env.client.workflow.start(partnerOnboarding, {
-    workflowId: workflowIds.onboarding(applicationId),
-    taskQueue,
-    args: [{ applicationId, parentId: null, deadlines: { ...deadlines, undo } }],
-  })
-}
-type Handle = Awaited<ReturnType<typeof start>>
-
-const tenantId = randomUUID()
-interface Recorded {
-  decision: string
-  code?: string
-  tenantId: string | null
-}
-const approve: Recorded = { decision: 'approve', tenantId }
-const smooth: StandIns = {
-  readAgreement: () => 'completed',
-  readVerification: () => 'verified',
-  recordDecision: () => approve,
-  admitPartner: () => tenantId,
-  findAnswer: () => false,
-}
-
-const reaches = (handle: Handle, stage: string) =>
-  until(async () => (await handle.query(onboardingState)).stage === stage)
-
-async function atApproval(undo = 0): Promise<Handle> {
-  const handle = await start(undo)
-  await handle.signal(agreementChanged)
-  await reaches(handle, 'approval')
-  return handle
-}
-
-const decide = (handle: Handle, decision: 'approve' | 'reject' = 'approve') =>
-  handle.executeUpdate(decideApplication, { args: [{ noteId: randomUUIDv7(), decision }] })
-const ask = (handle: Handle, requestId: string) =>
-  handle.executeUpdate(requestInformation, { args: [{ requestId }] })
-const withdraw = (handle: Handle) => handle.executeUpdate(withdrawApplication)
-
-async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
-  try {
-    await update
-  } catch (error) {
-    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-      return error.cause.type
-    }
-    throw error
-  }
-  throw new Error('the update was accepted')
-}
+const start = (undo?: number) => startOnboarding(env, undo)
+const atApproval = (undo?: number) => onboardingAtApproval(env, undo)
 
 describe('an application that is withdrawn', () => {
   const waiting: Record<string, StandIns> = {

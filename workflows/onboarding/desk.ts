@@ -3,20 +3,14 @@ import {
   ActivityFailure,
   CancellationScope,
   isCancellation,
-  log,
   setCurrentDetails,
 } from '@temporalio/workflow'
 import type { RecordedDecision } from '../../activities/onboarding/approval.ts'
 import type { ApplicantMail } from '../../activities/onboarding/mails.ts'
 import type { ApplicationStage, ApplicationStatus } from '../../domain/onboarding.ts'
 import type { OnboardingInput } from '../contract.ts'
-import { failureType, mail, quick } from '../steps.ts'
-
-/** An undo, by the name under which it is reported when it fails. */
-export interface Undo {
-  name: string
-  run: () => Promise<void>
-}
+import { mail, quick } from '../steps.ts'
+import { type Undo, undoAll } from '../undoing.ts'
 
 /** What somebody wants of the process at the stage of the decision. */
 export type Turn =
@@ -141,19 +135,8 @@ export async function end(
   await CancellationScope.nonCancellable(async () => {
     await quick.closeApplication({ applicationId, status, what, ...(actor ? { actor } : {}) })
     desk.outcome = status
-    await undoAll(desk)
+    await undoAll(desk.undos)
     if (ending.mail) await mail.mailApplicant({ applicationId, kind: ending.mail })
   })
   return status
-}
-
-/** An undo that fails is reported and stops no other. */
-async function undoAll(desk: Desk): Promise<void> {
-  for (const undo of desk.undos.reverse()) {
-    try {
-      await undo.run()
-    } catch (error) {
-      log.error('an undo failed', { undo: undo.name, reason: failureType(error) })
-    }
-  }
 }
