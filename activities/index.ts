@@ -9,6 +9,7 @@ import { lifecycleActivities } from './lifecycle/index.ts'
 import { onboardingActivities } from './onboarding/index.ts'
 import { payoutActivities } from './payouts.ts'
 import { provisioningActivities } from './provisioning.ts'
+import { reconciliationActivities } from './reconciliation.ts'
 import { relayActivities } from './relay.ts'
 import { rescreeningActivities } from './rescreening.ts'
 import { settlementActivities } from './settlement/index.ts'
@@ -32,6 +33,7 @@ export function createActivities(deps: ActivityDeps) {
     ...inboxActivities(deps),
     ...settlementActivities(deps),
     ...payoutActivities(deps),
+    ...reconciliationActivities(deps),
     ...balanceActivities(deps),
     ...termsActivities(deps),
     ...tierActivities(deps),

@@ -8,7 +8,6 @@ import {
   findLastAttempt,
   insertAttempt,
   listPayablePage,
-  listSentTransfers,
   listUnannouncedPayouts,
   lockPayout,
   markAttempt,
@@ -168,25 +167,6 @@ export function payoutActivities(deps: ActivityDeps) {
         result.last = id
       }
       return result
-    },
-
-    /**
-     * Compares the next transfers of a run with what the processor has.
-     * @returns the last payout compared, and how many differ.
-     */
-    async reconcilePage(input: { runId: string; after: string | null }) {
-      const sent = await listSentTransfers(db, { ...input, size: pageSize })
-      let differences = 0
-      for (const { transferId, request } of sent) {
-        const found = await connect.readTransfer(transferId ?? '')
-        const equal =
-          found.amount === request.amount &&
-          found.currency === request.currency &&
-          found.destination === request.destination &&
-          !found.reversed
-        if (!equal) differences++
-      }
-      return { last: sent.at(-1)?.id ?? null, differences }
     },
 
     /** Tells partners that they were paid. @returns how many were told. */

@@ -7,6 +7,7 @@ import {
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow'
+import type { ReconciledPage } from '../activities/reconciliation.ts'
 import { workflowIds } from '../domain/process-names.ts'
 import type { RunStage } from '../domain/settlement.ts'
 import type { SettlementInput } from './contract.ts'
@@ -185,10 +186,7 @@ async function reconcile(input: SettlementInput, desk: Desk): Promise<void> {
     let differences = 0
     let after: string | null = null
     do {
-      const page: { last: string | null; differences: number } = await batch.reconcilePage({
-        runId,
-        after,
-      })
+      const page: ReconciledPage = await batch.reconcilePage({ runId, after })
       differences += page.differences
       after = page.last
     } while (after)
