@@ -193,13 +193,27 @@ async function replaceTier(
   await trx.updateTable('partnerTiers').set({ tier, reason }).where('id', '=', id).execute()
 }
 
-export async function findTierChangeOf(db: Db, partnerId: string, reviewPeriod: string) {
+/** What the review of a period has changed for the partners after one and up to another. */
+export async function listTierChangesOf(
+  db: Db,
+  range: { period: string; after: string | null; until: string | null },
+): Promise<string[]> {
+  let query = db
+    .selectFrom('partnerTiers')
+    .select('id')
+    .where('reviewPeriod', '=', range.period)
+    .orderBy('partnerId')
+  if (range.after) query = query.where('partnerId', '>', range.after)
+  if (range.until) query = query.where('partnerId', '<=', range.until)
+  return (await query.execute()).map(({ id }) => id)
+}
+
+export async function getTierChange(db: Db, id: string) {
   return db
     .selectFrom('partnerTiers')
-    .select(['id', 'tier', 'reason'])
-    .where('partnerId', '=', partnerId)
-    .where('reviewPeriod', '=', reviewPeriod)
-    .executeTakeFirst()
+    .select(['partnerId', 'tier', 'reason'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
 }
 
 function changeQuery(db: Db) {

@@ -103,7 +103,7 @@ type MailStep =
   | 'mailReleasers'
   | 'mailTerms'
   | 'mailPayouts'
-  | 'mailTierChange'
+  | 'mailTierChanges'
   | 'mailVerification'
   | 'mailTraining'
   | 'mailCertificate'
@@ -120,7 +120,7 @@ export const mail: {
   mailReleasers: (input) => sent(post.mailReleasers(input)),
   mailTerms: (input) => sent(post.mailTerms(input)),
   mailPayouts: (input) => sent(post.mailPayouts(input)),
-  mailTierChange: (input) => sent(post.mailTierChange(input)),
+  mailTierChanges: (input) => sent(post.mailTierChanges(input)),
   mailVerification: (input) => sent(post.mailVerification(input)),
   mailTraining: (input) => sent(post.mailTraining(input)),
   mailCertificate: (input) => sent(post.mailCertificate(input)),

@@ -79,7 +79,7 @@ function talkative(): Steps {
   const failed = new Set<string>()
   const number = (period: string) => Number(/\d+/.exec(period)?.[0])
   return {
-    reviewTierPage: ({ period }: { period: string }) => {
+    reviewTierPage: ({ period, after }: { period: string; after: string | null }) => {
       const i = number(period)
       if (!failed.has(period)) {
         failed.add(period)
@@ -88,9 +88,9 @@ function talkative(): Steps {
           details: [{ why: markOf('detail', i) }],
         })
       }
-      return { promoted: [markOf('result', i)], last: null }
+      return after ? { promoted: 0, last: null } : { promoted: 1, last: markOf('result', i) }
     },
-    mailTierChange: ({ period }: { period: string }) => {
+    mailTierChanges: ({ period }: { period: string }) => {
       throw ApplicationFailure.nonRetryable(markOf('mail', number(period)))
     },
   }
@@ -154,7 +154,7 @@ describe('a process', () => {
     const ran: unknown[] = []
     const reviewTierPage = (input: unknown) => {
       ran.push(input)
-      return { promoted: [], last: null }
+      return { promoted: 0, last: null }
     }
     return { ran, reviewTierPage }
   }

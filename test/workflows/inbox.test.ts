@@ -99,7 +99,7 @@ describe('the schedule', () => {
       issueStatements: () => 0,
       payPage: () => ({ last: null, paid: 0, unknown: 0, insufficientBalance: false }),
       reconcilePage: () => ({ last: null, differences: 0 }),
-      reviewTierPage: () => ({ last: null, promoted: [] }),
+      reviewTierPage: () => ({ last: null, promoted: 0 }),
     })
     await worker.runUntil(async () => {
       await ensureSchedules(env.client)

@@ -4,7 +4,6 @@ import type { PaidPage } from '../../activities/payouts.ts'
 import { taskQueue } from '../../domain/process-names.ts'
 import { balanceAvailable } from '../../workflows/contract.ts'
 import { payoutBatch } from '../../workflows/payouts.ts'
-import { tierReview } from '../../workflows/tiers.ts'
 import { inTurn, startSkipping, steppedWorker } from '../support/processes.ts'
 
 let env: TestWorkflowEnvironment
@@ -88,28 +87,5 @@ describe('a batch of payouts', () => {
     })
     const [first, second] = worker.calls.filter(({ step }) => step === 'payPage')
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(3_600_000)
-  })
-})
-
-describe('the review of tiers', () => {
-  it('goes page by page and tells each partner that moved up', async () => {
-    const worker = await steppedWorker(env, {
-      reviewTierPage: inTurn(
-        { last: 'p1', promoted: ['a', 'b'] },
-        { last: 'p2', promoted: [] },
-        { last: null, promoted: [] },
-      ),
-    })
-    const result = await worker.runUntil(() =>
-      env.client.workflow.execute(tierReview, {
-        workflowId: `tiers:${randomUUIDv7()}`,
-        taskQueue,
-        args: [{ period: '2026-10' }],
-      }),
-    )
-    expect(result).toEqual({ promoted: 2 })
-    expect(worker.steps()).toEqual(['reviewTierPage', 'reviewTierPage', 'reviewTierPage'])
-    const told = worker.calls.filter(({ step }) => step === 'mailTierChange')
-    expect(told.map(({ input }) => input.partnerId)).toEqual(['a', 'b'])
   })
 })

@@ -53,7 +53,7 @@ const fresh = (changes: StandIns = {}): StandIns => ({
   issueStatements: inTurn(2, 0),
   payPage: () => ({ last: null, paid: 0, unknown: 0, insufficientBalance: false }),
   reconcilePage: () => ({ last: null, differences: 0 }),
-  reviewTierPage: () => ({ last: null, promoted: [] }),
+  reviewTierPage: () => ({ last: null, promoted: 0 }),
   ...changes,
 })
 
