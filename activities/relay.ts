@@ -25,6 +25,7 @@ import type { ActivityDeps } from './deps.ts'
 import { sendKeyNotices } from './key-notices.ts'
 import { sendStatusMails } from './lifecycle/status-mails.ts'
 import { effectDueTerminations } from './lifecycle/terminations.ts'
+import { sendDisputeMails } from './settlement/line-disputes.ts'
 import { startReacceptances } from './terms.ts'
 
 /** In one round; what is left waits for the next. */
@@ -159,6 +160,7 @@ export function relayActivities(deps: ActivityDeps) {
       await sendAccessMails(deps)
       await sendKeyNotices(deps)
       await sendStatusMails(deps)
+      await sendDisputeMails(deps)
       await forgetOldRequests(db)
     },
   }

@@ -13,6 +13,7 @@ import type { ApiDeps } from './deps.ts'
 import { healthRoutes } from './health.ts'
 import { invitationRoutes } from './invitations.ts'
 import { lifecycleRoutes } from './lifecycle/index.ts'
+import { lineDisputeRoutes } from './line-disputes.ts'
 import { mailTemplateRoutes } from './mail-templates.ts'
 import { manualTaskRoutes } from './manual-tasks.ts'
 import { memberRoutes } from './members.ts'
@@ -66,6 +67,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...settlementRoutes(deps),
     ...settlementDecisionRoutes(deps),
     ...statementRoutes(),
+    ...lineDisputeRoutes(),
     ...payoutRoutes(),
     ...tierRoutes(),
     ...trainingRoutes(deps),

@@ -15,6 +15,7 @@ import {
   assertLinesMatch,
   heldCauses,
   type StatementDocument,
+  type StatementLine,
   sealText,
   statementLineKinds,
 } from '../domain/settlement.ts'
@@ -227,6 +228,11 @@ const idKindOf = {
   adjustment: 'adjustment',
 } as const
 
+/** The outward id of a line. */
+export function lineId({ kind, id }: Pick<StatementLine, 'kind' | 'id'>): string {
+  return outwardId(idKindOf[kind], id)
+}
+
 function presentStatement(row: StatementRow, document: StatementDocument) {
   return {
     ...presentSummary(row),
@@ -236,7 +242,7 @@ function presentStatement(row: StatementRow, document: StatementDocument) {
     lines: document.lines.map(({ prior, ...line }) => ({
       ...line,
       prior_period: prior,
-      id: outwardId(idKindOf[line.kind], line.id),
+      id: lineId({ kind: line.kind, id: line.id }),
       at: line.at.toISOString(),
       base: wireAmount(line.base),
       amount: wireAmount(line.amount),

@@ -165,6 +165,9 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   ledgerPostings: books,
   ledgerSeals: { kind: 'inner' },
   ledgerUnchecked: { kind: 'inner', may: { super_admin: ['insert', 'delete'] } },
+  // Its own partner opens, answers and withdraws; the platform answers and decides.
+  lineDisputes: { kind: 'tree', may: { super_admin: change, ...partners(change) } },
+  lineDisputeEvents: { kind: 'tree', may: { super_admin: insert, ...partners(insert) } },
   linePayments: { kind: 'tree' },
   lineReversals: { kind: 'tree' },
   mailTemplates: {

@@ -48,6 +48,11 @@ export const deadlinesSchema = z.strictObject({
   releaseReminder: seconds.default(day),
   /** When a run that nobody releases is shown as a problem. */
   releaseEscalation: seconds.default(3 * day),
+  /** How long after its issue lines of a statement can be disputed; how long each side has. */
+  lineDisputeWindow: seconds.default(60 * day),
+  lineDisputeAnswer: seconds.default(7 * day),
+  /** Since its turn began; the last one is after it should have answered. */
+  lineDisputeReminders: marks.default([5 * day, 7 * day, 14 * day]),
 })
 export type Deadlines = z.output<typeof deadlinesSchema>
 

@@ -738,6 +738,41 @@ export interface LedgerUncheckedTable {
   xid: string
 }
 
+export interface LineDisputeEventsTable {
+  disputeId: string
+  happenedAt: Defaulted<Timestamp>
+  id: Defaulted<string>
+  kind: 'opened' | 'answered' | 'decided' | 'withdrawn'
+  masterId: Defaulted<string>
+  memberId: string
+  partnerId: string
+  resellerId: Defaulted<string>
+  side: 'partner' | 'platform'
+  words: string | null
+}
+
+export interface LineDisputesTable {
+  amountMinor: bigint | null
+  approvalId: string | null
+  closedAt: Timestamp | null
+  currency: string
+  decision: 'uphold' | 'reject' | null
+  dueAt: Timestamp
+  id: Defaulted<string>
+  lineId: string
+  lineKind: 'accrual' | 'true_up' | 'bonus' | 'clawback' | 'adjustment'
+  lineMinor: bigint
+  masterId: Defaulted<string>
+  mostMinor: bigint
+  openedAt: Defaulted<Timestamp>
+  partnerId: string
+  remindedMark: Defaulted<number>
+  resellerId: Defaulted<string>
+  statementId: string
+  status: Defaulted<'opened' | 'answered' | 'decided' | 'withdrawn'>
+  turnAt: Defaulted<Timestamp>
+}
+
 export interface LinePaymentsTable {
   allocationUnit: string | null
   baseMinor: bigint
@@ -1645,6 +1680,8 @@ export interface DB {
   ledgerPostings: LedgerPostingsTable
   ledgerSeals: LedgerSealsTable
   ledgerUnchecked: LedgerUncheckedTable
+  lineDisputeEvents: LineDisputeEventsTable
+  lineDisputes: LineDisputesTable
   linePayments: LinePaymentsTable
   lineReversals: LineReversalsTable
   mailTemplates: MailTemplatesTable

@@ -31,6 +31,7 @@ export const auditKinds = {
   information_answer: null,
   information_request: null,
   invitation: 'invitation',
+  line_dispute: 'lineDispute',
   link: 'link',
   mail_template: null,
   manual_task: 'manualTask',

@@ -22,6 +22,7 @@ const prefixes = {
   enrolment: 'enr',
   featurePackage: 'pkg',
   invitation: 'inv',
+  lineDispute: 'ldp',
   link: 'lnk',
   manualTask: 'mtk',
   member: 'mem',

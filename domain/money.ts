@@ -52,6 +52,10 @@ export function larger(a: bigint, b: bigint): bigint {
   return a > b ? a : b
 }
 
+export function magnitude(amount: bigint): bigint {
+  return amount < 0n ? -amount : amount
+}
+
 export function smaller(a: bigint, b: bigint): bigint {
   return a < b ? a : b
 }

@@ -34,6 +34,8 @@ export const sampleFacts = {
   currency: 'USD',
   period: '2026-10',
   statement: 'S-2026-10-0001',
+  news: 'answered',
+  due: '2026-12-24',
   seal: `12:${'ab'.repeat(32)}`,
   missing: 'a review',
   tier: 'gold',

@@ -27,6 +27,24 @@ export const settlementMails = {
     paragraphs: [`the settlement of ${to.period} still needs ${to.missing}.`],
   }),
 
+  disputeNews: (to: { contact: string; statement: string; news: string }): MailContent => ({
+    subject: `A line of statement ${to.statement} is disputed: ${to.news}`,
+    greeting: hello(to.contact),
+    paragraphs: [
+      `a line of statement ${to.statement} is disputed, and there is something new: the dispute ` +
+        `was ${to.news}. Read it, with all that was said, where you read your statements.`,
+    ],
+  }),
+
+  disputeReminder: (to: { contact: string; statement: string; due: string }): MailContent => ({
+    subject: `A dispute about statement ${to.statement} waits for you`,
+    greeting: hello(to.contact),
+    paragraphs: [
+      `the dispute about a line of statement ${to.statement} waits for your answer. It was asked ` +
+        `for until ${to.due}.`,
+    ],
+  }),
+
   tierRaised: (to: { contact: string; tier: string; reason: string }): MailContent => ({
     subject: `You are ${to.tier} now`,
     greeting: hello(to.contact),

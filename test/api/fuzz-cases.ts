@@ -119,6 +119,7 @@ export const kindOf: Record<string, string> = {
   applications: 'app',
   approvals: 'apr',
   customers: 'cus',
+  'line-disputes': 'ldp',
   links: 'lnk',
   'manual-tasks': 'mtk',
   'member-invitations': 'miv',

@@ -57,7 +57,8 @@ const keyed = new RegExp(
     'resume|cancel|holds|exclusions|holds/\\w+/release|partners/\\w+/rerun))?|' +
     'applications/\\w+/decision|approvals/\\w+/approve|' +
     'partners/\\w+/(moves|tier-override|termination|reinstatement|' +
-    'verification/(extension|link))|screenings/\\w+/(override|confirm)|' +
+    'verification/(extension|link))|statements/\\w+/disputes|line-disputes/\\w+/decision|' +
+    'screenings/\\w+/(override|confirm)|' +
     'tenants/\\w+/(retry|abandon|offboarding(/(confirm|cancel))?))$',
 )
 

@@ -2,6 +2,7 @@
 import type { Permission } from '../../api/policies.ts'
 import { applicationStatuses } from '../../domain/onboarding.ts'
 import type { Json } from './kit.ts'
+import { ofEarnings } from './matrix-earnings.ts'
 import { ofEnds } from './matrix-lifecycle.ts'
 import { ofRuns } from './matrix-runs.ts'
 import { maySee, type Thing, type ThingKind, type Viewer } from './matrix-world.ts'
@@ -50,10 +51,6 @@ const below = (viewer: Viewer, thing: Thing) =>
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 const hash = 'a'.repeat(64)
 const reason = 'for the matrix'
-const earnings: Pick<Line, 'filters' | 'queries'> = {
-  filters: { partner: 'partner' },
-  queries: [`period=${settledPeriod}`],
-}
 const terms = { title: 'Matrix', validity_days: null, pass_score: 50 }
 const courseModule = { title: 'Matrix', body: 'Read this', minutes: 5 }
 const onlyOwn = 'of the one who asks'
@@ -207,15 +204,6 @@ const ofPartners: Record<string, Line> = {
   'GET /v1/certificates/:number': { without: 'whoever has the number' },
   'POST /v1/certificates/:id/revocation': { about: 'certificate', body: () => ({ reason }) },
   'GET /v1/partners/:id/certification': { about: 'partner' },
-  'GET /v1/accruals': { list: 'accrual', ...earnings },
-  'GET /v1/accruals/:id/why': { about: 'accrual' },
-  'GET /v1/clawbacks': { list: 'clawback', ...earnings },
-  'GET /v1/statements': { list: 'statement', ...earnings },
-  'GET /v1/statements/:id': { about: 'statement' },
-  'GET /v1/statements/:id/pdf': { about: 'statement' },
-  'GET /v1/statements/:id/csv': { about: 'statement' },
-  'GET /v1/payouts': { list: 'payout', ...earnings },
-  'GET /v1/payouts/:id': { about: 'payout' },
   'POST /v1/simulations': { without: 'a scenario has partners of its own' },
 }
 
@@ -391,6 +379,7 @@ const ofNobody = without(
 export const matrix: Record<string, Line> = {
   ...ofPlatform,
   ...ofPartners,
+  ...ofEarnings,
   ...ofEnds,
   ...ofSales,
   ...ofAccess,

@@ -28,8 +28,9 @@ import {
   unique,
 } from '../support/factories.ts'
 import { makeScreening } from '../support/screenings.ts'
-import { makeCertificate, makeCourse, makeEnrolment } from '../support/training.ts'
+import { makeLineDisputes } from './matrix-earnings.ts'
 import { makeTenantsLeave } from './matrix-lifecycle.ts'
+import { makeLearners } from './matrix-training.ts'
 import {
   fillWorld,
   issueStatements,
@@ -136,6 +137,7 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
   }
   await makeLearners(db, world)
   await issueStatements(db)
+  await makeLineDisputes(db)
   for (const place of placeNames) await adjust(db, { place, partnerId: world[place].id })
   await sql`update partners set name = 'Partner ' || id`.execute(db)
   await sql`update tenants set name = 'Tenant ' || id`.execute(db)
@@ -296,6 +298,7 @@ export const kinds = {
     rows: sql`select id, partner_id as partner, id as customer from customers`,
   },
   featurePackage: ofNobody('feature_packages', 'everyone'),
+  lineDispute: ofTree('line_disputes'),
   link: ofTree('partner_links'),
   manualTask: ofNobody('manual_tasks', 'platform'),
   member: ofOrganisation('members'),
@@ -382,18 +385,4 @@ async function makeTerritories(db: Db, partnerId: string): Promise<void> {
       blocked_by, blocked_territory, blocked_mode, blocked_since)
     select programme_id, 'DE-BY', 'exclusive', 'conflict', partner_id, id, territory, mode, since
     from territory_assignments where id = ${shared}`.execute(db)
-}
-
-/** Of each place, one who has passed a course, and is at another one. */
-async function makeLearners(db: Db, world: World): Promise<void> {
-  const [passed, open] = [await makeCourse(db), await makeCourse(db)]
-  for (const place of placeNames) {
-    const partnerId = world[place].id
-    const { rows } = await sql<{ id: string }>`
-      select member_id as id from api_keys where partner_id = ${partnerId}
-        and customer_id is null order by id limit 1`.execute(db)
-    const memberId = rows[0]?.id ?? ''
-    await makeEnrolment(db, { partnerId, memberId, courseId: open })
-    await makeCertificate(db, { partnerId, memberId, courseId: passed })
-  }
 }

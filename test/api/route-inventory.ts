@@ -109,6 +109,12 @@ GET /v1/statements: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}/pdf: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}/csv: super_admin master_reseller reseller, statements:read
+POST /v1/statements/{id}/disputes: master_reseller reseller, disputes:write
+GET /v1/line-disputes: super_admin master_reseller reseller, disputes:read
+GET /v1/line-disputes/{id}: super_admin master_reseller reseller, disputes:read
+POST /v1/line-disputes/{id}/answer: super_admin master_reseller reseller, disputes:write
+POST /v1/line-disputes/{id}/withdraw: master_reseller reseller, disputes:write
+POST /v1/line-disputes/{id}/decision: super_admin, approvals:write
 GET /v1/payouts: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}: super_admin master_reseller reseller, payouts:read
 GET /v1/tiers: super_admin master_reseller reseller, tiers:read

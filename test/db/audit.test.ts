@@ -343,6 +343,7 @@ const exempt: Record<string, string> = {
   ledger_postings: 'sealed by the ledger',
   ledger_seals: 'sealed by the ledger',
   ledger_unchecked: 'empty at every commit',
+  line_dispute_events: 'a timeline that is only added to',
   line_payments: 'sealed by the ledger',
   line_reversals: 'sealed by the ledger',
   module_completions: 'a log that is only added to',

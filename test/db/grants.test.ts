@@ -46,6 +46,7 @@ const appended = [
   'ledger_journals',
   'ledger_postings',
   'ledger_seals',
+  'line_dispute_events',
   'line_payments',
   'line_reversals',
   'module_completions',

@@ -147,6 +147,7 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     join line_payments line on line.id = reversal.line_payment_id
     where line.partner_id = ${owner.id} limit 1)`
   const [closing, customerMember, learning] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()]
+  const dispute = randomUUIDv7()
   const statements = [
     sql`insert into disputes (vendor_dispute_id, payment_id, amount_minor, status, opened_at,
       ${stamped}) values (${key}, ${some('payments')}, 1, 'open', now(), ${stamps})`,
@@ -204,6 +205,11 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       ${stamped}) values (${key}, ${some('payouts')}, 'USD', 1, ${period}, ${stamps})`,
     sql`insert into statement_holds (statement_id, cause, amount_minor, ${stamped})
       values (${some('statements')}, 'by_person', 1, ${stamps})`,
+    sql`insert into line_disputes (id, statement_id, line_kind, line_id, currency, line_minor,
+      most_minor, due_at, ${stamped}) values (${dispute}, ${some('statements')}, 'accrual', ${key},
+      'USD', 1, 1, now(), ${stamps})`,
+    sql`insert into line_dispute_events (dispute_id, kind, side, member_id, words, ${stamped})
+      values (${dispute}, 'opened', 'partner', ${member}, 'test', ${stamps})`,
     sql`insert into terms_acceptances (terms_id, due_at, ${stamped})
       select id, now(), ${stamps} from agreement_terms limit 1`,
     sql`insert into mail_templates (partner_id, template, subject, paragraphs)

@@ -1,0 +1,68 @@
+/** What partners earn and are paid, as lines of the matrix. */
+import { sql } from 'kysely'
+import type { Db } from '../../db/database.ts'
+import { outwardId } from '../../domain/ids.ts'
+import type { Line } from './matrix-routes.ts'
+import type { Thing, Viewer } from './matrix-world.ts'
+import { settledPeriod } from './world.ts'
+
+const reason = 'for the matrix'
+const earnings: Pick<Line, 'filters' | 'queries'> = {
+  filters: { partner: 'partner' },
+  queries: [`period=${settledPeriod}`],
+}
+const ofItself = (viewer: Viewer, { place, customer }: Thing) =>
+  viewer.place === place && viewer.customer === customer
+const ofBothSides = (viewer: Viewer, { place }: Thing) =>
+  viewer.place === null || viewer.place === place
+
+/** The line of each statement that is disputed. */
+const linesOf = new Map<string, string>()
+
+export const ofEarnings: Record<string, Line> = {
+  'GET /v1/accruals': { list: 'accrual', ...earnings },
+  'GET /v1/accruals/:id/why': { about: 'accrual' },
+  'GET /v1/clawbacks': { list: 'clawback', ...earnings },
+  'GET /v1/statements': { list: 'statement', ...earnings },
+  'GET /v1/statements/:id': { about: 'statement' },
+  'GET /v1/statements/:id/pdf': { about: 'statement' },
+  'GET /v1/statements/:id/csv': { about: 'statement' },
+  'POST /v1/statements/:id/disputes': {
+    about: 'statement',
+    body: (id) => ({ line: linesOf.get(id) ?? 'acc_1', reason }),
+    reaches: ofItself,
+  },
+  'GET /v1/line-disputes': {
+    list: 'lineDispute',
+    filters: { statement: 'statement' },
+    queries: ['status=opened'],
+  },
+  'GET /v1/line-disputes/:id': { about: 'lineDispute' },
+  'POST /v1/line-disputes/:id/answer': {
+    about: 'lineDispute',
+    body: () => ({ words: reason }),
+    reaches: ofBothSides,
+  },
+  'POST /v1/line-disputes/:id/withdraw': { about: 'lineDispute', reaches: ofItself },
+  'POST /v1/line-disputes/:id/decision': {
+    about: 'lineDispute',
+    body: () => ({ decision: 'reject', reason }),
+  },
+  'GET /v1/payouts': { list: 'payout', ...earnings },
+  'GET /v1/payouts/:id': { about: 'payout' },
+}
+
+/** A disputed line of everybody who has a statement. */
+export async function makeLineDisputes(db: Db): Promise<void> {
+  const { rows } = await sql<{ statementId: string; lineId: string }>`
+    insert into line_disputes (statement_id, partner_id, line_kind, line_id, currency, line_minor,
+      most_minor, due_at)
+    select distinct on (statement.partner_id) statement.id, statement.partner_id, 'accrual',
+      accrual.id, statement.currency, accrual.amount_minor, accrual.base_minor,
+      now() + interval '7 days'
+    from statements statement join accruals accrual using (partner_id, period)
+    returning statement_id, line_id`.execute(db)
+  for (const { statementId, lineId } of rows) {
+    linesOf.set(outwardId('statement', statementId), outwardId('accrual', lineId))
+  }
+}
