@@ -6,6 +6,7 @@ import type { Tenancy } from '../db/tenancy.ts'
 import type { Links } from '../integrations/links.ts'
 import type { Oidc } from '../integrations/oidc.ts'
 import type { Processes } from '../integrations/temporal.ts'
+import type { EventStreams } from './event-streams.ts'
 
 export interface ApiLog {
   info(facts: object, message: string): void
@@ -24,6 +25,7 @@ export interface ApiDeps {
   /** Only its signature checks are used here; objects at Stripe are made by activities. */
   stripe: Stripe
   log: ApiLog
+  streams: EventStreams
   settings: {
     publicUrl: string
     /** Which part of a key tells test from live. */

@@ -30,6 +30,11 @@ export interface Call<Query = unknown, Body = unknown, Who = Principal> {
   /** Stands for the address where it is kept. */
   caller: string
   header: (name: string) => string
+  /**
+   * Looks again, while an answer goes on, whether the caller may have it.
+   * @throws DomainError as a new request would be refused.
+   */
+  stillMay(): Promise<void>
 }
 
 /** Contexts that need no key. `intake` takes the id of the application that it is about. */

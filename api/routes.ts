@@ -33,6 +33,7 @@ import { secondFactorRoutes } from './second-factors.ts'
 import { sessionRoutes } from './sessions.ts'
 import { settlementRoutes } from './settlement.ts'
 import { settlementDecisionRoutes } from './settlement-decisions.ts'
+import { settlementEventRoutes } from './settlement-events.ts'
 import { signInOidcRoutes } from './sign-in-oidc.ts'
 import { simulationRoutes } from './simulations.ts'
 import { statementRoutes } from './statements.ts'
@@ -66,6 +67,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...commissionRoutes(),
     ...settlementRoutes(deps),
     ...settlementDecisionRoutes(deps),
+    ...settlementEventRoutes(deps),
     ...statementRoutes(),
     ...lineDisputeRoutes(),
     ...payoutRoutes(),

@@ -91,6 +91,22 @@ async function whoIsThere(visit: Visit): Promise<Principal | null> {
   return isGuarded(route) ? required(found) : found
 }
 
+/** The caller of an answer that goes on, asked again; it counts as no use of a session. */
+async function stillMay(visit: Visit, before: Principal | null): Promise<void> {
+  const { route, as, deps, header } = visit
+  if (!isGuarded(route)) return
+  const door = as('sign_in')
+  const session = await sessionOf({ db: door, header }, 'looked_at')
+  const principal = required(
+    (await authenticate(door, deps.settings, header('Authorization'))) ??
+      (session ? principalOfSession(session) : null),
+  )
+  authorize(principal, route.access as Permission)
+  if (principal.through !== before?.through) {
+    throw new DomainError('not_authenticated', 'somebody else asks')
+  }
+}
+
 /** Browsers send a cookie on anybody's behalf: what changes something says where it is from. */
 async function whoIsSignedIn({ deps, route, header }: Visit, db: Db): Promise<Principal | null> {
   const session = await sessionOf({ db, header })
@@ -131,7 +147,11 @@ async function answerOf(visit: Visit, principal: Principal | null): Promise<Answ
     ? validated(route.body, parseJsonBody(rawBody, header('Content-Type')), 'body')
     : undefined
   const db = principal ? deps.tenancy.dbFor(contextOf(principal, request)) : as('sign_in')
-  const call = { ...request, principal, as, params: context.params, query, body, rawBody, header }
+  const call = {
+    ...request,
+    ...{ principal, as, params: context.params, query, body, rawBody, header },
+    stillMay: () => stillMay(visit, principal),
+  }
   const execute = (own: Db, operationId: string) =>
     route.handle({ ...call, db: own, operationId } as never)
   const answer = await once({ visit, principal, db, rawBody }, execute)

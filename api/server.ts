@@ -13,6 +13,7 @@ import { createStripe } from '../integrations/stripe-client.ts'
 import { processStarter, temporalClient } from '../integrations/temporal.ts'
 import { createApp } from './app.ts'
 import { createApiServer } from './drain.ts'
+import { openStreams } from './event-streams.ts'
 
 const keyContext: TenantContext = {
   level: 'super_admin',
@@ -42,7 +43,9 @@ function start(config: Config, log: Logger): void {
   })
   const tenancy = open('tributary-api', { vault: sealing.vault })
   const temporal = temporalClient(config.temporal, sealing.payloadCodec)
+  const streams = openStreams(log)
   const app = createApp({
+    streams,
     tenancy,
     temporal,
     processes: processStarter(temporal),
@@ -74,9 +77,10 @@ function start(config: Config, log: Logger): void {
     process.stdout.write(`${JSON.stringify({ ready: true, port })}\n`)
   })
 
-  /** Requests in flight finish; the pool goes last. */
+  /** Streams would never finish; requests in flight do, and the pool goes last. */
   const end = () => {
     log.info({}, 'API is draining')
+    streams.close()
     drain()
       .then(() => Promise.all([tenancy.close(), keys.close(), temporal.connection.close()]))
       .catch((error) => log.warn({ error }, 'closing failed'))

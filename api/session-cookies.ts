@@ -57,9 +57,12 @@ export function tokenHashOf(header: Caller['header']): Buffer | undefined {
 }
 
 /** The session of a request, whole or not; undefined without a live one. */
-export async function sessionOf({ db, header }: Pick<Caller, 'db' | 'header'>) {
+export async function sessionOf(
+  { db, header }: Pick<Caller, 'db' | 'header'>,
+  why: 'used' | 'looked_at' = 'used',
+) {
   const hash = tokenHashOf(header)
-  return hash && (await findSession(db, hash))
+  return hash && (await findSession(db, hash, why))
 }
 
 /** @throws DomainError `not_authenticated` */

@@ -69,8 +69,14 @@ function liveSessions(db: Db) {
     .where(sql<SqlBool>`partners.status is distinct from 'terminated'`)
 }
 
-/** The live session with this hash; bumps its last use at most once a minute. */
-export async function findSession(db: Db, tokenHash: Buffer): Promise<Session | undefined> {
+/**
+ * The live session with this hash; where it is used, its last use is noted, at most once a minute.
+ */
+export async function findSession(
+  db: Db,
+  tokenHash: Buffer,
+  why: 'used' | 'looked_at' = 'used',
+): Promise<Session | undefined> {
   const row = await liveSessions(db)
     .select([
       'sessions.id',
@@ -105,7 +111,7 @@ export async function findSession(db: Db, tokenHash: Buffer): Promise<Session | 
     .executeTakeFirst()
   if (!row) return undefined
   const { isStale, partnerLevel, ...session } = row
-  if (isStale) await markSeen(db, session.id)
+  if (isStale && why === 'used') await markSeen(db, session.id)
   const level = session.customerId ? 'customer' : (partnerLevel ?? 'super_admin')
   return { ...session, level }
 }

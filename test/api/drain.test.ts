@@ -1,10 +1,15 @@
 /** The API as a process of its own: how it ends, and what it says to those who speak no HTTP. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUIDv7 } from 'node:crypto'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createApiServer } from '../../api/drain.ts'
+import { inTransaction } from '../../db/database.ts'
+import { getProgramme } from '../../db/programmes.ts'
+import { recordRun } from '../../db/settlement/runs.ts'
+import { outwardId } from '../../domain/ids.ts'
 import { freePort } from '../../scripts/launch/ports.ts'
 import { type Product, startProduct } from '../support/product.ts'
 
@@ -139,6 +144,22 @@ describe('an API that is told to end', () => {
     // The rest of a request that had begun is still waited for.
     slow.write('Content-Length: 2\r\n\r\n{}')
     expect(await slowText).toMatch(/^HTTP\/1\.1 401 [\s\S]*Connection: close/)
+    expect(await within(ended, 5_000)).toBe(0)
+  })
+
+  it('ends the streams of those who watch, and tells them to come back', async () => {
+    const { child, port, ended } = await serve()
+    const { id: programmeId } = await getProgramme(product.db)
+    const run = { id: randomUUIDv7(), programmeId, mode: 'live' as const, requestedBy: null }
+    await inTransaction(product.db, (trx) => recordRun(trx, { ...run, period: '2026-01' }))
+    const path = `/v1/settlement-runs/${outwardId('settlementRun', run.id)}/events`
+    const socket = await openSocket(port)
+    const text = heard(socket)
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: api\r\n`)
+    socket.write(`Authorization: Bearer ${product.owner}\r\n\r\n`)
+    await new Promise((resolve) => socket.once('data', resolve))
+    child.kill('SIGTERM')
+    expect(await text).toMatch(/ 200 OK[\s\S]*event: progress[\s\S]*{"reason":"draining"}/)
     expect(await within(ended, 5_000)).toBe(0)
   })
 })

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp } from '../../api/app.ts'
 import type { ApiDeps } from '../../api/deps.ts'
+import { openStreams } from '../../api/event-streams.ts'
 import { createLinks } from '../../integrations/links.ts'
 import { createStripe } from '../../integrations/stripe-client.ts'
 import { processStarter } from '../../integrations/temporal.ts'
@@ -175,6 +176,8 @@ export async function serveWith(
     links: createLinks(config.api),
     stripe: createStripe(config.stripe),
     log: silentLog,
+    // A stream that is asked for in passing ends by itself.
+    streams: openStreams(silentLog, { lifeMs: 50 }),
     ...parts,
     settings: {
       publicUrl: config.api.publicUrl,

@@ -10,6 +10,7 @@ const ofPartner: Line['body'] = (_, { parent }) => ({ partner: parent, reason })
 export const ofRuns: Record<string, Line> = {
   [`POST ${runs}/holds`]: { about, body: ofPartner },
   [`GET ${runs}/holds`]: { about },
+  [`GET ${runs}/events`]: { about },
   [`POST ${runs}/holds/:hold/release`]: { about, body, inside: true },
   [`POST ${runs}/exclusions`]: { about, body: ofPartner },
   [`POST ${runs}/partners/:partner/rerun`]: { about, inside: true },

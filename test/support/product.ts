@@ -16,6 +16,7 @@ import {
 } from '@temporalio/worker'
 import { type Activities, createActivities } from '../../activities/index.ts'
 import { createApp } from '../../api/app.ts'
+import { openStreams } from '../../api/event-streams.ts'
 import { type Config, readConfig } from '../../config.ts'
 import { processLogin, storeContextKey, storeLogin } from '../../db/context-keys.ts'
 import type { Db } from '../../db/database.ts'
@@ -181,6 +182,7 @@ async function serveApi(parts: {
     links: createLinks(config.api),
     stripe: createStripe(config.stripe),
     log: silentLog,
+    streams: openStreams(silentLog),
     settings: {
       publicUrl: config.api.publicUrl,
       keyMode: 'test',
