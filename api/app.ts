@@ -5,8 +5,10 @@ import Koa from 'koa'
 import { DomainError } from '../domain/errors.ts'
 import type { ApiDeps } from './deps.ts'
 import { problemOf } from './errors.ts'
+import { wantsPage } from './html.ts'
 import { describeApi } from './openapi.ts'
 import { pageRouter } from './pages.ts'
+import { problemPage } from './problem-page.ts'
 import type { Route } from './route.ts'
 import { allRoutes } from './routes.ts'
 import { serve } from './serve.ts'
@@ -52,6 +54,12 @@ function answerProblems(deps: ApiDeps): Koa.Middleware {
       const problem = problemOf(error, requestId, `${deps.settings.publicUrl}/docs/errors`)
       context.status = problem.status
       context.set(problem.headers)
+      if (wantsPage((name) => context.get(name))) {
+        const page = problemPage(problem.document)
+        context.set(page.headers ?? {})
+        context.body = page.body
+        return
+      }
       context.type = 'application/problem+json'
       context.body = JSON.stringify(problem.document)
     }

@@ -30,7 +30,12 @@ export function wantsPage(header: (name: string) => string): boolean {
 }
 
 /** A page of its own, without scripts and with this one style. */
-export function pageAnswer(page: { title: string; style: string; body: Markup }): Answer {
+export function pageAnswer(page: {
+  title: string
+  style: string
+  body: Markup
+  status?: number
+}): Answer {
   const styleHash = createHash('sha256').update(page.style).digest('base64')
   const policy = [
     "default-src 'none'",
@@ -54,7 +59,7 @@ ${page.body}
 </html>
 `
   return {
-    status: 200,
+    status: page.status ?? 200,
     body: Buffer.from(document.markup),
     headers: {
       'Content-Type': 'text/html; charset=utf-8',

@@ -149,7 +149,10 @@ function operation(route: Route): JsonSchema {
       ? {
           requestBody: {
             required: true,
-            content: { 'application/json': { schema: jsonSchema(route.body, 'input') } },
+            content: {
+              'application/json': { schema: jsonSchema(route.body, 'input') },
+              ...(route.form ? { 'application/x-www-form-urlencoded': {} } : {}),
+            },
           },
         }
       : {}),

@@ -4,7 +4,6 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import Router from '@koa/router'
 import { internal, meanings } from './errors.ts'
-import { applyBody, applyScript } from './onboarding/apply-page.ts'
 
 const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
@@ -30,13 +29,6 @@ main { max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }
 main button { font: inherit; padding: .6rem 1.2rem; border: 0; border-radius: 6px;
   background: #0f4c5c; color: #fff; cursor: pointer; }
 main pre { padding: 1rem; background: #f4f6f8; border-radius: 6px; overflow: auto; }
-main form p { display: grid; gap: .25rem; margin: 0 0 1rem; }
-main form label { font-weight: 600; }
-main form input, main form select, main form textarea { font: inherit; padding: .5rem .6rem;
-  border: 1px solid #8796a3; border-radius: 6px; background: #fff; color: inherit; }
-main form [type=checkbox] { justify-self: start; width: 1.25rem; height: 1.25rem; }
-main form textarea { min-height: 6rem; }
-#answer { white-space: pre-line; }
 main table { border-collapse: collapse; }
 main td { text-align: left; padding: .3rem .8rem .3rem 0; }
 `
@@ -101,8 +93,6 @@ export function pageRouter(description: () => unknown): Router {
   text('/docs/page.css', 'text/css; charset=utf-8', () => style)
   text('/docs/docs.js', 'text/javascript; charset=utf-8', () => docsScript)
   text('/invite', 'text/html; charset=utf-8', () => page('Take up your access', inviteBody))
-  text('/apply', 'text/html; charset=utf-8', () => page('Apply as a partner', applyBody))
-  text('/apply.js', 'text/javascript; charset=utf-8', () => applyScript)
   text('/invite.js', 'text/javascript; charset=utf-8', () => inviteScript)
   let document: string | undefined
   text('/openapi.json', 'application/json; charset=utf-8', () => {

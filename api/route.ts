@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Principal } from '../db/access.ts'
 import type { Db } from '../db/database.ts'
 import type { ContextLevel } from '../db/tenancy.ts'
-import type { ErrorCode } from '../domain/errors.ts'
+import type { DomainError, ErrorCode } from '../domain/errors.ts'
 import type { Permission } from './policies.ts'
 
 export interface Answer<Body = unknown> {
@@ -40,6 +40,24 @@ export interface Call<Query = unknown, Body = unknown, Who = Principal> {
 /** Contexts that need no key. `intake` takes the id of the application that it is about. */
 export type DoorLevel = Extract<ContextLevel, 'intake' | 'sign_in' | 'simulation'>
 
+/** What a browser sent, as it stands in the fields of its page. */
+export interface SentForm {
+  fields: URLSearchParams
+  params: Record<string, string>
+  /** Of the link that led to the page. */
+  token: string | undefined
+  as: Call['as']
+}
+
+export interface BrowserForm {
+  /** The body that a program would send; what is left empty is left out of it. */
+  body(fields: URLSearchParams): unknown
+  /** What a person sees instead of the answer. */
+  answered(sent: SentForm, answer: Answer): Answer | Promise<Answer>
+  /** The page with what was written and what is wrong with it; its status is the refusal's. */
+  refused(sent: SentForm, refusal: DomainError): Promise<Answer>
+}
+
 interface DescribedAnswer {
   description: string
   schema?: z.ZodType
@@ -70,6 +88,8 @@ interface RouteFacts {
   largestBody?: number
   /** The media types of a body that is no JSON. */
   bodyTypes?: string[]
+  /** What a browser's form sends to it, and the pages that it gets. */
+  form?: BrowserForm
   /** Takes no Idempotency-Key: its answer is never kept. */
   unkeyed?: true
   answers: Record<number, DescribedAnswer>

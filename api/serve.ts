@@ -17,13 +17,15 @@ import {
 } from './auth.ts'
 import { parseJsonBody, readBody, refuseOddHeaders } from './body.ts'
 import type { ApiDeps } from './deps.ts'
+import { problemOf } from './errors.ts'
 import { answerConditionally } from './etag.ts'
+import { afterFirstClick, formFields, isForm, onceField } from './forms.ts'
 import { type KeyedRequest, onceForKey, onceInTransaction, requireKey } from './idempotency.ts'
 import { refuseKeyInBody, refuseKeyInUrl } from './keys.ts'
 import { withOpenCursor, withSealedCursor } from './paging.ts'
 import { authorize, type Permission } from './policies.ts'
 import { callerLimits, takeQuota } from './rate-limits.ts'
-import type { Answer, Call, Route } from './route.ts'
+import type { Answer, Call, Route, SentForm } from './route.ts'
 import { principalOfSession, refuseCrossSite, sessionOf } from './session-cookies.ts'
 import { validated } from './validate.ts'
 
@@ -37,6 +39,8 @@ interface Visit {
   request: RequestFacts
   header: Call['header']
   as: Call['as']
+  /** Once it is read, where a browser's form sent it. */
+  form?: SentForm
 }
 
 export async function serve(deps: ApiDeps, route: Route, context: Context): Promise<void> {
@@ -52,8 +56,21 @@ export async function serve(deps: ApiDeps, route: Route, context: Context): Prom
     send(context, answer)
   } catch (error) {
     await noteRefusal(visit, principal, error)
-    throw error
+    const page = await refusalPage(visit, error)
+    if (!page) throw error
+    send(context, page)
   }
+}
+
+/** What a person who sent a form sees of its refusal. */
+async function refusalPage(
+  { route, form, request, deps }: Visit,
+  error: unknown,
+): Promise<Answer | undefined> {
+  if (!form || !route.form || !(error instanceof DomainError)) return undefined
+  const page = await route.form.refused(form, error)
+  const { status, headers } = problemOf(error, request.requestId, deps.settings.publicUrl)
+  return { ...page, status, headers: { ...headers, ...page.headers } }
 }
 
 function visitOf(deps: ApiDeps, route: Route, context: Context): Visit {
@@ -135,6 +152,7 @@ async function answerOf(visit: Visit, principal: Principal | null): Promise<Answ
     ? Buffer.alloc(0)
     : await readBody(context.req, route.largestBody)
   if (!route.rawBody && !route.takesKeys) refuseKeyInBody(rawBody)
+  if (route.form && isForm(header('Content-Type'))) visit.form = formOf(visit, rawBody)
   const scope = {
     path: context.path,
     query: plainQuery(context),
@@ -143,9 +161,7 @@ async function answerOf(visit: Visit, principal: Principal | null): Promise<Answ
     secret: deps.settings.linkSecret,
   }
   const query = route.query ? validated(route.query, withOpenCursor(scope), 'query') : undefined
-  const body = route.body
-    ? validated(route.body, parseJsonBody(rawBody, header('Content-Type')), 'body')
-    : undefined
+  const body = route.body ? validated(route.body, sentBody(visit, rawBody), 'body') : undefined
   const db = principal ? deps.tenancy.dbFor(contextOf(principal, request)) : as('sign_in')
   const call = {
     ...request,
@@ -154,8 +170,22 @@ async function answerOf(visit: Visit, principal: Principal | null): Promise<Answ
   }
   const execute = (own: Db, operationId: string) =>
     route.handle({ ...call, db: own, operationId } as never)
-  const answer = await once({ visit, principal, db, rawBody }, execute)
-  return withSealedCursor(answer, scope, deps.settings.publicUrl)
+  const attempt = { visit, principal, db, rawBody }
+  if (route.form && visit.form) {
+    return route.form.answered(visit.form, await afterFirstClick(() => once(attempt, execute)))
+  }
+  return withSealedCursor(await once(attempt, execute), scope, deps.settings.publicUrl)
+}
+
+function formOf({ context, as }: Visit, rawBody: Buffer): SentForm {
+  const { token } = plainQuery(context)
+  return { fields: formFields(rawBody), params: context.params, token, as }
+}
+
+/** By a program as JSON, by a browser as fields. */
+function sentBody({ route, form, header }: Visit, rawBody: Buffer): unknown {
+  if (route.form && form) return route.form.body(form.fields)
+  return parseJsonBody(rawBody, header('Content-Type'))
 }
 
 interface Attempt {
@@ -170,8 +200,8 @@ function once(
   { visit, principal, db, rawBody }: Attempt,
   execute: (db: Db, operationId: string) => Promise<Answer>,
 ): Promise<Answer> {
-  const { deps, route, context, request, header } = visit
-  const sent = isReading(route) || route.rawBody || route.unkeyed ? '' : header('Idempotency-Key')
+  const { deps, route, context, request } = visit
+  const sent = isReading(route) || route.rawBody || route.unkeyed ? '' : keyOf(visit)
   requireKey(route.idempotencyKey ?? 'optional', sent)
   const keyed: KeyedRequest = {
     partnerId: principal?.partnerId ?? null,
@@ -187,6 +217,9 @@ function once(
     ? onceInTransaction({ db, settings }, keyed, execute)
     : onceForKey({ db, settings }, keyed, (operationId) => execute(db, operationId))
 }
+
+const keyOf = ({ header, form }: Visit) =>
+  header('Idempotency-Key') || (form?.fields.get(onceField) ?? '')
 
 /** Refusals of those who are known are kept, but for what they only mistyped or asked too often. */
 async function noteRefusal(visit: Visit, principal: Principal | null, error: unknown) {

@@ -18,36 +18,12 @@ export function createLinks(settings: {
   const sign = (purpose: string, id: string) =>
     createHmac('sha256', settings.linkSecret).update(`${purpose}:${id}`).digest('base64url')
 
-  const applicationUrl = (applicationId: string) =>
-    `${publicUrl}/v1/applications/${outwardId('application', applicationId)}`
-
   return {
-    /** Where an applicant sees how its application stands. */
-    statusUrl: (applicationId: string) =>
-      `${applicationUrl(applicationId)}?token=${sign('application', applicationId)}`,
-
-    /** Leads to a fresh page of the payment provider; its own links live for minutes only. */
-    verificationUrl: (applicationId: string) =>
-      `${applicationUrl(applicationId)}/verification?token=${sign('application', applicationId)}`,
-
-    /** Leads to a fresh page on which the agreement is signed. */
-    signingUrl: (applicationId: string) => {
-      const token = sign('application', applicationId)
-      return `${applicationUrl(applicationId)}/agreement/signing?token=${token}`
-    },
-
-    withdrawalUrl: (applicationId: string) =>
-      `${applicationUrl(applicationId)}/withdrawal?token=${sign('application', applicationId)}`,
-
-    /** What an approver opens, with a key. */
-    applicationUrl,
+    ...applicationLinks(publicUrl, sign),
 
     /** What people of the platform open to look at a finding, with a key. */
     screeningUrl: (screeningId: string) =>
       `${publicUrl}/v1/screenings/${outwardId('screening', screeningId)}`,
-
-    isApplicationToken: (applicationId: string, token: string) =>
-      same(sign('application', applicationId), token),
 
     /** Ends the mails of a partner's first weeks. */
     welcomeStopUrl: (partnerId: string) =>
@@ -96,6 +72,46 @@ export function createLinks(settings: {
 }
 
 type Sign = (purpose: string, id: string) => string
+
+/** Links of an application, for whoever sent it and for those who decide on it. */
+function applicationLinks(publicUrl: string, sign: Sign) {
+  const applicationUrl = (applicationId: string) =>
+    `${publicUrl}/v1/applications/${outwardId('application', applicationId)}`
+
+  return {
+    /** Where an applicant sees how its application stands. */
+    statusUrl: (applicationId: string) =>
+      `${applicationUrl(applicationId)}?token=${sign('application', applicationId)}`,
+
+    /** Leads to a fresh page of the payment provider; its own links live for minutes only. */
+    verificationUrl: (applicationId: string) =>
+      `${applicationUrl(applicationId)}/verification?token=${sign('application', applicationId)}`,
+
+    /** Leads to a fresh page on which the agreement is signed. */
+    signingUrl: (applicationId: string) => {
+      const token = sign('application', applicationId)
+      return `${applicationUrl(applicationId)}/agreement/signing?token=${token}`
+    },
+
+    withdrawalUrl: (applicationId: string) =>
+      `${applicationUrl(applicationId)}/withdrawal?token=${sign('application', applicationId)}`,
+
+    /** The form, for whoever was turned away and may come again. */
+    reapplyUrl: (applicationId: string) =>
+      `${publicUrl}/apply?reapplies=${outwardId('application', applicationId)}` +
+      `&proof=${sign('application', applicationId)}`,
+
+    informationUrl: (applicationId: string, number: number) =>
+      `${applicationUrl(applicationId)}/information-requests/${number}/answer` +
+      `?token=${sign('application', applicationId)}`,
+
+    /** What an approver opens, with a key. */
+    applicationUrl,
+
+    isApplicationToken: (applicationId: string, token: string) =>
+      same(sign('application', applicationId), token),
+  }
+}
 
 /** Links to what a tenant takes along. */
 function exportLinks(publicUrl: string, sign: Sign) {

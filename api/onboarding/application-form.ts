@@ -35,6 +35,7 @@ import {
   requireFittingAnswers,
 } from './application-fields.ts'
 import { openInvitation } from './application-invitations.ts'
+import { applicationPage } from './apply-page.ts'
 import { requireFitParent } from './parents.ts'
 
 const statusAnswer = z.object({
@@ -60,7 +61,10 @@ export function applicationFormRoutes(deps: ApiDeps): Route[] {
       access: 'public',
       largestBody: longestForm,
       body: applicationForm,
-      answers: { 202: { description: 'The application is taken', schema: statusAnswer } },
+      form: applicationPage,
+      answers: {
+        202: { description: 'The application is taken', schema: statusAnswer, page: true },
+      },
       refusals: [
         'invalid_request',
         'parent_not_active',

@@ -285,7 +285,8 @@ function presentInvitation(row: ApplicationInvitationRow) {
   }
 }
 
-async function presentForm(db: Db, invitation: ApplicationInvitationRow | null) {
+/** What the form asks, and what is known of whoever was invited. */
+export async function presentForm(db: Db, invitation: ApplicationInvitationRow | null) {
   const programme = await getProgramme(db)
   return {
     programme: programme.name,

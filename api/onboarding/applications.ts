@@ -27,7 +27,7 @@ import type { ApiDeps } from '../deps.ts'
 import { wantsPage } from '../html.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from '../paging.ts'
 import { authorize } from '../policies.ts'
-import { type Call, openRoute, type Route, route } from '../route.ts'
+import { type Answer, type Call, openRoute, type Route, route } from '../route.ts'
 import { presentWishedTerritory, wishedTerritoryAnswer } from '../territories.ts'
 import { found, idAnswer, instantAnswer, pathId } from '../validate.ts'
 import { decisionFacts, presentForDecision } from './application-details.ts'
@@ -37,7 +37,7 @@ import {
   presentDecisions,
   presentInformationRequest,
 } from './review.ts'
-import { statusPage } from './status-page.ts'
+import { statusPage, type UnsentAnswers } from './status-page.ts'
 
 const applicationSummary = z.object({
   id: idAnswer('application'),
@@ -127,15 +127,26 @@ export function applicationRoutes(deps: ApiDeps): Route[] {
       refusals: ['not_authenticated', 'not_found'],
       handle: async (call) => {
         const { db, row, audience } = await readable(deps, call)
-        const body = await presentApplication(db, row, audience)
         // A shared cache must not give one of the two forms to who asked for the other.
         const headers = { Vary: 'Authorization, Cookie, Origin, Accept' }
-        if (audience === 'decider' || !wantsPage(call.header)) return { status: 200, body, headers }
-        const page = statusPage(body, row, { programme: await getProgramme(db), links: deps.links })
+        if (audience === 'decider' || !wantsPage(call.header)) {
+          return { status: 200, body: await presentApplication(db, row, audience), headers }
+        }
+        const page = await pageForApplicant(deps, { db, row })
         return { ...page, headers: { ...page.headers, ...headers } }
       },
     }),
   ]
+}
+
+/** The same for a person. */
+export async function pageForApplicant(
+  { links }: ApiDeps,
+  { db, row, unsent }: { db: Db; row: ApplicationRow; unsent?: UnsentAnswers },
+): Promise<Answer> {
+  const standing = await presentApplication(db, row, 'applicant')
+  const programme = await getProgramme(db)
+  return statusPage(standing, row, { programme, links, ...(unsent ? { unsent } : {}) })
 }
 
 export type LinkCall = Call<z.output<typeof linkQuery>, unknown, Call['principal'] | null>
@@ -151,7 +162,7 @@ export async function readable(deps: ApiDeps, call: LinkCall) {
 }
 
 /** By the signed link alone, for what the applicant does itself. */
-export async function linked({ links }: ApiDeps, call: LinkCall) {
+export async function linked({ links }: ApiDeps, call: Pick<LinkCall, 'params' | 'query' | 'as'>) {
   const id = pathId('application', call.params.id, notFound)
   const { token } = call.query
   if (token === undefined) {

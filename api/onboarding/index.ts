@@ -5,6 +5,7 @@ import { applicationAgreementRoutes } from './agreement.ts'
 import { applicationFormRoutes } from './application-form.ts'
 import { applicationInvitationRoutes } from './application-invitations.ts'
 import { applicationRoutes } from './applications.ts'
+import { applyPageRoutes } from './apply-page.ts'
 import { decisionRoutes } from './decision.ts'
 import { informationRoutes } from './information.ts'
 import { verificationRoutes } from './verification.ts'
@@ -12,6 +13,7 @@ import { withdrawalRoutes } from './withdrawal.ts'
 
 export function onboardingRoutes(deps: ApiDeps): Route[] {
   return [
+    ...applyPageRoutes(),
     ...applicationFormRoutes(deps),
     ...applicationInvitationRoutes(deps),
     ...applicationRoutes(deps),

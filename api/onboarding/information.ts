@@ -14,7 +14,14 @@ import { workflowIds } from '../../domain/process-names.ts'
 import { answerInformation, requestInformation } from '../../workflows/contract.ts'
 import type { ApiDeps } from '../deps.ts'
 import { updateProcess } from '../processes.ts'
-import { type Call, openRoute, type Route, route } from '../route.ts'
+import {
+  type BrowserForm,
+  type Call,
+  openRoute,
+  type Route,
+  route,
+  type SentForm,
+} from '../route.ts'
 import { found, pathId, text } from '../validate.ts'
 import {
   applicationAnswer,
@@ -22,11 +29,15 @@ import {
   linked,
   linkQuery,
   notFound,
+  pageForApplicant,
   presentApplication,
 } from './applications.ts'
 
-const questionsForm = z.strictObject({ questions: z.array(text(1_000)).min(1).max(20) })
-const answersForm = z.strictObject({ answers: z.array(text(5_000)).min(1).max(20) })
+const mostQuestions = 20
+const questionsForm = z.strictObject({
+  questions: z.array(text(1_000)).min(1).max(mostQuestions),
+})
+const answersForm = z.strictObject({ answers: z.array(text(5_000)).min(1).max(mostQuestions) })
 
 const noSuchRequest = 'there are no such questions'
 
@@ -63,7 +74,11 @@ export function informationRoutes(deps: ApiDeps): Route[] {
       access: 'public',
       query: linkQuery,
       body: answersForm,
-      answers: { 200: { description: 'Answered', schema: applicationAnswer } },
+      form: answersPage(deps),
+      answers: {
+        200: { description: 'Answered', schema: applicationAnswer },
+        303: { description: 'Answered; a browser goes back to its page' },
+      },
       refusals: [
         'not_authenticated',
         'not_found',
@@ -127,6 +142,8 @@ async function answerQuestions(deps: ApiDeps, call: AnswersCall) {
     throw new DomainError('conflict', 'these questions are answered; the first answer counts')
   }
   refuseOtherCount(body.answers.length, request.questionCount)
+  const nobodyWaits = new DomainError('not_ready', 'nobody waits for this answer any more')
+  if (!request.answeredAt && isDecided(row.status)) throw nobodyWaits
   if (!request.answeredAt) {
     const answer = { id: operationId, applicationId: row.id, requestId: request.id }
     await inTransaction(db, (trx) =>
@@ -137,11 +154,36 @@ async function answerQuestions(deps: ApiDeps, call: AnswersCall) {
       definition: answerInformation,
       args: [{ requestId: request.id }],
       updateId: operationId,
-      ended: new DomainError('not_ready', 'nobody waits for this answer any more'),
+      ended: nobodyWaits,
     })
   }
   const now = await getApplication(db, row.id)
   return { status: 200, body: await presentApplication(db, now, 'applicant') }
+}
+
+/** The questions on the page of an applicant. */
+function answersPage(deps: ApiDeps): BrowserForm {
+  const own = ({ params, token, as }: SentForm) => linked(deps, { params, as, query: { token } })
+  return {
+    body: (fields) => ({ answers: answersIn(fields) }),
+    answered: async (sent) => {
+      const { row } = await own(sent)
+      return { status: 303, body: null, headers: { Location: deps.links.statusUrl(row.id) } }
+    },
+    refused: async (sent, refusal) => {
+      const { db, row } = await own(sent)
+      const number = Number(sent.params.number)
+      const unsent = { number, answers: answersIn(sent.fields), refusal }
+      return pageForApplicant(deps, { db, row, unsent })
+    },
+  }
+}
+
+/** In the order of the questions; an empty one keeps its place. */
+function answersIn(fields: URLSearchParams): string[] {
+  return Array.from({ length: mostQuestions }, (_, n) => fields.get(`answers.${n}`)).flatMap(
+    (answer) => answer ?? [],
+  )
 }
 
 function refuseOtherCount(given: number, asked: number): void {

@@ -1,6 +1,8 @@
 /** Where an application stands, as a page for the person who applied. */
+import { randomUUID } from 'node:crypto'
 import type { ApplicationRow } from '../../db/onboarding/applications.ts'
 import type { Programme } from '../../db/programmes.ts'
+import type { DomainError } from '../../domain/errors.ts'
 import {
   type ApplicationStage,
   type ApplicationStatus,
@@ -9,7 +11,10 @@ import {
   isDecided,
 } from '../../domain/onboarding.ts'
 import type { Links } from '../../integrations/links.ts'
+import { onceField } from '../forms.ts'
 import { html, type Markup, pageAnswer } from '../html.ts'
+import { faultsOf, fieldMarkup, type PageField, problemMarkup } from '../page-fields.ts'
+import { pageStyle } from '../page-style.ts'
 import type { Answer } from '../route.ts'
 
 /** What the page is about; the applicant's own answer, and nothing that is not in it. */
@@ -18,6 +23,22 @@ interface Standing {
   company: string
   timeline: { at: string; what: string; actor: string }[]
   reapply_from: string | null
+  information_requests: AskedQuestions[]
+}
+
+interface AskedQuestions {
+  number: number | null
+  due_at?: string | undefined
+  questions: string[]
+  answered_at: string | null
+  answers: string[] | null
+}
+
+/** Answers that were not taken, as they were written. */
+export interface UnsentAnswers {
+  number: number
+  answers: string[]
+  refusal: DomainError
 }
 
 const stageNames: Record<ApplicationStage, string> = {
@@ -90,6 +111,66 @@ function actionsFor(row: ApplicationRow, programme: Programme, links: Links): Ma
   return html`<p>The agreement is in your mail, from DocuSign. Sign it there.</p>`
 }
 
+const refusals: Partial<Record<DomainError['code'], string>> = {
+  invalid_request: 'Please answer every question. What you wrote is still there.',
+  conflict: 'These questions were answered before; the first answer counts.',
+  not_ready: 'Nobody waits for this answer any more.',
+  idempotency_key_reused: 'You sent these answers before; the first ones count.',
+  temporarily_unavailable: 'It cannot be taken just now. Please send it again in a minute.',
+}
+
+const answerFields = ({ questions }: AskedQuestions): PageField[] =>
+  questions.map((label, n) => ({
+    ...{ name: `answers.${n}`, pointer: `/answers/${n}`, label, kind: 'area', most: 5_000 },
+    advice: 'Please answer this question.',
+  }))
+
+/** What the applicant is asked, as a form; while nothing is decided. */
+function questionsFor({ information_requests: requests }: Standing, how: PageFacts): Markup {
+  const { row, links, unsent } = how
+  const open = requests.filter(({ answered_at: answered }) => answered === null)
+  if (isDecided(row.status)) return html``
+  return html`${open.map((request) => {
+    const { number, due_at: due } = request
+    const fields = answerFields(request)
+    const mine = unsent?.number === number ? unsent : undefined
+    const { faults } = faultsOf(fields, mine?.refusal.details.fields ?? [])
+    return html`<h2>Questions to you</h2>
+<p>We need to know this before we decide${due ? html`; please answer by ${day(due)}` : null}.</p>
+<form method="post" action="${links.informationUrl(row.id, Number(number))}">
+<input type="hidden" name="${onceField}" value="${randomUUID()}">
+${fields.map((field, n) => fieldMarkup(field, mine?.answers[n] ?? '', faults))}
+<p><button>Send the answers</button></p>
+</form>
+`
+  })}`
+}
+
+/** What was sent and not taken. */
+function refusalOf({ information_requests: requests }: Standing, { unsent }: PageFacts): Markup {
+  if (!unsent) return html``
+  const { number, refusal } = unsent
+  const asked = requests.find((request) => request.number === number)
+  const fields = asked ? answerFields(asked) : []
+  const { faults } = faultsOf(fields, refusal.details.fields ?? [])
+  return problemMarkup(refusals[refusal.code] ?? `${refusal.message}.`, fields, faults)
+}
+
+function answeredOf({ information_requests: requests }: Standing): Markup {
+  const answered = requests.filter(({ answers }) => answers !== null)
+  if (answered.length === 0) return html``
+  const lines = answered.flatMap(({ questions, answers }) =>
+    questions.map(
+      (question, n) => html`<dt>${question}</dt>
+<dd>${answers?.[n] ?? ''}</dd>
+`,
+    ),
+  )
+  return html`<h2>What you answered</h2>
+<dl>
+${lines}</dl>`
+}
+
 function step(stage: ApplicationStage, row: ApplicationRow): Markup {
   const [own, now] = [applicationStages.indexOf(stage), applicationStages.indexOf(row.stage)]
   const name = stageNames[stage]
@@ -116,7 +197,7 @@ function timelineOf({ timeline }: Standing): Markup {
       at,
       what,
       actor,
-    }) => html`<li><time datetime="${at}">${timeNames.format(new Date(at))} UTC</time>
+    }) => html`<li><time datetime="${at}">${timeNames.format(new Date(at))}</time>
 <span>${what} <em>by ${actorName(actor)}</em></span></li>
 `,
   )
@@ -124,6 +205,13 @@ function timelineOf({ timeline }: Standing): Markup {
 <ol class="timeline" reversed>
 ${entries.toReversed()}
 </ol>`
+}
+
+function againFrom(from: Date, url: string): Markup {
+  return from > new Date()
+    ? html`<p>You can apply again from ${day(from)} on. Keep this link for it.</p>`
+    : html`<p>You can apply again from ${day(from)} on.</p>
+<p><a class="button" href="${url}">Apply again</a></p>`
 }
 
 /** Until it is decided; the button stands behind a line that has to be opened. */
@@ -138,19 +226,7 @@ function withdrawalOf(row: ApplicationRow, links: Links): Markup {
 </details>`
 }
 
-const style = `
-:root { color-scheme: light dark; --ink: #1d2b36; --soft: #55636e; --paper: #ffffff;
-  --ground: #f4f6f8; --line: #d5dce2; --accent: #0f4c5c; --on: #ffffff; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8edf1; --soft: #a9b6c0; --paper: #18222b;
-  --ground: #0f161c; --line: #33424e; --accent: #7fc4d6; --on: #0f161c; } }
-body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 1rem/1.55 system-ui, sans-serif; }
-main { max-width: 40rem; margin: 2rem auto; padding: 1.5rem 1.75rem; background: var(--paper);
-  border: 1px solid var(--line); border-top: 4px solid var(--accent); border-radius: 8px;
-  box-sizing: border-box; overflow-wrap: anywhere; }
-header p { margin: 0; color: var(--soft); }
-h1 { margin: .25rem 0 1rem; font-size: 1.6rem; line-height: 1.25; }
-h2 { margin: 2rem 0 .5rem; font-size: 1.1rem; }
+const style = `${pageStyle}
 ol { margin: 0; padding: 0; list-style: none; }
 .steps li { display: flex; justify-content: space-between; gap: 1rem; padding: .45rem .75rem;
   border-left: 4px solid var(--line); }
@@ -159,28 +235,31 @@ ol { margin: 0; padding: 0; list-style: none; }
 .steps .now { border-color: var(--accent); background: var(--ground); font-weight: 600; }
 .timeline li { display: grid; grid-template-columns: 11.5rem 1fr; gap: .25rem 1rem;
   padding: .45rem 0; border-top: 1px solid var(--line); }
-.timeline time, .timeline em, .note { color: var(--soft); }
+.timeline time, .timeline em { color: var(--soft); }
 .timeline em { font-style: normal; }
-.button, button { display: inline-block; padding: .7rem 1.2rem; border: 0; border-radius: 6px;
-  background: var(--accent); color: var(--on); font: inherit; text-decoration: none;
-  cursor: pointer; }
-a:focus-visible, button:focus-visible, summary:focus-visible {
-  outline: 3px solid var(--accent); outline-offset: 3px; }
-details { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-summary { cursor: pointer; color: var(--soft); }
-@media (max-width: 40rem) { main { margin: 0; border-radius: 0; padding: 1.25rem; }
-  .timeline li { grid-template-columns: 1fr; gap: 0; } }
+dl { margin: 0; }
+dt { font-weight: 600; }
+dd { margin: 0 0 .75rem; white-space: pre-line; }
+main > details { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+@media (max-width: 40rem) { .timeline li { grid-template-columns: 1fr; gap: 0; } }
 `
+
+interface PageFacts {
+  row: ApplicationRow
+  links: Links
+  unsent?: UnsentAnswers | undefined
+}
 
 /** The page of an application; whoever has its link has the token too. */
 export function statusPage(
   standing: Standing,
   row: ApplicationRow,
-  { programme, links }: { programme: Programme; links: Links },
+  { programme, links, unsent }: { programme: Programme; links: Links; unsent?: UnsentAnswers },
 ): Answer {
   const title = standings[row.status]
+  const facts: PageFacts = { row, links, unsent }
   const again = standing.reapply_from
-    ? html`<p>You can apply again from ${day(standing.reapply_from)} on. Keep this link for it.</p>`
+    ? againFrom(new Date(standing.reapply_from), links.reapplyUrl(row.id))
     : null
   const body = html`<main>
 <header>
@@ -188,10 +267,13 @@ export function statusPage(
 <h1>${title}</h1>
 <p>Application of <strong>${standing.company}</strong>, sent on ${day(row.submittedAt)}</p>
 </header>
+${refusalOf(standing, facts)}
 <h2>What comes next</h2>
 ${nextStep(row)}
 ${again}
 ${actionsFor(row, programme, links)}
+${questionsFor(standing, facts)}
+${answeredOf(standing)}
 ${steps(row)}
 ${timelineOf(standing)}
 ${withdrawalOf(row, links)}

@@ -107,7 +107,16 @@ function assertConventions(answer: Answer): void {
   expect(headers.get('content-security-policy')).toContain("default-src 'none'")
   expect(headers.get('vary')).toContain('Authorization')
   if (status < 400 || 'ready' in body) return
-  assertProblem(answer)
+  if (headers.get('content-type')?.startsWith('text/html')) assertProblemPage(answer)
+  else assertProblem(answer)
+}
+
+/** What a person sees of a refusal: words and no scripts. */
+function assertProblemPage({ headers, text }: Answer): void {
+  expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-/)
+  expect(text).toMatch(/<html lang="en">[\s\S]*<h1>[^<]+<\/h1>/)
+  const words = text.replace(/<style>[\s\S]*?<\/style>|<[^>]*>/g, ' ')
+  expect(words).not.toMatch(innards)
 }
 
 /** What would tell a stranger how we are built. */

@@ -54,6 +54,7 @@ const reason = 'for the matrix'
 const terms = { title: 'Matrix', validity_days: null, pass_score: 50 }
 const courseModule = { title: 'Matrix', body: 'Read this', minutes: 5 }
 const onlyOwn = 'of the one who asks'
+const ofTheLink = 'the link of the applicant is all that it takes'
 
 const ofPlatform: Record<string, Line> = {
   'GET /v1/adjustments': { list: 'adjustment' },
@@ -243,6 +244,7 @@ const ofSales: Record<string, Line> = {
     list: 'application',
     queries: [`status=${applicationStatuses[0]}`, 'stage=screening', 'overdue=false'],
   },
+  'GET /apply': { without: 'what the programme asks is everybody’s' },
   'GET /v1/application-form': { without: 'what the programme asks is everybody’s' },
   'POST /v1/application-invitations': { without: onlyOwn },
   'GET /v1/application-invitations': { list: 'applicationInvitation' },
@@ -281,12 +283,8 @@ const ofSales: Record<string, Line> = {
     about: 'application',
     body: () => ({ questions: ['Who sells for you?'] }),
   },
-  'POST /v1/applications/:id/information-requests/:number/answer': {
-    without: 'the link of the applicant is all that it takes',
-  },
-  'POST /v1/applications/:id/withdrawal': {
-    without: 'the link of the applicant is all that it takes',
-  },
+  'POST /v1/applications/:id/information-requests/:number/answer': { without: ofTheLink },
+  'POST /v1/applications/:id/withdrawal': { without: ofTheLink },
 }
 
 const ofAccess: Record<string, Line> = {

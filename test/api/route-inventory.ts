@@ -1,5 +1,6 @@
 /** Every route there is, with who may call it; a new one has to be added here and be tested. */
 export const inventory = `
+GET /apply: anyone
 POST /v1/applications: anyone
 GET /v1/application-form: anyone
 POST /v1/application-invitations: super_admin master_reseller, applications:write

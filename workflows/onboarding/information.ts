@@ -29,7 +29,7 @@ export function takeQuestions(desk: Desk): void {
     },
     {
       validator: ({ requestId }) => {
-        if (desk.questions?.id !== requestId) throw refusal('not_ready')
+        if (desk.questions?.id !== requestId || desk.outcome) throw refusal('not_ready')
       },
     },
   )

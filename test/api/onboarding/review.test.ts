@@ -6,9 +6,10 @@ import { makeApplication, makeGreenApplication } from '../../support/factories.t
 import { type Product, startProduct } from '../../support/product.ts'
 import { expectHidden, itIsClosedTo, itTakesLiveKeysOnly, unknownId } from '../guards.ts'
 import { type Answer, type Call, clientOf, faults, type Json, rows } from '../kit.ts'
+import { browser, faultsBeside, formsOf, type PageForm, sendForm } from '../page-form.ts'
 import { makeWorld, type World } from '../world.ts'
 
-const names = ['asked', 'left', 'large', 'undone', 'open', 'final'] as const
+const names = ['asked', 'paged', 'left', 'large', 'undone', 'open', 'final'] as const
 type Name = (typeof names)[number]
 
 let product: Product
@@ -144,6 +145,54 @@ describe('questions to an applicant', () => {
       expect((await answer(ids.asked, body, { number })).status).toBe(404)
     }
     expect(faults(await answer(ids.asked, {}))).toEqual(['missing /answers'])
+  })
+})
+
+describe('questions on the page of an applicant', () => {
+  const open = (id: string, link = links[id]) =>
+    call(`/v1/applications/${id}${link}`, { headers: browser })
+  const questionsOn = (page: Answer): PageForm =>
+    formsOf(page).find(({ action }) => action.includes('/answer?')) ?? { action: '', fields: {} }
+
+  it('are answered there through the same process, once, whole, and by its own link alone', async () => {
+    expect(questionsOn(await open(ids.paged)).action).toBe('')
+    await ask(ids.paged, ['Who sells <for> you?', 'Since when?'])
+    const page = await open(ids.paged)
+    expect(page.text).toContain('Who sells &lt;for&gt; you?')
+    const form = questionsOn(page)
+    const half = await sendForm(call, form, { 'answers.0': 'We <all> do.' })
+    expect([half.status, faultsBeside(half)]).toEqual([
+      ...[422, { 'answers.1': 'Please answer this question.' }],
+    ])
+    expect(questionsOn(half).fields['answers.0']).toBe('We <all> do.')
+    const stranger = form.action.replace(/\?.*/, links[ids.open] ?? '')
+    const answers = { 'answers.0': 'We <all> do.', 'answers.1': 'Since 2019.' }
+    const stolen = await sendForm(call, { ...form, action: stranger }, answers)
+    expect([stolen.status, formsOf(stolen)]).toEqual([404, []])
+    const sent = await sendForm(call, questionsOn(half), { 'answers.1': 'Since 2019.' })
+    expect([sent.status, sent.headers.get('location')]).toEqual([
+      ...[303, expect.stringContaining(`${ids.paged}${links[ids.paged]}`)],
+    ])
+    const [request] = (await read(ids.paged)).information_requests as Json[]
+    expect(request).toMatchObject({ answers: ['We <all> do.', 'Since 2019.'] })
+    const after = await open(ids.paged)
+    expect(after.text).toContain('We &lt;all&gt; do.')
+    expect(questionsOn(after).action).toBe('')
+    const again = await sendForm(call, form, answers)
+    expect(again.status).toBe(409)
+    expect(again.text).toContain('the first answer counts')
+    const twice = await sendForm(call, questionsOn(half), { 'answers.1': 'Since 2019.' })
+    expect(twice.status).toBe(303)
+  })
+
+  it('are not asked any more, nor taken, once the application has ended', async () => {
+    expect((await ask(ids.paged, ['And where?'])).status).toBe(200)
+    const form = questionsOn(await open(ids.paged))
+    expect((await withdraw(ids.paged)).status).toBe(200)
+    const late = await sendForm(call, form, { 'answers.0': 'Everywhere.' })
+    expect([late.status, formsOf(late)]).toEqual([409, []])
+    expect(late.text).toContain('Nobody waits for this answer any more.')
+    expect(formsOf(await open(ids.paged))).toEqual([])
   })
 })
 

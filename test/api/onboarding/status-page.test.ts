@@ -84,6 +84,11 @@ describe('the link of an applicant in a browser', () => {
   it('that is wrong opens nothing', async () => {
     const applied = await apply(form())
     const wrong = await call(`/v1/applications/${applied.body.id}?token=x`, browser)
-    expect([wrong.status, wrong.body.code]).toEqual([404, 'not_found'])
+    expect([wrong.status, wrong.headers.get('content-type')]).toEqual([
+      ...[404, 'text/html; charset=utf-8'],
+    ])
+    expect(wrong.text).toContain('There is no such application.')
+    const program = await call(`/v1/applications/${applied.body.id}?token=x`)
+    expect([program.status, program.body.code]).toEqual([404, 'not_found'])
   })
 })
