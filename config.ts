@@ -99,6 +99,7 @@ function structured(env: z.output<typeof environment>) {
     stripe: {
       secretKey: env.STRIPE_SECRET_KEY,
       apiBase: env.STRIPE_API_BASE,
+      perSecond: env.STRIPE_PER_SECOND,
       webhookSecrets: env.STRIPE_WEBHOOK_SECRETS,
       thinWebhookSecrets: env.STRIPE_THIN_WEBHOOK_SECRETS,
     },

@@ -9,6 +9,7 @@ import type { Mailer } from '../integrations/email.ts'
 import type { Links } from '../integrations/links.ts'
 import type { Screening } from '../integrations/screening/provider.ts'
 import type { StripeBalance } from '../integrations/stripe-balance.ts'
+import type { StripeBank } from '../integrations/stripe-bank.ts'
 import type { StripeBilling } from '../integrations/stripe-billing.ts'
 import type { StripeConnect } from '../integrations/stripe-connect.ts'
 import type { StripeEvents } from '../integrations/stripe-events.ts'
@@ -34,6 +35,9 @@ export interface ActivityDeps {
   identity: StripeIdentity
   events: StripeEvents
   balance: StripeBalance
+  bank: StripeBank
+  /** So many calls a second that move money, over all workers. */
+  stripePerSecond: number
   docusign: Docusign
   screening: Screening
   mailer: Mailer

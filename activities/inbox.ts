@@ -21,6 +21,7 @@ import { bookInvoice, bookInvoices } from './commission/payments.ts'
 import { bookCreditNote, bookDispute, bookRefund } from './commission/reversals.ts'
 import type { Sale } from './commission/sales.ts'
 import type { ActivityDeps } from './deps.ts'
+import { bookBankPayout, noteBankChange } from './payout-exceptions/bank.ts'
 import { wakeForAccount, wakeForSession } from './verification/news.ts'
 
 /** So many events are booked together, the paid invoices among them in one transaction. */
@@ -136,6 +137,10 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
   if (event.vendor === 'docusign') return wakeForEnvelope(deps, event)
   if (type.startsWith('v2.core.account')) return wakeForAccount(deps, objectId)
   if (type.startsWith('identity.verification_session.')) return wakeForSession(deps, objectId)
+  if (type.startsWith('payout.') && event.account) {
+    await bookBankPayout(deps, { account: event.account, payoutId: objectId })
+    return null
+  }
   switch (type) {
     case 'invoice.paid':
     case 'invoice.voided':
@@ -152,6 +157,10 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
     case 'charge.dispute.created':
     case 'charge.dispute.closed':
       await bookDispute(deps, objectId, event.occurredAt)
+      return null
+    case 'account.external_account.created':
+    case 'account.external_account.updated':
+      if (event.account) await noteBankChange(deps, event.account)
       return null
     case 'customer.subscription.updated':
     case 'customer.subscription.deleted':

@@ -7,6 +7,7 @@ import { guardSteps } from './failures.ts'
 import { inboxActivities } from './inbox.ts'
 import { lifecycleActivities } from './lifecycle/index.ts'
 import { onboardingActivities } from './onboarding/index.ts'
+import { payoutExceptionActivities } from './payout-exceptions/index.ts'
 import { payoutActivities } from './payouts.ts'
 import { provisioningActivities } from './provisioning.ts'
 import { reconciliationActivities } from './reconciliation.ts'
@@ -34,6 +35,7 @@ export function createActivities(deps: ActivityDeps) {
     ...settlementActivities(deps),
     ...payoutActivities(deps),
     ...reconciliationActivities(deps),
+    ...payoutExceptionActivities(deps),
     ...balanceActivities(deps),
     ...termsActivities(deps),
     ...tierActivities(deps),

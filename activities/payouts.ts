@@ -2,12 +2,15 @@
  * Paying, by the attempt protocol: the attempt is stored with key and body before the call, a
  * lost answer is looked up, and a new attempt exists only after a definitive refusal.
  */
+import { log } from '@temporalio/activity'
 import { databaseNow, inTransaction, type Trx } from '../db/database.ts'
 import { type Journal, recordJournals } from '../db/ledger.ts'
+import { closeException, openException } from '../db/payout-exceptions.ts'
 import {
   findLastAttempt,
   insertAttempt,
   listPayablePage,
+  listTransferIds,
   listUnannouncedPayouts,
   lockPayout,
   markAttempt,
@@ -24,8 +27,11 @@ import { outwardId } from '../domain/ids.ts'
 import { attemptKey, nextMove, type SendOutcome, transferGroup } from '../domain/payouts.ts'
 import { sealText } from '../domain/settlement.ts'
 import { mails } from '../integrations/email-templates/index.ts'
+import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
+import { paceOfStripe } from './pace.ts'
+import { tellException } from './payout-exceptions/tell.ts'
 
 const pageSize = 100
 
@@ -46,25 +52,26 @@ interface PreparedAttempt {
   move: ReturnType<typeof nextMove>
 }
 
-export function payoutActivities(deps: ActivityDeps) {
+/** Pays one payout by the protocol, for a page of a run or for a case of its own. */
+export function payoutPayer(deps: ActivityDeps) {
   const { db, connect } = deps
 
   /** Step 1: the attempt to make now, stored; an open one of an earlier try goes on. */
   async function prepare(payoutId: string): Promise<PreparedAttempt | null> {
     const prepared = await inTransaction(db, async (trx) => {
       const payout = await lockPayout(trx, payoutId)
-      const isOver = ['paid', 'held', 'returned'].includes(payout.status)
+      const isOver = ['paid', 'held', 'returned', 'bank_failed'].includes(payout.status)
       if (isOver || !payout.vendorAccountId) {
         return null
       }
       const last = await findLastAttempt(trx, payoutId)
-      if (last && last.status !== 'rejected') {
+      if (last && last.status !== 'rejected' && last.status !== 'reversed') {
         const move = nextMove(last, await databaseNow(trx))
         if (move === 'send') await markAttemptSent(trx, last.id)
         return { attemptId: last.id, key: last.idempotencyKey, request: last.request, move }
       }
       if (payout.partnerIsHeld) {
-        await markPayout(trx, payoutId, { status: 'held', holdReason: 'partner_held' })
+        await markPayout(trx, payoutId, { status: 'held', holdReason: payout.holdsBecause })
         return null
       }
       const attemptNo = (last?.attemptNo ?? 0) + 1
@@ -80,45 +87,73 @@ export function payoutActivities(deps: ActivityDeps) {
   }
 
   /** Step 2: the call with the stored key and body, or the look-up of one whose key is too old. */
-  async function send(attempt: PreparedAttempt): Promise<SendOutcome> {
-    if (attempt.move === 'send') return connect.sendTransfer(attempt.request, attempt.key)
-    const [found] = await connect.findTransfers(attempt.request)
-    if (found) return { kind: 'succeeded', transferId: found.transferId }
-    const gone = attempt.move === 'look_up_last'
-    return gone ? { kind: 'rejected', reason: 'never_arrived' } : { kind: 'missed' }
+  async function send(payoutId: string, attempt: PreparedAttempt): Promise<SendOutcome> {
+    if (attempt.move !== 'send') return lookUp(payoutId, attempt)
+    await paceOfStripe(deps)
+    const outcome = await connect.sendTransfer(attempt.request, attempt.key)
+    if (outcome.kind !== 'doubtful') return outcome
+    log.warn('a transfer has to be looked up', { payout: payoutId, reason: outcome.reason })
+    return lookUp(payoutId, attempt)
   }
 
-  /** Step 3: what is known now, with its journal. */
+  /**
+   * What the processor has of the payout beside the transfers that are known. Exactly one that is
+   * as it was asked for is the lost one; anything else is for a person, and nothing is sent.
+   */
+  async function lookUp(
+    payoutId: string,
+    { request, move }: PreparedAttempt,
+  ): Promise<SendOutcome> {
+    const known = await listTransferIds(db, payoutId)
+    try {
+      const listed = await connect.findTransfers(request)
+      const found = listed.filter(({ transferId }) => !known.has(transferId))
+      const [first, second] = found
+      if (!first) {
+        const gone = move === 'look_up_last'
+        return gone ? { kind: 'rejected', reason: 'never_arrived' } : { kind: 'missed' }
+      }
+      const { amount, currency, transferId, paymentId } = first
+      const same = amount === request.amount && currency === request.currency
+      if (same && !second) return { kind: 'succeeded', transferId, paymentId }
+      log.error('transfers of a payout differ from what was asked for', { payout: payoutId })
+      return { kind: 'unknown', reason: 'other_transfer_found' }
+    } catch (error) {
+      if (!(error instanceof VendorError)) throw error
+      return { kind: 'unknown', reason: error.code }
+    }
+  }
+
+  /** Step 3: what is known now, with its journal. @returns a case that this opened or closed. */
   async function record(payoutId: string, attemptId: string, outcome: SendOutcome) {
-    await inTransaction(db, async (trx) => {
+    return inTransaction(db, async (trx) => {
       const payout = await lockPayout(trx, payoutId)
       switch (outcome.kind) {
-        case 'succeeded':
-          await markAttempt(trx, attemptId, {
-            status: 'succeeded',
-            transferId: outcome.transferId,
-          })
+        case 'succeeded': {
+          const { transferId, paymentId } = outcome
+          const end = { status: 'succeeded', transferId, paymentId } as const
+          if (!(await markAttempt(trx, attemptId, end))) return null
           await markPayout(trx, payoutId, { status: 'paid' })
-          await recordJournals(trx, [await paidJournal(trx, payout)])
-          return
-        case 'insufficient_balance':
-          await markAttempt(trx, attemptId, { status: 'rejected', problem: outcome.kind })
-          await markPayout(trx, payoutId, { status: 'approved' })
-          return
-        case 'rejected': {
-          await markAttempt(trx, attemptId, { status: 'rejected', problem: outcome.reason })
-          const again = outcome.reason === 'never_arrived'
-          const held = { status: 'held', holdReason: 'transfer_rejected' } as const
-          await markPayout(trx, payoutId, again ? { status: 'approved' } : held)
-          return
+          await recordJournals(trx, [await paidJournal(trx, payout, attemptId)])
+          return closeException(trx, payoutId, 'paid')
         }
+        case 'insufficient_balance':
+        case 'rejected':
+          return recordRefusal(trx, payout, { attemptId, outcome })
         case 'missed':
           await markAttemptMissed(trx, attemptId)
           await markPayout(trx, payoutId, { status: 'unknown' })
-          return
-        case 'unknown':
-          await markAttempt(trx, attemptId, { status: 'unknown', problem: outcome.reason })
-          await markPayout(trx, payoutId, { status: 'unknown' })
+          return null
+        case 'throttled':
+          return null
+        case 'doubtful':
+        case 'unknown': {
+          const end = { status: 'unknown', problem: outcome.reason } as const
+          if (await markAttempt(trx, attemptId, end)) {
+            await markPayout(trx, payoutId, { status: 'unknown' })
+          }
+          return null
+        }
       }
     })
   }
@@ -126,11 +161,18 @@ export function payoutActivities(deps: ActivityDeps) {
   async function pay(payoutId: string): Promise<SendOutcome | null> {
     const attempt = await prepare(payoutId)
     if (!attempt) return null
-    const outcome = await send(attempt)
-    await record(payoutId, attempt.attemptId, outcome)
+    const outcome = await send(payoutId, attempt)
+    const exceptionId = await record(payoutId, attempt.attemptId, outcome)
+    if (exceptionId) await tellException(deps, exceptionId)
     return outcome
   }
 
+  return { pay }
+}
+
+export function payoutActivities(deps: ActivityDeps) {
+  const { db } = deps
+  const { pay } = payoutPayer(deps)
   async function tell(payout: Unannounced): Promise<void> {
     await notify(
       deps,
@@ -153,12 +195,20 @@ export function payoutActivities(deps: ActivityDeps) {
       return released
     },
 
-    /** Pays the next payouts of a run, each at most once; one that fails stops no other. */
+    /**
+     * Pays the next payouts of a run, each at most once; one that fails stops no other. Where the
+     * processor says that it is too much, the page ends early, or is repeated when it said so.
+     * @throws VendorError of failure `throttled`.
+     */
     async payPage(input: PayoutShard & { after: string | null }): Promise<PaidPage> {
       const ids = await listPayablePage(db, { ...input, size: pageSize })
       const result: PaidPage = { last: null, paid: 0, unknown: 0, insufficientBalance: false }
       for (const id of ids) {
         const outcome = await pay(id)
+        if (outcome?.kind === 'throttled') {
+          if (result.last !== null) return result
+          throw throttledError(outcome.retryAfterSeconds)
+        }
         if (outcome?.kind === 'succeeded') result.paid++
         if (outcome?.kind === 'unknown' || outcome?.kind === 'missed') result.unknown++
         if (outcome?.kind === 'insufficient_balance') {
@@ -183,6 +233,15 @@ export function payoutActivities(deps: ActivityDeps) {
 }
 
 type Unannounced = Awaited<ReturnType<typeof listUnannouncedPayouts>>[number]
+function throttledError(retryAfterSeconds: number | undefined): VendorError {
+  const code = 'rate_limit'
+  const message = 'too many requests'
+  return new VendorError({
+    ...{ vendor: 'stripe', failure: 'throttled', code, message },
+    retryAfterSeconds: retryAfterSeconds ?? 1,
+  })
+}
+
 type LockedPayout = Awaited<ReturnType<typeof lockPayout>>
 
 function transferRequest(payout: LockedPayout & { destination: string }): TransferRequest {
@@ -196,12 +255,31 @@ function transferRequest(payout: LockedPayout & { destination: string }): Transf
   }
 }
 
-async function paidJournal(trx: Trx, payout: LockedPayout): Promise<Journal> {
+/** What a definitive refusal means: its key is burnt, and only some of them need a person. */
+async function recordRefusal(
+  trx: Trx,
+  payout: LockedPayout,
+  given: { attemptId: string; outcome: SendOutcome },
+): Promise<string | null> {
+  const { attemptId, outcome } = given
+  const problem = outcome.kind === 'rejected' ? outcome.reason : outcome.kind
+  if (!(await markAttempt(trx, attemptId, { status: 'rejected', problem }))) return null
+  const { id: payoutId, partnerId } = payout
+  if (problem === 'insufficient_balance' || problem === 'never_arrived') {
+    await markPayout(trx, payoutId, { status: 'approved' })
+    return null
+  }
+  await markPayout(trx, payoutId, { status: 'held', holdReason: 'transfer_rejected' })
+  return openException(trx, { payoutId, partnerId, cause: 'transfer_rejected' })
+}
+
+/** A second transfer, after the first one was taken back, is a fact of its own attempt. */
+async function paidJournal(trx: Trx, payout: LockedPayout, attemptId: string): Promise<Journal> {
   const now = await databaseNow(trx)
   return {
     kind: 'payout_paid',
-    sourceType: 'payout',
-    sourceId: payout.id,
+    sourceType: payout.wasReversed ? 'payout_attempt' : 'payout',
+    sourceId: payout.wasReversed ? attemptId : payout.id,
     period: await bookingPeriod(trx, now),
     effectiveAt: now,
     postings: [

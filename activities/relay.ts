@@ -8,6 +8,8 @@ import { listWaitingVendors } from '../db/inbox.ts'
 import { listOpenOffboardings } from '../db/lifecycle/offboardings.ts'
 import { removeFullBuckets } from '../db/limits.ts'
 import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
+import { releaseOldHolds } from '../db/partner-holds.ts'
+import { listUnendedExceptions } from '../db/payout-exceptions.ts'
 import { listClosedRunsToPay } from '../db/payouts.ts'
 import { getProgramme } from '../db/programmes.ts'
 import { removeOldRequestKeys } from '../db/requests.ts'
@@ -25,6 +27,7 @@ import type { ActivityDeps } from './deps.ts'
 import { sendKeyNotices } from './key-notices.ts'
 import { sendStatusMails } from './lifecycle/status-mails.ts'
 import { effectDueTerminations } from './lifecycle/terminations.ts'
+import { startException, tellException } from './payout-exceptions/tell.ts'
 import { sendDisputeMails } from './settlement/line-disputes.ts'
 import { startReacceptances } from './terms.ts'
 
@@ -131,6 +134,19 @@ export function relayActivities(deps: ActivityDeps) {
     }
   }
 
+  /** Payouts that wait for a person, and those whose process has not heard of the end. */
+  async function startExceptions(): Promise<void> {
+    for (const { id, closedAt } of await listUnendedExceptions(db)) {
+      if (closedAt) await tellException(deps, id)
+      else await startException(deps, id)
+    }
+  }
+
+  async function releaseBankChanges(): Promise<void> {
+    const { deadlines } = await getProgramme(db)
+    await releaseOldHolds(db, { cause: 'bank_change', seconds: deadlines.bankChangeHold })
+  }
+
   async function wakeInboxes(): Promise<void> {
     for (const vendor of await listWaitingVendors(db)) {
       await processes.wake({
@@ -154,6 +170,8 @@ export function relayActivities(deps: ActivityDeps) {
       await startReacceptances(deps)
       await startOffboardings()
       await startPayouts()
+      await startExceptions()
+      await releaseBankChanges()
       await startCertifications()
       await expireReservations(db)
       await sealJournals(db)

@@ -41,6 +41,7 @@ export const approvalAnswer = z.object({
     })
     .nullable(),
   screening: idAnswer('screening').nullable(),
+  payout: idAnswer('payout').nullable(),
   reason: z.string(),
   payload_hash: z.string(),
   proposed_by: idAnswer('member'),
@@ -60,6 +61,7 @@ const effectKinds = {
   manual_entry: 'adjustment',
   tier_override: 'tierChange',
   screening_override: 'screening',
+  payout_write_off: 'adjustment',
   // A partner is named as such.
   termination: 'partner',
   reinstatement: 'partner',
@@ -124,6 +126,7 @@ function decisionRoutes(): Route[] {
         'payload_changed',
         'conflict',
         'parent_not_active',
+        'not_ready',
       ],
       handle: (call) => decide(call, 'approved', { payloadHash: call.body.payload_hash }),
     }),
@@ -188,6 +191,7 @@ export function presentApproval(row: ApprovalRow) {
       effective_at: row.effectiveAt?.toISOString() ?? null,
     },
     screening: row.screeningId && outwardId('screening', row.screeningId),
+    payout: row.payoutId && outwardId('payout', row.payoutId),
     reason: row.reason,
     payload_hash: row.payloadHash,
     proposed_by: outwardId('member', row.proposedBy),

@@ -95,6 +95,8 @@ export const policies = {
     stepUp: true,
   },
   'partners.write': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
+  'payouts.decide': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
+  'payouts.decide.read': { levels: owner, scope: 'read' },
   'payouts.read': { levels: organisations, scope: 'read' },
   'programme.read': { levels: organisations, scope: 'read' },
   'programme.write': { levels: owner, scope: 'write', roles: admins, stepUp: true },

@@ -24,6 +24,7 @@ import { partnerVerificationRoutes } from './partner-verification.ts'
 import { partnerRoutes } from './partners.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './passwords.ts'
+import { payoutExceptionRoutes } from './payout-exceptions.ts'
 import { payoutRoutes } from './payouts.ts'
 import { programmeRoutes } from './programme.ts'
 import { provisioningRoutes } from './provisioning.ts'
@@ -71,6 +72,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...statementRoutes(),
     ...lineDisputeRoutes(),
     ...payoutRoutes(),
+    ...payoutExceptionRoutes(deps),
     ...tierRoutes(),
     ...trainingRoutes(deps),
     ...adjustmentRoutes(),

@@ -48,6 +48,7 @@ const stripeSettings = {
     .string()
     .regex(/^(sk|rk)_(test|live)_\w+$/, 'expected sk_test_… or sk_live_…'),
   STRIPE_API_BASE: webAddress.default('https://api.stripe.com'),
+  STRIPE_PER_SECOND: z.coerce.number().int().min(1).max(1_000).default(20),
   STRIPE_WEBHOOK_SECRETS: secretList,
   STRIPE_THIN_WEBHOOK_SECRETS: secretList,
 }

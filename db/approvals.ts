@@ -14,6 +14,7 @@ import { recordAdjustment } from './adjustments.ts'
 import type { Db, Trx } from './database.ts'
 import { recordReinstatement, recordTermination } from './lifecycle/terminations.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { writeOffPayout } from './payout-exceptions.ts'
 import { isSamePerson } from './same-person.ts'
 import { recordScreeningDecision } from './screenings.ts'
 import { recordTierOverride } from './tiers.ts'
@@ -27,7 +28,7 @@ const presentStatus = sql<ApprovalStatus>`case
 const effectId = sql<string | null>`case
   when approvals.status <> 'approved' then null
   when approvals.kind in ('termination', 'reinstatement') then null
-  when approvals.kind = 'manual_entry' then approvals.id
+  when approvals.kind in ('manual_entry', 'payout_write_off') then approvals.id
   when approvals.kind = 'screening_override' then approvals.screening_id
   else (select id from partner_tiers effect
     where effect.approval_id = approvals.id and effect.tier = approvals.tier
@@ -49,6 +50,7 @@ function approvalQuery(db: Db) {
       'successorId',
       'effectiveAt',
       'screeningId',
+      'payoutId',
       'reason',
       'payloadHash',
       'proposedBy',
@@ -131,7 +133,7 @@ const words: Partial<Record<ErrorCode, string>> = {
  * the same member, repeated, is the one that was taken.
  * @throws DomainError `not_found`, `already_decided`, `gone` after it has lapsed,
  *   `second_person_required`, `payload_changed`, `forbidden` for a withdrawal by another person,
- *   `conflict` where it has no effect any more.
+ *   `conflict` where it has no effect any more, `not_ready` while a payout is on its way.
  */
 export async function recordDecision(trx: Trx, decision: Decision): Promise<ApprovalRow> {
   const { id, memberId, verdict, payloadHash, reason } = decision
@@ -164,6 +166,9 @@ async function takeEffect(trx: Trx, proposal: ApprovalRow, approvedBy: string): 
     await recordScreeningDecision(trx, { ...decision, decidedBy: approvedBy, approvalId: id })
   }
   if (partnerId === null) return
+  if (proposal.payoutId !== null && happenedAt !== null) {
+    await writeOffPayout(trx, { payoutId: proposal.payoutId, happenedAt })
+  }
   if (amountMinor !== null && currency !== null && happenedAt !== null) {
     await recordAdjustment(trx, { id, partnerId, amountMinor, currency, reason, happenedAt })
   }

@@ -84,12 +84,24 @@ export async function matchTransfers(trx: Trx): Promise<number> {
   const { rows } = await sql`
     update stripe_txns txn set journal_id = journal.id
     from payout_attempts attempt
+    -- The first transfer of a payout is booked under the payout, a later one under its attempt.
     join ledger_journals journal on journal.kind = 'payout_paid'
-      and journal.source_type = 'payout' and journal.source_id = attempt.payout_id
+      and journal.source_id = case when exists (select from payout_attempts gone
+          where gone.payout_id = attempt.payout_id and gone.status = 'reversed'
+            and gone.attempt_no < attempt.attempt_no)
+        then attempt.id else attempt.payout_id end
     where txn.type = 'transfer' and txn.journal_id is null
       and attempt.vendor_transfer_id = txn.vendor_source_id
     returning txn.id`.execute(trx)
-  return rows.length
+  const { rows: reversals } = await sql`
+    update stripe_txns txn set journal_id = journal.id
+    from payout_attempts attempt
+    join ledger_journals journal on journal.kind = 'payout_reversal'
+      and journal.source_type = 'payout_attempt' and journal.source_id = attempt.id
+    where txn.type = 'transfer_refund' and txn.journal_id is null
+      and attempt.vendor_reversal_id = txn.vendor_source_id
+    returning txn.id`.execute(trx)
+  return rows.length + reversals.length
 }
 
 export interface DueTransaction {

@@ -108,6 +108,8 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   auditEvents: { kind: 'tree', definer: true },
   auditHeads: { kind: 'inner', definer: true },
   auditPending: { kind: 'inner' },
+  bankPayoutParts: { kind: 'tree' },
+  bankPayouts: { kind: 'tree' },
   // Whoever has the number of a certificate may ask whether it is good.
   certificates: {
     kind: 'tree',
@@ -224,6 +226,9 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   payments: { kind: 'tree', customer: 'customer_id' },
   payoutAccounts: { kind: 'application', application: 'application_id' },
   payoutAttempts: { kind: 'tree' },
+  payoutDecisions: { kind: 'inner', may: { super_admin: insert } },
+  payoutExceptions: { kind: 'tree', may: { super_admin: ['update'] } },
+  payoutFloors: { kind: 'shared' },
   payoutReturns: { kind: 'tree', may: { super_admin: insert } },
   payouts: { kind: 'tree', may: { super_admin: ['update'] } },
   programmes: { kind: 'shared', may: { super_admin: change } },

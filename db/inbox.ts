@@ -13,6 +13,8 @@ export interface IncomingEvent {
   /** The object that changed, at the vendor. */
   objectId: string
   occurredAt: Date
+  /** The connected account at which it happened. */
+  account?: string | null
 }
 
 /** @returns false for an event that is there already. */
@@ -38,7 +40,7 @@ export async function listPendingEvents(
 ): Promise<PendingEvent[]> {
   return db
     .selectFrom('webhookEvents')
-    .select(['id', 'vendor', 'eventId', 'type', 'objectId', 'occurredAt', 'attempts'])
+    .select(['id', 'vendor', 'eventId', 'type', 'objectId', 'occurredAt', 'attempts', 'account'])
     .where('vendor', '=', vendor)
     .where('status', '=', 'pending')
     .orderBy('id')

@@ -263,7 +263,7 @@ const settlementInvariants: Invariant[] = [
     says: 'what is in transit is the sum of the payouts that are on their way',
     query: `with open as (
         select currency, sum(amount_minor) as amount from payouts
-        where status not in ('paid', 'returned') group by 1
+        where status not in ('paid', 'bank_failed', 'returned') group by 1
       ), transit as (
         select p.currency, sum(case when c.purpose = 'payout_in_transit'
           then p.amount_minor else -p.amount_minor end) as amount
@@ -279,7 +279,7 @@ const settlementInvariants: Invariant[] = [
     says: 'a payout is paid by exactly one attempt',
     query: `select p.id from payouts p
       left join payout_attempts t on t.payout_id = p.id and t.status = 'succeeded'
-      group by p.id having (p.status = 'paid') <> (count(t.id) = 1)`,
+      group by p.id having (p.status in ('paid', 'bank_failed')) <> (count(t.id) = 1)`,
   },
   {
     id: 'I26',

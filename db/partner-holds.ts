@@ -46,6 +46,21 @@ export async function releaseHold(
   return Number(numUpdatedRows)
 }
 
+/** Releases holds that were only for a while. @returns how many. */
+export async function releaseOldHolds(
+  db: Db,
+  { cause, seconds }: { cause: HoldCause; seconds: number },
+): Promise<number> {
+  const { numUpdatedRows } = await db
+    .updateTable('partnerHolds')
+    .set({ releasedAt: sql<Date>`clock_timestamp()` })
+    .where('cause', '=', cause)
+    .where('releasedAt', 'is', null)
+    .where('placedAt', '<=', sql<Date>`clock_timestamp() - make_interval(secs => ${seconds})`)
+    .executeTakeFirst()
+  return Number(numUpdatedRows)
+}
+
 /** Holds of a partner, the newest first; those that hold now, or all that ever did. */
 export async function listHolds(db: Db, partnerId: string, which: 'open' | 'all' = 'open') {
   let query = db

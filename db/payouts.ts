@@ -78,12 +78,18 @@ export async function listPayablePage(
 const partnerIsHeld = sql<boolean>`exists (select from partner_holds hold
   where hold.partner_id = payouts.partner_id and hold.released_at is null)`
 
+/** A change of the bank is the partner's own to know; of any other hold it learns only that. */
+const holdsBecause = sql<'partner_held' | 'bank_change'>`case when exists (
+  select from partner_holds hold where hold.partner_id = payouts.partner_id
+    and hold.released_at is null and hold.cause <> 'bank_change')
+  then 'partner_held' else 'bank_change' end`
+
 /**
  * A held payout whose partner is held no more, with an account that is verified by now;
- * `transfer_rejected` waits for more.
+ * what was refused or taken back waits for more.
  */
 const holdIsOver = sql<boolean>`payouts.status = 'held'
-  and payouts.hold_reason <> 'transfer_rejected'
+  and payouts.hold_reason not in ('transfer_rejected', 'transfer_reversed')
   and account.partner_id = payouts.partner_id and account.payable
   and not ${partnerIsHeld}`
 
@@ -128,6 +134,11 @@ export async function lockPayout(trx: Trx, id: string) {
     .selectAll('payouts')
     .select('settlementRuns.period as runPeriod')
     .select(partnerIsHeld.as('partnerIsHeld'))
+    .select(holdsBecause.as('holdsBecause'))
+    .select(
+      sql<boolean>`exists (select from payout_attempts gone
+        where gone.payout_id = payouts.id and gone.status = 'reversed')`.as('wasReversed'),
+    )
     .where('payouts.id', '=', id)
     .forUpdate('payouts')
     .executeTakeFirstOrThrow()
@@ -145,8 +156,19 @@ export async function markPayout(
       ...(change.status === 'paid' ? { paidAt: sql<Date>`clock_timestamp()` } : {}),
     })
     .where('id', '=', id)
-    .where('status', 'not in', ['paid', 'held', 'returned'])
+    .where('status', 'not in', ['paid', 'held', 'returned', 'bank_failed'])
     .execute()
+}
+
+/** Transfers of a payout that its attempts name. */
+export async function listTransferIds(db: Db, payoutId: string): Promise<Set<string>> {
+  const rows = await db
+    .selectFrom('payoutAttempts')
+    .select('vendorTransferId as id')
+    .where('payoutId', '=', payoutId)
+    .where('vendorTransferId', 'is not', null)
+    .execute()
+  return new Set(rows.map(({ id }) => id ?? ''))
 }
 
 /** The exact body of a transfer, as it is stored before the first send. */
@@ -171,6 +193,16 @@ export async function findLastAttempt(trx: Trx, payoutId: string) {
   return row && { ...row, request: transferRequestSchema.parse(row.request) }
 }
 
+/** Every attempt of a payout, in order. */
+export async function listAttempts(db: Db, payoutId: string) {
+  return db
+    .selectFrom('payoutAttempts')
+    .selectAll()
+    .where('payoutId', '=', payoutId)
+    .orderBy('attemptNo')
+    .execute()
+}
+
 export async function insertAttempt(
   trx: Trx,
   attempt: {
@@ -186,6 +218,49 @@ export async function insertAttempt(
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
+}
+
+/** Taken back at the processor. @returns false when that is known. */
+export async function markAttemptReversed(
+  trx: Trx,
+  id: string,
+  vendorReversalId: string,
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('payoutAttempts')
+    .set({ status: 'reversed', vendorReversalId })
+    .where('id', '=', id)
+    .where('status', '=', 'succeeded')
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** The money of a payout is with us again. */
+export async function markPayoutReversed(trx: Trx, id: string): Promise<void> {
+  await trx
+    .updateTable('payouts')
+    .set({ status: 'held', holdReason: 'transfer_reversed', paidAt: null })
+    .where('id', '=', id)
+    .where('status', '=', 'bank_failed')
+    .execute()
+}
+
+/** A person lets a held payout go, to another account where one is given. */
+export async function markPayoutApproved(
+  trx: Trx,
+  id: string,
+  vendorAccountId: string | null = null,
+): Promise<void> {
+  await trx
+    .updateTable('payouts')
+    .set({
+      status: 'approved',
+      holdReason: null,
+      ...(vendorAccountId === null ? {} : { vendorAccountId }),
+    })
+    .where('id', '=', id)
+    .where('status', '=', 'held')
+    .execute()
 }
 
 /** Noted before the call leaves, so that a crash during the call is known as one. */
@@ -207,26 +282,29 @@ export async function markAttemptMissed(trx: Trx, id: string): Promise<void> {
       firstMissedAt: sql<Date>`coalesce(first_missed_at, clock_timestamp())`,
     })
     .where('id', '=', id)
-    .where('status', 'not in', ['succeeded', 'rejected'])
+    .where('status', 'not in', ['succeeded', 'rejected', 'reversed'])
     .execute()
 }
 
 export type AttemptEnd =
-  | { status: 'succeeded'; transferId: string }
+  | { status: 'succeeded'; transferId: string; paymentId: string | null }
   | { status: 'rejected' | 'unknown'; problem: string }
 
-export async function markAttempt(trx: Trx, id: string, end: AttemptEnd): Promise<void> {
-  await trx
+/** @returns false for one that has ended: another worker was told the same. */
+export async function markAttempt(trx: Trx, id: string, end: AttemptEnd): Promise<boolean> {
+  const { numUpdatedRows } = await trx
     .updateTable('payoutAttempts')
     .set({
       status: end.status,
       vendorTransferId: end.status === 'succeeded' ? end.transferId : null,
+      vendorPaymentId: end.status === 'succeeded' ? end.paymentId : null,
       problem: end.status === 'succeeded' ? null : end.problem,
       finishedAt: end.status === 'unknown' ? null : sql<Date>`clock_timestamp()`,
     })
     .where('id', '=', id)
-    .where('status', 'not in', ['succeeded', 'rejected'])
-    .execute()
+    .where('status', 'not in', ['succeeded', 'rejected', 'reversed'])
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }
 
 /** Paid payouts of a run whose partner was not told yet. */

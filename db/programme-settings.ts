@@ -53,6 +53,11 @@ export const deadlinesSchema = z.strictObject({
   lineDisputeAnswer: seconds.default(7 * day),
   /** Since its turn began; the last one is after it should have answered. */
   lineDisputeReminders: marks.default([5 * day, 7 * day, 14 * day]),
+  /** Of a payout that waits for a person: when to remind, and when the law may want the money. */
+  payoutExceptionReminders: marks.default([3 * day, 10 * day, 30 * day]),
+  payoutEscheat: seconds.default(365 * day),
+  /** How long nothing is paid after a partner changed its bank. */
+  bankChangeHold: seconds.default(2 * day),
 })
 export type Deadlines = z.output<typeof deadlinesSchema>
 

@@ -270,9 +270,10 @@ export interface ApprovalsTable {
   effectiveAt: Timestamp | null
   happenedAt: Timestamp | null
   id: Defaulted<string>
-  kind: 'manual_entry' | 'tier_override' | 'termination' | 'reinstatement' | 'screening_override'
+  kind: 'manual_entry' | 'tier_override' | 'termination' | 'reinstatement' | 'screening_override' | 'payout_write_off'
   lapsesAt: Defaulted<Timestamp>
   payloadHash: string
+  payoutId: string | null
   proposedAt: Defaulted<Timestamp>
   proposedBy: string
   reason: string
@@ -348,6 +349,34 @@ export interface AuditPendingTable {
   subject: string
   verb: string
   xid: Defaulted<string>
+}
+
+export interface BankPayoutPartsTable {
+  bankPayoutId: string
+  masterId: Defaulted<string>
+  partnerId: string
+  payoutId: string
+  resellerId: Defaulted<string>
+}
+
+export interface BankPayoutsTable {
+  amountMinor: bigint
+  askedAt: Defaulted<Timestamp>
+  changedAt: Defaulted<Timestamp>
+  createdAt: Defaulted<Timestamp>
+  currency: string
+  failureCode: string | null
+  firstMissedAt: Timestamp | null
+  firstSentAt: Timestamp | null
+  id: Defaulted<string>
+  idempotencyKey: string | null
+  masterId: Defaulted<string>
+  partnerId: string
+  resellerId: Defaulted<string>
+  retryOf: string | null
+  status: 'requested' | 'pending' | 'in_transit' | 'paid' | 'failed' | 'canceled' | 'refused'
+  vendorAccountId: string
+  vendorPayoutId: string | null
 }
 
 export interface CertificatesTable {
@@ -701,7 +730,7 @@ export interface LedgerBalancesTable {
 export interface LedgerJournalsTable {
   effectiveAt: Timestamp
   id: GeneratedAlways<bigint>
-  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn' | 'cancellation' | 'payout_return'
+  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn' | 'cancellation' | 'payout_return' | 'payout_reversal'
   period: string
   postedAt: Defaulted<Timestamp>
   reason: string | null
@@ -937,7 +966,7 @@ export interface PartnerAncestryTable {
 }
 
 export interface PartnerHoldsTable {
-  cause: 'screening' | 'verification' | 'agreement' | 'suspension' | 'offboarding'
+  cause: 'screening' | 'verification' | 'agreement' | 'suspension' | 'offboarding' | 'bank_failed' | 'bank_change'
   id: Defaulted<string>
   partnerId: string
   placedAt: Defaulted<Timestamp>
@@ -1084,6 +1113,7 @@ export interface PaymentsTable {
 
 export interface PayoutAccountsTable {
   applicationId: string
+  bankMark: string | null
   checkedAt: Timestamp | null
   closedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
@@ -1118,13 +1148,45 @@ export interface PayoutAttemptsTable {
   problem: string | null
   request: Json
   resellerId: Defaulted<string>
-  status: Defaulted<'prepared' | 'sent' | 'unknown' | 'succeeded' | 'rejected'>
+  status: Defaulted<'prepared' | 'sent' | 'unknown' | 'succeeded' | 'rejected' | 'reversed'>
+  vendorPaymentId: string | null
+  vendorReversalId: string | null
   vendorTransferId: string | null
+}
+
+export interface PayoutDecisionsTable {
+  decidedAt: Defaulted<Timestamp>
+  decidedBy: string
+  exceptionId: string
+  id: string
+  kind: 'retry' | 'method' | 'release'
+  reason: string
+}
+
+export interface PayoutExceptionsTable {
+  cause: 'transfer_rejected' | 'bank_failed'
+  closedAt: Timestamp | null
+  endedAt: Timestamp | null
+  escheatAt: Timestamp | null
+  id: Defaulted<string>
+  masterId: Defaulted<string>
+  openedAt: Defaulted<Timestamp>
+  partnerId: string
+  payoutId: string
+  resellerId: Defaulted<string>
+  resolution: 'paid' | 'released' | 'written_off' | null
+}
+
+export interface PayoutFloorsTable {
+  country: string
+  currency: string
+  minimumMinor: bigint
 }
 
 export interface PayoutReturnsTable {
   amountMinor: bigint
   currency: string
+  exceptionId: string | null
   id: Defaulted<string>
   masterId: Defaulted<string>
   partnerId: string
@@ -1132,14 +1194,14 @@ export interface PayoutReturnsTable {
   period: string
   recordedAt: Defaulted<Timestamp>
   resellerId: Defaulted<string>
-  terminationId: string
+  terminationId: string | null
 }
 
 export interface PayoutsTable {
   amountMinor: bigint
   createdAt: Defaulted<Timestamp>
   currency: string
-  holdReason: 'no_payout_account' | 'account_not_verified' | 'transfer_rejected' | 'partner_held' | null
+  holdReason: 'no_payout_account' | 'account_not_verified' | 'transfer_rejected' | 'partner_held' | 'transfer_reversed' | 'tax_form' | 'bank_change' | null
   id: Defaulted<string>
   masterId: Defaulted<string>
   paidAt: Timestamp | null
@@ -1147,7 +1209,7 @@ export interface PayoutsTable {
   resellerId: Defaulted<string>
   runId: string
   statementId: string
-  status: 'approved' | 'held' | 'in_flight' | 'unknown' | 'paid' | 'returned'
+  status: 'approved' | 'held' | 'in_flight' | 'unknown' | 'paid' | 'bank_failed' | 'returned'
   vendorAccountId: string | null
 }
 
@@ -1603,6 +1665,7 @@ export interface VerificationExtensionsTable {
 }
 
 export interface WebhookEventsTable {
+  account: string | null
   attempts: Defaulted<number>
   doneAt: Timestamp | null
   eventId: string
@@ -1648,6 +1711,8 @@ export interface DB {
   auditEvents: AuditEventsTable
   auditHeads: AuditHeadsTable
   auditPending: AuditPendingTable
+  bankPayoutParts: BankPayoutPartsTable
+  bankPayouts: BankPayoutsTable
   certificates: CertificatesTable
   clawbacks: ClawbacksTable
   closingAccruals: ClosingAccrualsTable
@@ -1709,6 +1774,9 @@ export interface DB {
   payments: PaymentsTable
   payoutAccounts: PayoutAccountsTable
   payoutAttempts: PayoutAttemptsTable
+  payoutDecisions: PayoutDecisionsTable
+  payoutExceptions: PayoutExceptionsTable
+  payoutFloors: PayoutFloorsTable
   payoutReturns: PayoutReturnsTable
   payouts: PayoutsTable
   people: PeopleTable

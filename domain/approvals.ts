@@ -9,6 +9,7 @@ export const approvalKinds = [
   'termination',
   'reinstatement',
   'screening_override',
+  'payout_write_off',
 ] as const
 export type ApprovalKind = (typeof approvalKinds)[number]
 
@@ -51,6 +52,15 @@ export interface ReinstatementProposal {
   kind: 'reinstatement'
 }
 
+/** That a payout which cannot be delivered is given up; the amount is what its statement loses. */
+export interface WriteOffProposal {
+  kind: 'payout_write_off'
+  payoutId: string
+  amountMinor: bigint
+  currency: string
+  happenedAt: Date
+}
+
 /** That the one who was looked up is not the one on the list. */
 export interface ScreeningProposal {
   kind: 'screening_override'
@@ -63,9 +73,13 @@ export interface ScreeningProposal {
 }
 
 export type Proposal = (
-  | ((EntryProposal | OverrideProposal | TerminationProposal | ReinstatementProposal) & {
-      concernedId: string
-    })
+  | ((
+      | EntryProposal
+      | OverrideProposal
+      | TerminationProposal
+      | ReinstatementProposal
+      | WriteOffProposal
+    ) & { concernedId: string })
   | ScreeningProposal
 ) & { id: string; reason: string }
 
@@ -80,6 +94,10 @@ function termsOf(proposal: Proposal): (string | null | string[])[] {
     case 'manual_entry': {
       const { amountMinor, currency, happenedAt } = proposal
       return [amountMinor.toString(), currency, happenedAt.toISOString()]
+    }
+    case 'payout_write_off': {
+      const { payoutId, amountMinor, currency, happenedAt } = proposal
+      return [payoutId, amountMinor.toString(), currency, happenedAt.toISOString()]
     }
     case 'tier_override':
       return [proposal.tier, proposal.until?.toISOString() ?? null]

@@ -17,6 +17,7 @@ export const workflowTypes = {
   monthlySettlement: 'monthlySettlement',
   settlementShard: 'settlementShard',
   payoutBatch: 'payoutBatch',
+  payoutException: 'payoutException',
   tierReview: 'tierReview',
   rescreening: 'rescreening',
   sweeper: 'sweeper',
@@ -34,6 +35,7 @@ export const signalNames = {
   verificationChanged: 'verificationChanged',
   subscriptionChanged: 'subscriptionChanged',
   balanceAvailable: 'balanceAvailable',
+  payoutChanged: 'payoutChanged',
   trainingChanged: 'trainingChanged',
   certificateChanged: 'certificateChanged',
 } as const
@@ -58,6 +60,7 @@ export const workflowIds = {
   /** Of a live run or a preview, by its own id. */
   settlementShard: (settlementId: string, shard: number) => `${settlementId}:${shardLabel(shard)}`,
   payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
+  payoutException: (payoutId: string) => `payout-exception:${outwardId('payout', payoutId)}`,
   tiers: (period: string) => `tiers:${period}`,
   rescreening: 'rescreening',
   sweeper: 'sweeper',

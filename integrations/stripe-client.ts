@@ -44,10 +44,18 @@ function asVendorError(error: unknown): unknown {
   return new VendorError({
     vendor: 'stripe',
     failure: failureOf(error),
-    code: error.code ?? error.rawType ?? error.type,
+    code: codeOfAnswer(error),
     message: answerOf(error),
     retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
+    status: error.statusCode,
+    replayed: error.headers?.['idempotent-replayed'] === 'true',
   })
+}
+
+/** A key that stands for another body is told from every other refusal, whatever its code. */
+function codeOfAnswer({ code, rawType, statusCode, type }: Stripe.errors.StripeError): string {
+  if (rawType === 'idempotency_error' && statusCode !== 409) return rawType
+  return code ?? rawType ?? type
 }
 
 /** The vendor's own sentence can repeat addresses and keys; the request is found by its id. */

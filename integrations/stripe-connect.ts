@@ -25,6 +25,8 @@ export interface SentTransfer {
   currency: string
   destination: string | null
   reversed: boolean
+  /** What it made in the balance of the destination. */
+  paymentId: string | null
   metadata: Metadata
 }
 
@@ -121,7 +123,8 @@ export function stripeConnect(stripe: Stripe) {
         const transfer = await callStripe(
           stripe.transfers.create({ ...body, transfer_group: transferGroup }, { idempotencyKey }),
         )
-        return { kind: 'succeeded', transferId: transfer.id }
+        const { transferId, paymentId } = sentTransfer(transfer)
+        return { kind: 'succeeded', transferId, paymentId }
       } catch (error) {
         if (error instanceof VendorError) return outcomeOf(error)
         throw error
@@ -148,22 +151,29 @@ export function stripeConnect(stripe: Stripe) {
 
 /**
  * A refusal for lack of balance burns its key like any other, because Stripe repeats the stored
- * answer; what was throttled or got no answer may be sent again with the same key.
+ * answer; what was throttled or got no answer may be sent again with the same key. A key that
+ * stands for another body, and a kept failure, say nothing of the money: only a look-up does. A
+ * key of ours that is not let in is no fault of this transfer.
  */
-function outcomeOf(error: VendorError): SendOutcome {
-  if (error.code === 'balance_insufficient') return { kind: 'insufficient_balance' }
-  if (error.failure === 'rejected') return { kind: 'rejected', reason: error.code }
-  return { kind: 'unknown', reason: error.code }
+export function outcomeOf(error: VendorError): SendOutcome {
+  const { code: reason, failure, status, retryAfterSeconds } = error
+  if (reason === 'balance_insufficient') return { kind: 'insufficient_balance' }
+  if (reason === 'idempotency_error') return { kind: 'doubtful', reason }
+  if (failure === 'throttled') return { kind: 'throttled', retryAfterSeconds }
+  if (failure === 'unknown') return { kind: error.replayed ? 'doubtful' : 'unknown', reason }
+  if (status === 401 || status === 403) return { kind: 'unknown', reason }
+  return { kind: 'rejected', reason }
 }
 
 function sentTransfer(transfer: Stripe.Transfer): SentTransfer {
-  const { destination } = transfer
+  const { destination, destination_payment: payment } = transfer
   return {
     transferId: transfer.id,
     amount: transfer.amount,
     currency: transfer.currency,
     destination: typeof destination === 'string' ? destination : (destination?.id ?? null),
     reversed: transfer.reversed || transfer.amount_reversed > 0,
+    paymentId: typeof payment === 'string' ? payment : (payment?.id ?? null),
     metadata: transfer.metadata,
   }
 }

@@ -8,6 +8,8 @@ export interface VerifiedEvent {
   type: string
   objectId: string
   occurredAt: Date
+  /** The connected account at which it happened; left out for the platform's own. */
+  account?: string
 }
 
 interface SignedRequest {
@@ -30,6 +32,7 @@ export function readSnapshotEvent(
     type: event.type,
     objectId: 'id' in object && typeof object.id === 'string' ? object.id : event.id,
     occurredAt: new Date(event.created * 1000),
+    ...(event.account ? { account: event.account } : {}),
   }
 }
 

@@ -122,6 +122,7 @@ const summaries: Record<WorkflowType, string> = {
   monthlySettlement: 'The settlement of a month',
   settlementShard: 'The statements of a part of the partners',
   payoutBatch: 'The payouts of a settlement',
+  payoutException: 'A payout that waits for a person',
   termsReacceptance: 'A partner and new terms',
   tierReview: 'The review of tiers after a month',
   kycReverification: 'A partner that has to prove again who it is',

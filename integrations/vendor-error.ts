@@ -14,6 +14,10 @@ export class VendorError extends Error {
   /** The vendor's own code, like `balance_insufficient`. */
   readonly code: string
   readonly retryAfterSeconds: number | undefined
+  /** The status of the answer; undefined where there was none. */
+  readonly status: number | undefined
+  /** The vendor repeated the answer that it keeps under the key: asking again changes nothing. */
+  readonly replayed: boolean
 
   constructor(fact: {
     vendor: VendorError['vendor']
@@ -21,6 +25,8 @@ export class VendorError extends Error {
     code: string
     message: string
     retryAfterSeconds?: number | undefined
+    status?: number | undefined
+    replayed?: boolean
   }) {
     super(`${fact.vendor}: ${fact.message} (${fact.code})`)
     this.name = 'VendorError'
@@ -28,6 +34,8 @@ export class VendorError extends Error {
     this.failure = fact.failure
     this.code = fact.code
     this.retryAfterSeconds = fact.retryAfterSeconds
+    this.status = fact.status
+    this.replayed = fact.replayed ?? false
   }
 }
 

@@ -10,6 +10,8 @@ import type {
   Account,
   AccountLink,
   BalanceTransaction,
+  BankAccount,
+  BankPayout,
   Charge,
   CreditNote,
   Customer,
@@ -35,8 +37,10 @@ import type { ListedParty } from './watchman/wire.ts'
 export interface Records {
   accounts: Account
   account_deadlines: AccountDeadline
+  account_payouts: AccountPayout
   account_links: AccountLink
   balances: Balance
+  bank_accounts: BankRecord
   balance_transactions: BalanceTransaction
   charges: Charge
   connect_messages: ConnectMessage
@@ -103,6 +107,20 @@ export interface Balance {
 export interface AccountDeadline {
   id: string
   at: number
+}
+
+/** A payout of a connected account, with the payments and the returned payouts in it. */
+export interface AccountPayout {
+  id: string
+  account: string
+  payout: BankPayout
+  carries: { source: string; amount: number }[]
+}
+
+/** The bank of a connected account; the id is that account's. */
+export interface BankRecord {
+  id: string
+  bank: BankAccount
 }
 
 export interface IdempotencyRecord {

@@ -13,6 +13,7 @@ import type { Vault } from '../integrations/envelope.ts'
 import { createLinks } from '../integrations/links.ts'
 import { createScreening } from '../integrations/screening/screening.ts'
 import { stripeBalance } from '../integrations/stripe-balance.ts'
+import { stripeBank } from '../integrations/stripe-bank.ts'
 import { stripeBilling } from '../integrations/stripe-billing.ts'
 import { createStripe } from '../integrations/stripe-client.ts'
 import { stripeConnect } from '../integrations/stripe-connect.ts'
@@ -47,6 +48,8 @@ export function activityDependencies(
     identity: stripeIdentity(stripe),
     events: stripeEvents(stripe),
     balance: stripeBalance(stripe),
+    bank: stripeBank(stripe),
+    stripePerSecond: config.stripe.perSecond,
     docusign: createDocusign(config.docusign),
     screening: createScreening(config.screening),
     mailer,

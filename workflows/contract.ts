@@ -168,6 +168,28 @@ export interface PayoutBatchInput {
 }
 export const balanceAvailable = defineSignal<[]>(signalNames.balanceAvailable)
 
+export interface PayoutExceptionInput {
+  exceptionId: string
+  /** When it began, in milliseconds. */
+  since: number
+  /** Seconds after that at which to remind, and at which the money may fall to the state. */
+  reminders: number[]
+  escheat: number
+}
+
+/** What somebody decided; who it is and why is in the row. */
+export interface PayoutDecided {
+  decisionId: string
+}
+/** Tries again what was refused, or what the bank gave back. */
+export const retryPayout = defineUpdate<void, [PayoutDecided]>('retryPayout')
+/** Pays to the account that the partner has now. */
+export const changePayoutMethod = defineUpdate<void, [PayoutDecided]>('changePayoutMethod')
+/** Gives the money back to the partner's balance with us. */
+export const releasePayout = defineUpdate<void, [PayoutDecided]>('releasePayout')
+/** Something about the payout, its transfer or its account has changed. */
+export const payoutChanged = defineSignal<[]>(signalNames.payoutChanged)
+
 /** Where a round goes on, and what it came to so far; nothing for its beginning. */
 export interface RescreeningInput {
   after: string

@@ -104,6 +104,7 @@ type MailStep =
   | 'mailTerms'
   | 'mailPayouts'
   | 'mailTierChanges'
+  | 'mailPayoutException'
   | 'mailVerification'
   | 'mailTraining'
   | 'mailCertificate'
@@ -121,6 +122,7 @@ export const mail: {
   mailTerms: (input) => sent(post.mailTerms(input)),
   mailPayouts: (input) => sent(post.mailPayouts(input)),
   mailTierChanges: (input) => sent(post.mailTierChanges(input)),
+  mailPayoutException: (input) => sent(post.mailPayoutException(input)),
   mailVerification: (input) => sent(post.mailVerification(input)),
   mailTraining: (input) => sent(post.mailTraining(input)),
   mailCertificate: (input) => sent(post.mailCertificate(input)),

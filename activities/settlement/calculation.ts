@@ -9,6 +9,7 @@ import {
   listStatementFigures,
   type PartnerRange,
 } from '../../db/settlement/figures.ts'
+import { readFloors } from '../../db/settlement/floors.ts'
 import { listWithheldAmong } from '../../db/settlement/holds.ts'
 import { listPayoutRates, type PayoutRate } from '../../db/settlement/rates.ts'
 import {
@@ -33,7 +34,7 @@ import {
 import { convert, currencyOf } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { forfeits, type TerminationReason } from '../../domain/lifecycle.ts'
-import { downToStep, smaller } from '../../domain/money.ts'
+import { downToStep, larger, smaller } from '../../domain/money.ts'
 import { periodEnd } from '../../domain/period.ts'
 import { partnersPerPage, shardsFor, statementTotals } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
@@ -81,16 +82,25 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
   const rates = new Map(listed.map((rate) => [`${rate.partnerId}:${rate.base}`, rate]))
   const withheld = await listWithheldAmong(trx, partnerIds)
   const ended = await listTerminationReasons(trx, partnerIds)
+  const floorOf = await readFloors(trx, partnerIds)
   await recordDraftStatements(
     trx,
     run,
     figures.map(({ partnerId, currency, since, ...amounts }) => {
       const { payoutStep } = currencyOf(currency)
-      const { minimumPayout, forfeited } = lastTerms(ended.get(partnerId), programme)
-      const unpaid = forfeited || withheld.has(partnerId)
-      const totals = statementTotals({ ...amounts, minimumPayout, payoutStep, unpaid })
+      const terms = lastTerms(ended.get(partnerId), programme)
+      const unpaid = terms.forfeited || withheld.has(partnerId)
       const rate = rates.get(`${partnerId}:${currency}`)
+      const floor = floorOf(partnerId, rate?.quote ?? currency)
+      const minimumPayout = rate ? terms.minimumPayout : larger(terms.minimumPayout, floor)
+      const given = { ...amounts, minimumPayout, payoutStep, unpaid }
+      const totals = statementTotals(given)
       const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
+      if (payout && payout.amount < floor) {
+        // What the rail would not carry once it is converted is carried into the next month.
+        const none = statementTotals({ ...given, minimumPayout: totals.payable + 1n })
+        return { partnerId, since, currency, totals: none, payout: null }
+      }
       return { partnerId, since, currency, totals, payout }
     }),
   )

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import { type Journal, recordJournals } from '../ledger.ts'
 
-interface UnsentPayout {
+export interface UnsentPayout {
   id: string
   currency: string
   amountMinor: bigint
@@ -15,15 +15,22 @@ interface UnsentPayout {
 }
 
 /** What no attempt has carried to the processor: a lost answer is not known to be unpaid. */
-async function lockUnsentPayouts(trx: Trx, partnerId: string): Promise<UnsentPayout[]> {
+export async function lockUnsentPayouts(
+  trx: Trx,
+  which: { partnerId: string } | { payoutId: string },
+): Promise<UnsentPayout[]> {
+  const wanted =
+    'payoutId' in which
+      ? sql`payout.id = ${which.payoutId}`
+      : sql`payout.partner_id = ${which.partnerId}`
   const { rows } = await sql<UnsentPayout>`
     select payout.id, payout.currency, payout.amount_minor,
       statement.currency as statement_currency, statement.payable_minor,
       statement.payout_rest_minor as rest_minor
     from payouts payout join statements statement on statement.id = payout.statement_id
-    where payout.partner_id = ${partnerId} and payout.status in ('approved', 'held')
+    where ${wanted} and payout.status in ('approved', 'held')
       and not exists (select from payout_attempts attempt
-        where attempt.payout_id = payout.id and attempt.status <> 'rejected')
+        where attempt.payout_id = payout.id and attempt.status not in ('rejected', 'reversed'))
     order by payout.id for update of payout`.execute(trx)
   return rows
 }
@@ -60,31 +67,46 @@ function returnJournal(
   }
 }
 
+/** By what a payout is given back: the end of the partnership, or a decision on its exception. */
+export type ReturnCause = { terminationId: string } | { exceptionId: string }
+
+export interface ReturnFacts {
+  partnerId: string
+  period: string
+  effectiveAt: Date
+}
+
 /** Gives back what was reserved for the partner and not sent. @returns how many payouts. */
 export async function recordPayoutReturns(
   trx: Trx,
-  given: { terminationId: string; partnerId: string; period: string; effectiveAt: Date },
+  { terminationId, ...facts }: ReturnFacts & { terminationId: string },
 ): Promise<number> {
-  const { effectiveAt, ...said } = given
-  const unsent = await lockUnsentPayouts(trx, said.partnerId)
-  for (const payout of unsent) {
-    const { id } = await trx
-      .insertInto('payoutReturns')
-      .values({
-        ...said,
-        payoutId: payout.id,
-        currency: payout.statementCurrency,
-        amountMinor: payout.payableMinor,
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    await trx
-      .updateTable('payouts')
-      .set({ status: 'returned', holdReason: null })
-      .where('id', '=', payout.id)
-      .execute()
-    const { partnerId, period } = said
-    await recordJournals(trx, [returnJournal(payout, { id, partnerId, period, effectiveAt })])
-  }
+  const unsent = await lockUnsentPayouts(trx, facts)
+  for (const payout of unsent) await recordPayoutReturn(trx, payout, { ...facts, terminationId })
   return unsent.length
+}
+
+/** Gives back one payout, in what the partner has earned, and ends it. */
+export async function recordPayoutReturn(
+  trx: Trx,
+  payout: UnsentPayout,
+  { effectiveAt, ...said }: ReturnFacts & ReturnCause,
+): Promise<void> {
+  const { id } = await trx
+    .insertInto('payoutReturns')
+    .values({
+      ...said,
+      payoutId: payout.id,
+      currency: payout.statementCurrency,
+      amountMinor: payout.payableMinor,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await trx
+    .updateTable('payouts')
+    .set({ status: 'returned', holdReason: null })
+    .where('id', '=', payout.id)
+    .execute()
+  const { partnerId, period } = said
+  await recordJournals(trx, [returnJournal(payout, { id, partnerId, period, effectiveAt })])
 }

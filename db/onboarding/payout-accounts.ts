@@ -178,6 +178,20 @@ export async function markPayoutAccountClosed(trx: Trx, id: string): Promise<voi
     .execute()
 }
 
+/** Notes another bank. @returns false where somebody else has noted one since. */
+export async function markBankMark(
+  trx: Trx,
+  { id, before, mark }: { id: string; before: string | null; mark: string },
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('payoutAccounts')
+    .set({ bankMark: mark })
+    .where('id', '=', id)
+    .where('bankMark', 'is not distinct from', before)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
 export async function findPayoutAccountOf(db: Db, partnerId: string) {
   return db
     .selectFrom('payoutAccounts')

@@ -31,6 +31,8 @@ export const sampleFacts = {
   reason: 'no such reason',
   why: 'nobody signed',
   amount: 1_234_567n,
+  cause: 'bank_failed' as const,
+  isOld: false,
   currency: 'USD',
   period: '2026-10',
   statement: 'S-2026-10-0001',

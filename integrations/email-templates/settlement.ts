@@ -21,6 +21,45 @@ export const settlementMails = {
     ],
   }),
 
+  payoutReturned: (to: { contact: string; amount: bigint; currency: string }): MailContent => ({
+    subject: 'Your bank has sent a payout back',
+    greeting: hello(to.contact),
+    paragraphs: [
+      `your bank has returned ${formatMoney(to.amount, to.currency)}. It is yours and lies ` +
+        'in your balance at Stripe: correct your bank details there, and it is paid again.',
+    ],
+  }),
+
+  bankChanged: (to: { contact: string }): MailContent => ({
+    subject: 'Your bank details were changed',
+    greeting: hello(to.contact),
+    paragraphs: [
+      'the bank account that your payouts go to was changed. We pay nothing for two days, or as ' +
+        'long as your programme says. If it was not you, answer to this mail at once.',
+    ],
+  }),
+
+  payoutException: (to: {
+    member: string
+    company: string
+    amount: bigint
+    currency: string
+    cause: 'transfer_rejected' | 'bank_failed'
+    isOld: boolean
+  }): MailContent => ({
+    subject: to.isOld ? 'A payout may have to be handed over' : 'A payout waits for a decision',
+    greeting: hello(to.member),
+    paragraphs: [
+      `${formatMoney(to.amount, to.currency)} for ${to.company} could not be paid: ` +
+        (to.cause === 'bank_failed'
+          ? 'its bank sent the money back.'
+          : 'the transfer was refused.'),
+      to.isOld
+        ? 'It waits for a year: look at what the law of the partner asks for unclaimed money.'
+        : 'Retry it, choose another account, give it back to the balance, or write it off.',
+    ],
+  }),
+
   releaseReminder: (to: { member: string; period: string; missing: string }): MailContent => ({
     subject: `The settlement of ${to.period} waits for you`,
     greeting: hello(to.member),

@@ -9,6 +9,7 @@ import { newId } from '../ids.ts'
 import type { Balance, Name, Records } from '../records.ts'
 import type { Reader } from '../store.ts'
 import { setBalance } from '../stripe/balance.ts'
+import { type BankOutcome, changeBank, endPayout, payOutAll } from '../stripe/bank-payouts.ts'
 import { readCurrency } from '../stripe/currencies.ts'
 import { closeDispute, openDispute } from '../stripe/disputes.ts'
 import { decideIdentity, finishRedaction, type IdentityOutcome } from '../stripe/identity.ts'
@@ -16,7 +17,15 @@ import { askAgain, decideKyc, type KycDecision, type NewRequirement } from '../s
 import { collect, decline } from '../stripe/payments.ts'
 import { failRefund, refund } from '../stripe/refunds.ts'
 import { renew } from '../stripe/renewal.ts'
-import type { Charge, Dispute, Invoice, Refund, SessionRecord } from '../stripe/wire.ts'
+import type {
+  BankAccount,
+  BankPayout,
+  Charge,
+  Dispute,
+  Invoice,
+  Refund,
+  SessionRecord,
+} from '../stripe/wire.ts'
 
 /** What people and scripts may do to the vendors' side, for the pages and the control plane. */
 export interface Actions {
@@ -34,6 +43,9 @@ export interface Actions {
   closeDispute(id: string, outcome: 'won' | 'lost'): Dispute
   failRefund(id: string): Refund
   renewSubscription(id: string): Records['subscriptions']
+  payOutAccount(id: string, currency: string): BankPayout
+  endPayout(id: string, outcome: BankOutcome): BankPayout
+  changeBank(id: string, currency?: string): BankAccount
   setBalance(wish: { owner: string; currency: string; amount: number }): Balance
   setClock(now: Date | null): void
   setConsent(granted: boolean): void
@@ -128,6 +140,12 @@ function vendorActions(on: On) {
       on(['charges', id], (work, charge) => openDispute(work, charge, amount)),
     closeDispute: (id: string, outcome: 'won' | 'lost') =>
       on(['disputes', id], (work, dispute) => closeDispute(work, dispute, outcome)),
+    payOutAccount: (id: string, currency: string) =>
+      on(['accounts', id], (work, account) => payOutAll(work, account.id, readCurrency(currency))),
+    endPayout: (id: string, outcome: BankOutcome) =>
+      on(['account_payouts', id], (work, kept) => endPayout(work, kept, outcome)),
+    changeBank: (id: string, currency?: string) =>
+      on(['accounts', id], (work, account) => changeBank(work, account.id, currency)),
     failRefund: (id: string) => on(['refunds', id], (work, made) => failRefund(work, made)),
     renewSubscription: (id: string) =>
       on(['subscriptions', id], (work, subscription) => renew(work, subscription)),

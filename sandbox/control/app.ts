@@ -122,6 +122,16 @@ function moneyControls(on: On, { actions }: ControlParts): void {
   on('/disputes/:id/close', { outcome }, (input, id) =>
     actions.closeDispute(id, need(input.outcome, 'outcome', outcome.expected)),
   )
+  on('/accounts/:id/payouts', { currency: words }, ({ currency }, id) =>
+    actions.payOutAccount(id, currency ?? 'usd'),
+  )
+  on('/accounts/:id/bank', { currency: words }, ({ currency }, id) =>
+    actions.changeBank(id, currency),
+  )
+  on('/payouts/:id/pay', {}, (_, id) => actions.endPayout(id, { status: 'paid' }))
+  on('/payouts/:id/fail', { code: words }, ({ code }, id) =>
+    actions.endPayout(id, { status: 'failed', code }),
+  )
   on('/refunds/:id/fail', {}, (_, id) => actions.failRefund(id))
   on('/subscriptions/:id/renew', {}, (_, id) => actions.renewSubscription(id))
   const amount = whole(0)

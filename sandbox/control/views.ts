@@ -33,6 +33,8 @@ export const views: Record<string, (parts: Parts) => object[]> = {
   customers: ({ deps }) => deps.store.all('customers'),
   subscriptions: ({ deps }) => deps.store.all('subscriptions'),
   transfers: ({ deps }) => deps.store.all('transfers'),
+  payouts: ({ deps }) =>
+    deps.store.all('account_payouts').map(({ account, payout }) => ({ ...payout, account })),
   refunds: ({ deps }) => deps.store.all('refunds'),
   disputes: ({ deps }) => deps.store.all('disputes'),
   mails: ({ deps }) => deps.store.all('mails'),

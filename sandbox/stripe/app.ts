@@ -7,6 +7,7 @@ import { newId } from '../ids.ts'
 import { accountLinkEndpoints } from './account-links.ts'
 import { accountEndpoints } from './accounts.ts'
 import { balanceEndpoints } from './balance.ts'
+import { bankPayoutEndpoints } from './bank-payouts.ts'
 import { catalogEndpoints } from './catalog.ts'
 import { creditNoteEndpoints } from './credit-notes.ts'
 import { customerEndpoints } from './customers.ts'
@@ -30,6 +31,7 @@ const endpoints: Endpoint[] = [
   ...accountEndpoints,
   ...accountLinkEndpoints,
   ...balanceEndpoints,
+  ...bankPayoutEndpoints,
   ...catalogEndpoints,
   ...creditNoteEndpoints,
   ...customerEndpoints,
@@ -209,7 +211,9 @@ function checkVersion(ctx: Context): void {
   throw invalid(`Invalid Stripe API version: ${version}. This sandbox speaks only ${apiVersion}.`)
 }
 
-/** A connected account has only a balance here. */
+const forAccounts = /^\/v1\/(balance|balance_transactions|payouts(\/:id)?)$/
+
+/** A connected account has a balance, what it is made of, and payouts here. */
 function accountOf({ store }: Deps, ctx: Context, { path }: Endpoint): string | null {
   const account = ctx.get('Stripe-Context') || ctx.get('Stripe-Account')
   if (account === '') return null
@@ -220,8 +224,8 @@ function accountOf({ store }: Deps, ctx: Context, { path }: Endpoint): string | 
       { status: 403, code: 'account_invalid' },
     )
   }
-  if (path === '/v1/balance') return account
-  throw invalid('This sandbox answers for a connected account only on GET /v1/balance.')
+  if (forAccounts.test(path)) return account
+  throw invalid('This sandbox answers for a connected account only on its balance and payouts.')
 }
 
 function readTree(ctx: Context, endpoint: Endpoint, body: string): { [key: string]: Tree } {

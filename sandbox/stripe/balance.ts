@@ -5,6 +5,7 @@ import type { Reader } from '../store.ts'
 import { currencies } from './currencies.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
 import { page, paging } from './lists.ts'
+import { movementsOf } from './movements.ts'
 import { range, text, within } from './params.ts'
 import type { BalanceTransaction } from './wire.ts'
 
@@ -104,8 +105,15 @@ export const balanceEndpoints: Endpoint[] = [
   }),
   endpoint({
     on: 'GET /v1/balance_transactions',
-    params: { ...paging, type: text(), created: range(), currency: text(), source: text() },
-    run(work, { params }) {
+    params: {
+      ...{ ...paging, type: text(), created: range(), currency: text(), source: text() },
+      payout: text(),
+    },
+    run(work, { params, account }) {
+      if (account !== null) {
+        const rows = movementsOf(work, account, params.payout ?? '')
+        return page('/v1/balance_transactions', rows, params)
+      }
       const { type, created, currency, source } = params
       const rows = work.tx.all('balance_transactions').filter((one) => {
         if (type !== undefined && one.type !== type) return false

@@ -22,12 +22,26 @@ export function emitChange(
   publish(work, type, { object, previous_attributes: before })
 }
 
+/** Tells what happened at a connected account: the same endpoints hear of it. */
+export function emitFor(
+  work: Work,
+  account: string,
+  { type, object, before }: { type: EventType; object: object; before?: object },
+): void {
+  publish(work, type, {
+    object,
+    account,
+    ...(before ? { previous_attributes: before } : {}),
+  })
+}
+
 interface EventData {
   object: object
   previous_attributes?: object
 }
 
-function publish(work: Work, type: EventType, data: EventData): void {
+function publish(work: Work, type: EventType, told: EventData & { account?: string }): void {
+  const { account, ...data } = told
   const endpoints = endpointsFor(work, 'snapshot')
   const event = work.tx.put('events', {
     id: `evt_1${orderedText()}${randomText(14)}`,
@@ -39,6 +53,7 @@ function publish(work: Work, type: EventType, data: EventData): void {
     pending_webhooks: endpoints.length,
     request: work.request ?? { id: null, idempotency_key: null },
     type,
+    ...(account === undefined ? {} : { account }),
   })
   announce(work, endpoints, event)
 }

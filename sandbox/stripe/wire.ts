@@ -29,6 +29,8 @@ export type Charge = Stored<Stripe.Charge>
 export type Refund = Stored<Stripe.Refund>
 export type Dispute = Stored<Stripe.Dispute>
 export type Transfer = Stored<Stripe.Transfer>
+export type BankPayout = Stored<Stripe.Payout>
+export type BankAccount = Stored<Stripe.BankAccount>
 export type TransferReversal = Stored<Stripe.TransferReversal>
 export type BalanceTransaction = Stored<Stripe.BalanceTransaction>
 export type CreditNote = Stored<Stripe.CreditNote>
@@ -52,6 +54,8 @@ export interface SnapshotEvent {
   pending_webhooks: number
   request: { id: string | null; idempotency_key: string | null } | null
   type: EventType
+  /** The connected account at which it happened. */
+  account?: string
 }
 
 export type ThinEventType =

@@ -48,6 +48,8 @@ export function productVariables(
     TENANT_PER_MINUTE: '600000',
     STRIPE_SECRET_KEY: secrets.stripeSecretKey,
     STRIPE_API_BASE: places.sandboxUrl,
+    // The sandbox has no limit of its own.
+    STRIPE_PER_SECOND: '1000',
     STRIPE_WEBHOOK_SECRETS: secrets.stripeWebhookSecret,
     STRIPE_THIN_WEBHOOK_SECRETS: secrets.stripeThinWebhookSecret,
     DOCUSIGN_BASE_PATH: `${places.sandboxUrl}/restapi`,

@@ -1,29 +1,18 @@
-import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
-import { bookInvoice } from '../../activities/commission/payments.ts'
-import { draftRun } from '../../activities/settlement/calculation.ts'
-import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { listHolds, placeHold, releaseHold } from '../../db/partner-holds.ts'
 import { listClosedRunsToPay, retryRejectedPayouts } from '../../db/payouts.ts'
-import { getProgramme } from '../../db/programmes.ts'
-import { markRunReleased, markRunReviewed, recordRun } from '../../db/settlement/runs.ts'
-import { outwardId } from '../../domain/ids.ts'
-import { periodOf } from '../../domain/period.ts'
 import { workflowIds } from '../../domain/process-names.ts'
-import {
-  makeOrder,
-  makePartner,
-  makePayoutAccount,
-  paidInvoice,
-  unique,
-} from '../support/factories.ts'
+import { makePartner, makePayoutAccount } from '../support/factories.ts'
+import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'
 import { type Steps, startSteps } from '../support/steps.ts'
 
 let kit: Steps
+let runs: PayoutRuns
 beforeAll(async () => {
   kit = await startSteps()
+  runs = payoutRuns(kit)
 })
 afterEach(async () => {
   await fetch(`${kit.sandbox.url}/_sandbox/faults`, { method: 'DELETE' })
@@ -32,77 +21,11 @@ afterEach(async () => {
 })
 afterAll(() => kit.stop())
 
-let month = 0
-
-/** A recipient at the sandbox that may be paid. */
-async function verifiedAccount(partnerId: string): Promise<string> {
-  const metadata = { application: outwardId('application', partnerId) }
-  const owner = { name: 'P', email: 'p@p.example', country: 'US', metadata }
-  const id = await kit.deps.connect.openPayoutAccount(owner, unique('key'))
-  await kit.story.sandbox(`/accounts/${id}/kyc`, { result: 'pass' })
-  return id
-}
-
-/** A released run of a month of its own, with one payout of 20.00 to each partner. */
-async function releasedRun(partners: string[]): Promise<string> {
-  const { db, steps } = kit
-  month += 1
-  const period = periodOf(new Date(Date.UTC(2024, month)))
-  for (const partnerId of partners) {
-    const order = await makeOrder(db, partnerId)
-    await bookInvoice({ db }, paidInvoice(order, { paidAt: `${period}-10T00:00:00Z` }))
-  }
-  const programme = await getProgramme(db)
-  const run = await inTransaction(db, (trx) =>
-    recordRun(trx, {
-      id: randomUUIDv7(),
-      programmeId: programme.id,
-      period,
-      mode: 'live',
-      requestedBy: null,
-    }),
-  )
-  await steps.freezePeriod({ runId: run.id })
-  await draftRun(steps, run.id)
-  await steps.totalStatements({ runId: run.id })
-  await inTransaction(db, async (trx) => {
-    const member = (email: string) =>
-      recordMember(trx, { id: randomUUIDv7(), partnerId: null, name: 'M', email })
-    await markRunReviewed(trx, run.id, { memberId: await member('one@platform.example') })
-    await markRunReleased(trx, run.id, { memberId: await member('two@platform.example') })
-  })
-  while ((await steps.issueStatements({ runId: run.id })) > 0);
-  await steps.closePeriod({ runId: run.id })
-  return run.id
-}
-
-async function payableRun(count = 1) {
-  const partners: string[] = []
-  for (let i = 0; i < count; i++) {
-    const partnerId = await makePartner(kit.db, { level: 'master_reseller' })
-    await makePayoutAccount(kit.db, partnerId, await verifiedAccount(partnerId))
-    partners.push(partnerId)
-  }
-  return { runId: await releasedRun(partners), partners }
-}
-
-async function payoutsOf(runId: string) {
-  const { rows } = await sql<{ status: string; attempts: string[]; holdReason: string | null }>`
-    select payouts.status, hold_reason, array_agg(attempt.status order by attempt_no)
-      filter (where attempt.id is not null) as attempts
-    from payouts left join payout_attempts attempt on attempt.payout_id = payouts.id
-    where run_id = ${runId} group by payouts.id order by payouts.id`.execute(kit.db)
-  return rows
-}
-
-async function transfersTo(partners: string[]) {
-  const { data } = await kit.story.sandbox<{
-    data: { amount: number; metadata: { partner: string } }[]
-  }>('/transfers')
-  const ids = partners.map((id) => outwardId('partner', id))
-  return data.filter(({ metadata }) => ids.includes(metadata.partner))
-}
-
+const verifiedAccount: PayoutRuns['verifiedAccount'] = (id) => runs.verifiedAccount(id)
+const releasedRun: PayoutRuns['releasedRun'] = (partners) => runs.releasedRun(partners)
+const payableRun: PayoutRuns['payableRun'] = (count) => runs.payableRun(count)
+const payoutsOf: PayoutRuns['payoutsOf'] = (runId) => runs.payoutsOf(runId)
+const transfersTo: PayoutRuns['transfersTo'] = (partners) => runs.transfersTo(partners)
 const pay = (runId: string) => kit.steps.payPage({ runId, after: null })
 
 describe('paying', () => {
@@ -144,7 +67,10 @@ describe('paying', () => {
   it('repeats what was throttled or failed inside the processor under the same key', async () => {
     const { runId, partners } = await payableRun()
     await kit.fault({ vendor: 'stripe', kind: 'error_429', path: '/v1/transfers', count: 1 })
-    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    await expect(pay(runId)).rejects.toMatchObject({
+      ...{ type: 'vendor_throttled', nonRetryable: false, nextRetryDelay: '1 seconds' },
+    })
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'in_flight', attempts: ['sent'] }])
     await kit.fault({ vendor: 'stripe', kind: 'error_500', path: '/v1/transfers', count: 1 })
     expect(await pay(runId)).toMatchObject({ unknown: 1 })
     expect(await pay(runId)).toMatchObject({ paid: 1 })
@@ -361,5 +287,38 @@ describe('the mail of a payout', () => {
     await pay(runId)
     expect(await kit.steps.mailPayouts({ runId })).toBe(2)
     expect(await kit.steps.mailPayouts({ runId })).toBe(0)
+  })
+})
+
+describe('what the processor says of a key', () => {
+  const transfer = '/v1/transfers'
+
+  it('looks the transfer up where a failure is kept under the key, and finds none twice', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.fault({ vendor: 'stripe', kind: 'error_500', path: transfer, count: 1, stored: true })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    const missed = sql`update payout_attempts set first_missed_at = now() - interval '2 hours'
+      where payout_id in (select id from payouts where run_id = ${runId})
+        and first_missed_at is not null`
+    expect((await missed.execute(kit.db)).numAffectedRows).toBe(1n)
+    expect(await pay(runId)).toMatchObject({ paid: 0 })
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'approved', attempts: ['rejected'] }])
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await transfersTo(partners)).toHaveLength(1)
+  })
+
+  it('never takes a key that stands for another body for a refusal', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.fault({ vendor: 'stripe', kind: 'timeout_after_commit', path: transfer, count: 2 })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    await sql`update payout_attempts set request = jsonb_set(request, '{amount}', '1999')
+      where payout_id in (select id from payouts where run_id = ${runId})`.execute(kit.db)
+    expect(await pay(runId)).toMatchObject({ paid: 0, unknown: 1 })
+    expect(await payoutsOf(runId)).toMatchObject([{ status: 'unknown', attempts: ['unknown'] }])
+    await sql`update payout_attempts set request = jsonb_set(request, '{amount}', '2000')
+      where payout_id in (select id from payouts where run_id = ${runId})`.execute(kit.db)
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+    expect(await transfersTo(partners)).toHaveLength(1)
   })
 })

@@ -88,6 +88,7 @@ describe.each(kinds)('a %s', (kind) => {
       override: kind === 'tier_override' ? { tier: 'gold', until: null } : null,
       termination: null,
       screening: null,
+      payout: null,
       reason: `Reason ${proposals}`,
       payload_hash: expect.stringMatching(/^[0-9a-f]{64}$/),
       proposed_by: expect.stringMatching(/^mem_/),

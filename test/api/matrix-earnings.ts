@@ -50,6 +50,11 @@ export const ofEarnings: Record<string, Line> = {
   },
   'GET /v1/payouts': { list: 'payout', ...earnings },
   'GET /v1/payouts/:id': { about: 'payout' },
+  'GET /v1/payout-exceptions': { without: 'the platform alone lists them' },
+  'POST /v1/payouts/:id/retry': { about: 'payout', body: () => ({ reason }) },
+  'POST /v1/payouts/:id/method': { about: 'payout', body: () => ({ reason }) },
+  'POST /v1/payouts/:id/release': { about: 'payout', body: () => ({ reason }) },
+  'POST /v1/payouts/:id/write-off': { about: 'payout', body: () => ({ reason }) },
 }
 
 /** A disputed line of everybody who has a statement. */

@@ -119,6 +119,11 @@ POST /v1/line-disputes/{id}/withdraw: master_reseller reseller, disputes:write
 POST /v1/line-disputes/{id}/decision: super_admin, approvals:write
 GET /v1/payouts: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}: super_admin master_reseller reseller, payouts:read
+GET /v1/payout-exceptions: super_admin, payouts:read
+POST /v1/payouts/{id}/retry: super_admin, approvals:write
+POST /v1/payouts/{id}/method: super_admin, approvals:write
+POST /v1/payouts/{id}/release: super_admin, approvals:write
+POST /v1/payouts/{id}/write-off: super_admin, approvals:write
 GET /v1/tiers: super_admin master_reseller reseller, tiers:read
 GET /v1/tiers/changes: super_admin master_reseller reseller, tiers:read
 GET /v1/courses: super_admin master_reseller reseller, training:read

@@ -13,6 +13,7 @@ import { auditKinds, smallestIdAt } from '../../domain/audit.ts'
 import { auditSigner } from '../../integrations/audit-heads.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeChain, makeLink, makePartner, makeProgramme } from '../support/factories.ts'
+import { exempt } from './audit-exempt.ts'
 
 const contextSecret = 'a secret that signs the contexts of this test'
 
@@ -314,65 +315,6 @@ describe('nobody', () => {
     await expect(sql`truncate members cascade`.execute(db)).rejects.toThrow(/each removal/)
   })
 })
-
-/** What no event tells of, and why. */
-const exempt: Record<string, string> = {
-  access_mails: 'a queue of mails',
-  accrual_cancellations: 'sealed by the ledger',
-  accruals: 'sealed by the ledger',
-  agreement_looks: 'how far a look has come',
-  application_events: 'a timeline that is only added to',
-  application_twins: 'found by a step, from applications',
-  audit_daily_chains: 'the trail itself',
-  audit_daily_heads: 'the trail itself',
-  audit_events: 'the trail itself',
-  audit_heads: 'the trail itself',
-  audit_pending: 'the trail itself',
-  clawbacks: 'sealed by the ledger',
-  closing_accruals: 'sealed by the ledger',
-  closing_clawbacks: 'sealed by the ledger',
-  currencies: 'changed by migrations only',
-  disputes: 'facts of the processor',
-  documents: 'kept by their hash; who they are for is recorded',
-  fx_rates: 'facts that are only added to',
-  idempotency_keys: 'what was answered, for a while',
-  identity_check_events: 'a timeline that is only added to',
-  ledger_accounts: 'sealed by the ledger',
-  ledger_balances: 'sealed by the ledger',
-  ledger_journals: 'sealed by the ledger',
-  ledger_postings: 'sealed by the ledger',
-  ledger_seals: 'sealed by the ledger',
-  ledger_unchecked: 'empty at every commit',
-  line_dispute_events: 'a timeline that is only added to',
-  line_payments: 'sealed by the ledger',
-  line_reversals: 'sealed by the ledger',
-  module_completions: 'a log that is only added to',
-  notices: 'a queue of mails',
-  offboarding_events: 'a timeline that is only added to',
-  offboarding_exports: 'names of files, gone with them',
-  oidc_sign_ins: 'lives for minutes',
-  partner_ancestry: 'follows from partners and partner_moves',
-  partner_places: 'follows from partners',
-  partner_verifications: 'a timeline that is only added to',
-  passkey_challenges: 'lives for minutes',
-  payments: 'sealed by the ledger',
-  payout_attempts: 'tries of what the ledger posts',
-  payout_returns: 'sealed by the ledger',
-  payouts: 'follow from released runs and are posted by the ledger',
-  quiz_attempts: 'a log that is only added to',
-  rate_limits: 'counters',
-  screening_hits: 'evidence that is only added to',
-  settlement_shards: 'how far the pages of a run have come',
-  settlement_stages: 'how far a run has come',
-  sign_in_limits: 'counters',
-  statements: 'numbered documents that never change once issued',
-  statement_holds: 'kept with statements, and never changed',
-  stripe_mirror: 'how far a mirror has come',
-  stripe_txns: 'facts of the processor',
-  verification_events: 'a timeline that is only added to',
-  webhook_events: 'a queue of hints',
-  welcome_sequences: 'how far a row of mails has come',
-}
 
 describe('every table', () => {
   it('is audited, or exempt for a reason', async () => {

@@ -43,6 +43,8 @@ const byWhatItIsAbout: Record<string, string> = {
     join statements on statements.id = payouts.statement_id where payouts.id = own.payout_id)`,
   clawbacks: '(select partner_id from accruals where id = own.accrual_id)',
   payouts: '(select partner_id from statements where id = own.statement_id)',
+  bank_payout_parts: '(select partner_id from payouts where id = own.payout_id)',
+  payout_exceptions: '(select partner_id from payouts where id = own.payout_id)',
   closing_clawbacks: '(select partner_id from closing_accruals where id = own.closing_accrual_id)',
   commission_rules: `coalesce(own.partner_id,
     (select partner_id from partner_links where id = own.link_id))`,
@@ -160,6 +162,12 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       values (${closing}, ${reversal}, 'USD', 1, ${period}, ${stamps})`,
     sql`insert into payout_attempts (payout_id, attempt_no, idempotency_key, request, ${stamped})
       values (${some('payouts')}, 77, ${key}, '{}', ${stamps})`,
+    sql`insert into bank_payouts (id, vendor_account_id, vendor_payout_id, currency, amount_minor,
+      status, ${stamped}) values (${key}, 'acct_1', ${key}, 'USD', 1, 'paid', ${stamps})`,
+    sql`insert into bank_payout_parts (bank_payout_id, payout_id, ${stamped})
+      values (${key}, ${some('payouts')}, ${stamps})`,
+    sql`insert into payout_exceptions (payout_id, cause, ${stamped})
+      values (${some('payouts')}, 'bank_failed', ${stamps})`,
     sql`insert into invitations (partner_id, name_sealed, email_sealed, token_hash, expires_at)
       values (${owner.id}, 'Guest', 'guest', sha256(${key}::bytea), now())`,
     sql`insert into member_invitations (partner_id, name_sealed, email_sealed, email_index, role,

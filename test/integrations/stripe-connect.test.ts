@@ -126,7 +126,11 @@ describe('a transfer', () => {
   test('succeeds once, whatever the number of calls under its key', async () => {
     const transfer = await order()
     const first = await connect.sendTransfer(transfer, keyOf(transfer))
-    expect(first).toEqual({ kind: 'succeeded', transferId: expect.stringMatching(/^tr_/) })
+    expect(first).toEqual({
+      kind: 'succeeded',
+      transferId: expect.stringMatching(/^tr_/),
+      paymentId: expect.stringMatching(/^py_/),
+    })
     for (let call = 0; call < 3; call++) {
       expect(await connect.sendTransfer(transfer, keyOf(transfer))).toEqual(first)
     }
@@ -143,6 +147,7 @@ describe('a transfer', () => {
       currency: 'eur',
       destination: transfer.destination,
       reversed: false,
+      paymentId: expect.stringMatching(/^py_/),
       metadata: transfer.metadata,
     })
     await kit.stripe.transfers.createReversal(transferId, { amount: 1 })
@@ -153,18 +158,20 @@ describe('a transfer', () => {
     const transfer = await order()
     const sent = await connect.sendTransfer(transfer, keyOf(transfer))
     const found = await connect.findTransfers(transfer)
-    expect(found.map(({ transferId }) => ({ kind: 'succeeded', transferId }))).toEqual([sent])
+    expect(
+      found.map(({ transferId, paymentId }) => ({ kind: 'succeeded', transferId, paymentId })),
+    ).toEqual([sent])
     const elsewhere = await recipient(kit)
     expect(await connect.findTransfers({ ...transfer, destination: elsewhere })).toEqual([])
     expect(await connect.findTransfers({ ...transfer, transferGroup: 'po_other' })).toEqual([])
   })
 
-  test('under a used key with another body is refused and sends nothing', async () => {
+  test('under a used key with another body is doubtful and sends nothing', async () => {
     const transfer = await order()
     await connect.sendTransfer(transfer, keyOf(transfer))
     const changed = { ...transfer, amount: transfer.amount + 1 }
     const outcome = await connect.sendTransfer(changed, keyOf(transfer))
-    expect(outcome).toEqual({ kind: 'rejected', reason: 'idempotency_error' })
+    expect(outcome).toEqual({ kind: 'doubtful', reason: 'idempotency_error' })
     expect((await sentFor(transfer)).map(({ amount }) => amount)).toEqual([transfer.amount])
   })
 })
@@ -205,7 +212,7 @@ describe('a transfer whose outcome is not known', () => {
     const transfer = await order()
     await fault('error_429')
     const outcome = await connect.sendTransfer(transfer, keyOf(transfer))
-    expect(outcome).toEqual({ kind: 'unknown', reason: 'rate_limit' })
+    expect(outcome).toEqual({ kind: 'throttled', retryAfterSeconds: 1 })
     expect(await sentFor(transfer)).toEqual([])
     expect((await connect.sendTransfer(transfer, keyOf(transfer))).kind).toBe('succeeded')
     expect(await sentFor(transfer)).toHaveLength(1)
@@ -220,12 +227,12 @@ describe('a transfer whose outcome is not known', () => {
     expect(await sentFor(transfer)).toHaveLength(1)
   })
 
-  test('stays unknown while the vendor repeats its failure, and a look-up finds none', async () => {
+  test('is doubtful while the vendor repeats its failure, and a look-up finds none', async () => {
     const transfer = await order()
     await fault('error_500', { stored: true })
-    for (let call = 0; call < 3; call++) {
+    for (const kind of ['unknown', 'doubtful', 'doubtful']) {
       const outcome = await connect.sendTransfer(transfer, keyOf(transfer))
-      expect(outcome).toEqual({ kind: 'unknown', reason: 'api_error' })
+      expect(outcome).toEqual({ kind, reason: 'api_error' })
     }
     expect(await connect.findTransfers(transfer)).toEqual([])
   })
@@ -240,6 +247,7 @@ describe('a transfer whose outcome is not known', () => {
     expect(await connect.sendTransfer(transfer, keyOf(transfer))).toEqual({
       kind: 'succeeded',
       transferId: found?.transferId,
+      paymentId: found?.paymentId,
     })
     expect(await sentFor(transfer)).toHaveLength(1)
   })
