@@ -35,7 +35,7 @@ async function contentOf(mail: WaitingMail, { db, links }: Deps): Promise<MailCo
         inviter: mail.organisation ?? 'Tributary',
         message: row?.message ?? '',
         applyUrl: links.applyUrl(links.applicationInvitationToken(subjectId)),
-        days: row ? dayOf(row.expiresAt) : 'soon',
+        until: row ? dayOf(row.expiresAt) : 'it is withdrawn',
       })
     }
     case 'password_reset': {

@@ -16,7 +16,7 @@ export const accessMails = {
     subject: 'Choose a new password',
     greeting: hello(to.member),
     paragraphs: [
-      'somebody asked for a new password for this address. If it was you, choose one with the ' +
+      'Somebody asked for a new password for this address. If it was you, choose one with the ' +
         'link below. It works once and for an hour.',
       'If it was not you, do nothing: your password stays as it is.',
     ],
@@ -36,7 +36,7 @@ export const accessMails = {
     subject: `An API key ends ${to.days}`,
     greeting: hello(to.member),
     paragraphs: [
-      `the API key ${to.key} works until ${to.until}. Roll it before that: POST ` +
+      `The API key ${to.key} works until ${to.until}. Roll it before that: POST ` +
         '/v1/api-keys/{id}/roll gives you a new one, and time in which both work.',
     ],
   }),
@@ -45,7 +45,7 @@ export const accessMails = {
     subject: 'An API key was reported and is revoked',
     greeting: hello(to.member),
     paragraphs: [
-      `somebody who should not have it reported the API key ${to.key} to us. It was revoked at ` +
+      `Somebody who should not have it reported the API key ${to.key} to us. It was revoked at ` +
         'once, and whatever used it is refused.',
       'Make a new key, find out how this one got about, and read in the audit trail what it was ' +
         'used for.',

@@ -6,7 +6,7 @@ export const agreementMails = {
     subject: 'Your agreement waits for your signature',
     greeting: hello(to.contact),
     paragraphs: [
-      `the partner agreement of ${to.company} is not signed yet. It lapses ${to.days}.`,
+      `The partner agreement of ${to.company} is not signed yet. It lapses ${to.days}.`,
       'You find it in the mail from DocuSign.',
     ],
     action: { label: 'See your application', url: to.statusUrl },
@@ -16,7 +16,7 @@ export const agreementMails = {
     subject: 'Your agreement is ready to be signed',
     greeting: hello(to.contact),
     paragraphs: [
-      `the partner agreement of ${to.company} is ready. Please read and sign it.`,
+      `The partner agreement of ${to.company} is ready. Please read and sign it.`,
       'The link leads to a fresh page each time you open it.',
     ],
     action: { label: 'Read and sign', url: to.signingUrl },
@@ -25,7 +25,7 @@ export const agreementMails = {
   agreementToSignReminder: (to: Applicant & { signingUrl: string; days: string }): MailContent => ({
     subject: 'Your agreement waits for your signature',
     greeting: hello(to.contact),
-    paragraphs: [`the partner agreement of ${to.company} is not signed yet. It lapses ${to.days}.`],
+    paragraphs: [`The partner agreement of ${to.company} is not signed yet. It lapses ${to.days}.`],
     action: { label: 'Read and sign', url: to.signingUrl },
   }),
 
@@ -33,7 +33,7 @@ export const agreementMails = {
     subject: 'The terms of your partner agreement change',
     greeting: hello(to.contact),
     paragraphs: [
-      `there is a new version of the terms of ${to.company}: ${to.version}. You get it from ` +
+      `There is a new version of the terms of ${to.company}: ${to.version}. You get it from ` +
         'DocuSign in a separate mail. Please read and sign it.',
       `Until you have, the terms that you signed before hold. Please accept ${to.days}.`,
     ],
@@ -43,7 +43,7 @@ export const agreementMails = {
     subject: 'New terms wait for your signature',
     greeting: hello(to.contact),
     paragraphs: [
-      `version ${to.version} of the terms of ${to.company} is not signed yet. Please accept ` +
+      `Version ${to.version} of the terms of ${to.company} is not signed yet. Please accept ` +
         `${to.days}. You find it in the mail from DocuSign.`,
     ],
   }),
@@ -52,7 +52,7 @@ export const agreementMails = {
     subject: 'Your payouts wait for your signature',
     greeting: hello(to.contact),
     paragraphs: [
-      `the time to accept version ${to.version} of the terms of ${to.company} is over. The terms ` +
+      `The time to accept version ${to.version} of the terms of ${to.company} is over. The terms ` +
         'that you signed before still hold, and payouts are held until you sign.',
       'You find the new terms in the mail from DocuSign. Once they are signed, payouts go on.',
     ],

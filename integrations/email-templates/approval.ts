@@ -23,14 +23,14 @@ export const approvalMails = {
   informationRequested: (to: Asked): MailContent => ({
     subject: 'We need more information about your application',
     greeting: hello(to.contact),
-    paragraphs: [`before we decide on ${to.company}, please tell us:`, ...asked(to)],
+    paragraphs: [`Before we decide on ${to.company}, please tell us:`, ...asked(to)],
     action: { label: 'Answer', url: to.statusUrl },
   }),
 
   informationReminder: (to: Asked): MailContent => ({
     subject: 'Your application waits for your answer',
     greeting: hello(to.contact),
-    paragraphs: [`we asked you about ${to.company}:`, ...asked(to)],
+    paragraphs: [`We asked you about ${to.company}:`, ...asked(to)],
     action: { label: 'Answer', url: to.statusUrl },
   }),
 
@@ -38,7 +38,7 @@ export const approvalMails = {
     subject: 'Your application is withdrawn',
     greeting: hello(to.contact),
     paragraphs: [
-      `you have withdrawn the application of ${to.company}. Nothing more will happen, and what ` +
+      `You have withdrawn the application of ${to.company}. Nothing more will happen, and what ` +
         'we had opened for you is closed again.',
     ],
   }),
@@ -57,7 +57,7 @@ export const approvalMails = {
     subject: `${about.company} waits for a second approval`,
     greeting: hello(about.approver),
     paragraphs: [
-      `a first person has approved ${about.company}. It expects to sell so much that a second ` +
+      `A first person has approved ${about.company}. It expects to sell so much that a second ` +
         'person has to approve it too.',
     ],
     action: { label: 'Open the application', url: about.applicationUrl },

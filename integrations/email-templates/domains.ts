@@ -11,7 +11,7 @@ export const domainMails = {
     subject: `Your domain ${to.domain} waits for its proof`,
     greeting: hello(to.contact),
     paragraphs: [
-      `write this TXT record into the DNS of ${to.domain}, so that we know that it is yours:`,
+      `Write this TXT record into the DNS of ${to.domain}, so that we know that it is yours:`,
       `${to.challenge} with the value ${to.token}`,
     ],
   }),
@@ -20,7 +20,7 @@ export const domainMails = {
     subject: `Your domain ${to.domain} was not proven in time`,
     greeting: hello(to.contact),
     paragraphs: [
-      'we did not find the record by which you prove that it is yours, or somebody else proved ' +
+      'We did not find the record by which you prove that it is yours, or somebody else proved ' +
         'it first. You can ask for it again at any time.',
     ],
   }),
@@ -28,14 +28,14 @@ export const domainMails = {
   domainActive: (to: About): MailContent => ({
     subject: `Your domain ${to.domain} is ready`,
     greeting: hello(to.contact),
-    paragraphs: ['it has its certificate, and your customers can use it from now on.'],
+    paragraphs: ['It has its certificate, and your customers can use it from now on.'],
   }),
 
   domainVanished: (to: About): MailContent => ({
     subject: `Your domain ${to.domain} is no longer connected`,
     greeting: hello(to.contact),
     paragraphs: [
-      'its records in the DNS have been missing for a week, so we let it go. Your subdomain with ' +
+      'Its records in the DNS have been missing for a week, so we let it go. Your subdomain with ' +
         'us goes on as before.',
     ],
   }),
@@ -44,7 +44,7 @@ export const domainMails = {
     subject: `The certificate of ${to.domain} ends soon`,
     greeting: hello(to.contact),
     paragraphs: [
-      `it is good until ${to.until} and has not been renewed. Look whether the domain still ` +
+      `It is good until ${to.until} and has not been renewed. Look whether the domain still ` +
         'leads to us and whether its DNS allows our authority (CAA records).',
     ],
   }),

@@ -95,7 +95,9 @@ function button({ label, url }: { label: string; url: string }, { accent }: Bran
 }
 
 function mastheadOf(brand: Brand): string {
-  if (!brand.logoUrl) return ''
+  if (!brand.logoUrl) {
+    return `<p style="margin-top:0;color:#5b6b78">${escapeHtml(brand.name)}</p>\n`
+  }
   const [source, name] = [escapeHtml(brand.logoUrl), escapeHtml(brand.name)]
   return `<p><img src="${source}" alt="${name}" style="max-height:48px;max-width:200px"></p>\n`
 }
@@ -115,10 +117,11 @@ export function renderHtml(content: MailContent, brand: Brand = plainBrand): str
   const action = content.action ? button(content.action, brand) : ''
   return `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>${escapeHtml(content.subject)}</title></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(content.subject)}</title></head>
 <body style="margin:0;background:#f4f6f8;font:16px/1.5 system-ui,sans-serif;color:#1d2b36">
 <div style="max-width:560px;margin:24px auto;padding:24px;background:#ffffff;border-radius:8px;\
-border-top:4px solid ${brand.accent}">
+border-top:4px solid ${brand.accent};overflow-wrap:anywhere">
 ${mastheadOf(brand)}${paragraphs}
 ${action}
 ${footOf(brand)}</div>

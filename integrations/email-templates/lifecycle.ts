@@ -63,7 +63,7 @@ export const lifecycleMails = {
     subject: `The erasure of ${to.company} needs a second person`,
     greeting: hello(to.member),
     paragraphs: [
-      `the time to fetch the data of ${to.company} (${to.what}) is over. Somebody other than ` +
+      `The time to fetch the data of ${to.company} (${to.what}) is over. Somebody other than ` +
         'who had it leave has to confirm the erasure, or cancel it.',
     ],
   }),
@@ -81,7 +81,7 @@ export const lifecycleMails = {
     subject: `The personal data of ${to.what} are erased`,
     greeting: hello(to.member),
     paragraphs: [
-      `the personal data of ${to.what} are erased and their keys destroyed. What was done is ` +
+      `The personal data of ${to.what} are erased and their keys destroyed. What was done is ` +
         'kept as evidence; the books are as they were.',
     ],
   }),

@@ -6,7 +6,7 @@ export const onboardingMails = {
     subject: 'We have your application',
     greeting: hello(to.contact),
     paragraphs: [
-      `thank you for the application of ${to.company}. When our first look at it is done, you ` +
+      `Thank you for the application of ${to.company}. When our first look at it is done, you ` +
         'will get your agreement for signature in a separate mail.',
       'You can see at any time where your application stands.',
     ],
@@ -19,7 +19,7 @@ export const onboardingMails = {
     subject: 'Your application was not accepted',
     greeting: hello(to.contact),
     paragraphs: [
-      `we cannot accept ${to.company} as a partner.`,
+      `We cannot accept ${to.company} as a partner.`,
       `The reason: ${to.reason}`,
       `You can apply again ${to.again}; keep the link below for it.`,
     ],
@@ -31,13 +31,13 @@ export const onboardingMails = {
     inviter: string
     message: string
     applyUrl: string
-    days: string
+    until: string
   }): MailContent => ({
     subject: `${to.inviter} invites you to be a partner`,
     greeting: hello(to.contact),
     paragraphs: [
       `${to.inviter} invites you to apply as a partner. The form is filled in as far as it is ` +
-        `known. The link works once, until ${to.days}.`,
+        `known. The link works once, until ${to.until}.`,
       ...(to.message === '' ? [] : [`${to.inviter} writes: ${to.message}`]),
     ],
     action: { label: 'Apply', url: to.applyUrl },
@@ -46,6 +46,6 @@ export const onboardingMails = {
   applicationLapsed: (to: Applicant & { why: string }): MailContent => ({
     subject: 'Your application has lapsed',
     greeting: hello(to.contact),
-    paragraphs: [`the application of ${to.company} has ended because ${to.why}.`],
+    paragraphs: [`The application of ${to.company} has ended because ${to.why}.`],
   }),
 }

@@ -17,7 +17,7 @@ export const provisioningMails = {
     subject: `Welcome, ${to.company}`,
     greeting: hello(to.contact),
     paragraphs: [
-      `your environment ${to.tenantUrl} is ready.`,
+      `Your environment ${to.tenantUrl} is ready.`,
       'Create your first customer, subscribe it to a package, and watch the commission appear.',
     ],
     action: { label: 'Read how', url: to.docsUrl },

@@ -15,7 +15,7 @@ export const settlementMails = {
     subject: `Your payout for ${to.period}`,
     greeting: hello(to.contact),
     paragraphs: [
-      `we have sent ${formatMoney(to.amount, to.currency)} to your account. Statement ` +
+      `We have sent ${formatMoney(to.amount, to.currency)} to your account. Statement ` +
         `${to.statement} shows every line of it.`,
       ...(to.seal ? [`The seal of our ledger was ${to.seal} when it was issued.`] : []),
     ],
@@ -63,14 +63,14 @@ export const settlementMails = {
   releaseReminder: (to: { member: string; period: string; missing: string }): MailContent => ({
     subject: `The settlement of ${to.period} waits for you`,
     greeting: hello(to.member),
-    paragraphs: [`the settlement of ${to.period} still needs ${to.missing}.`],
+    paragraphs: [`The settlement of ${to.period} still needs ${to.missing}.`],
   }),
 
   disputeNews: (to: { contact: string; statement: string; news: string }): MailContent => ({
     subject: `A line of statement ${to.statement} is disputed: ${to.news}`,
     greeting: hello(to.contact),
     paragraphs: [
-      `a line of statement ${to.statement} is disputed, and there is something new: the dispute ` +
+      `A line of statement ${to.statement} is disputed, and there is something new: the dispute ` +
         `was ${to.news}. Read it, with all that was said, where you read your statements.`,
     ],
   }),
@@ -79,7 +79,7 @@ export const settlementMails = {
     subject: `A dispute about statement ${to.statement} waits for you`,
     greeting: hello(to.contact),
     paragraphs: [
-      `the dispute about a line of statement ${to.statement} waits for your answer. It was asked ` +
+      `The dispute about a line of statement ${to.statement} waits for your answer. It was asked ` +
         `for until ${to.due}.`,
     ],
   }),
@@ -87,6 +87,6 @@ export const settlementMails = {
   tierRaised: (to: { contact: string; tier: string; reason: string }): MailContent => ({
     subject: `You are ${to.tier} now`,
     greeting: hello(to.contact),
-    paragraphs: [`your tier has risen to ${to.tier}: ${to.reason}.`],
+    paragraphs: [`Your tier has risen to ${to.tier}: ${to.reason}.`],
   }),
 }

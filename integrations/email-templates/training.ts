@@ -6,7 +6,7 @@ export const trainingMails = {
     subject: 'One thing before you start: your certification',
     greeting: hello(to.contact),
     paragraphs: [
-      `the environment of ${to.company} is ready. Before it can sell, one of its members has to ` +
+      `The environment of ${to.company} is ready. Before it can sell, one of its members has to ` +
         `pass: ${to.courses}.`,
       'Take up your invitation first, if you have not yet.',
     ],
@@ -45,7 +45,7 @@ export const trainingMails = {
     subject: `Your certificate for ${to.course} ends on ${to.day}`,
     greeting: hello(to.member),
     paragraphs: [
-      `your certificate ${to.number} for ${to.course} is good until ${to.day}. Take the course ` +
+      `Your certificate ${to.number} for ${to.course} is good until ${to.day}. Take the course ` +
         'again before then, and it goes on without a gap.',
     ],
     action: { label: 'See your courses', url: to.coursesUrl },
@@ -60,7 +60,7 @@ export const trainingMails = {
     subject: `Your certificate for ${to.course} has ended`,
     greeting: hello(to.member),
     paragraphs: [
-      `your certificate ${to.number} for ${to.course} is good no more. What you need it for ` +
+      `Your certificate ${to.number} for ${to.course} is good no more. What you need it for ` +
         'waits until you take the course again.',
     ],
     action: { label: 'See your courses', url: to.coursesUrl },

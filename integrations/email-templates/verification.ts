@@ -6,7 +6,7 @@ export const verificationMails = {
     subject: 'Please confirm who you are',
     greeting: hello(to.contact),
     paragraphs: [
-      `thank you for signing. Before ${to.company} can be paid, our payment provider Stripe has ` +
+      `Thank you for signing. Before ${to.company} can be paid, our payment provider Stripe has ` +
         'to know your company and its bank account. This takes about ten minutes.',
     ],
     action: { label: 'Confirm your company', url: to.verificationUrl },
@@ -27,7 +27,7 @@ export const verificationMails = {
     subject: 'Stripe needs something more from you',
     greeting: hello(to.contact),
     paragraphs: [
-      `our payment provider Stripe asks ${to.company} to show something again. Please answer ` +
+      `Our payment provider Stripe asks ${to.company} to show something again. Please answer ` +
         `${to.days}, so that your payouts go on.`,
     ],
     action: { label: 'Answer Stripe', url: to.verificationUrl },
