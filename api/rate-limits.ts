@@ -12,6 +12,8 @@ import type { ApiLog } from './deps.ts'
 export interface Limit extends Bucket {
   /** What callers read in the headers: `key`, `tenant`, `package`, `login` … */
   policy: string
+  /** What is said of it when it is reached. */
+  told?: string
 }
 
 export interface Limiter {
@@ -42,7 +44,9 @@ export async function takeQuota(limiter: Limiter, request: LimitedRequest): Prom
   const refused = states.filter((state) => state.refused)
   if (refused.length === 0) return
   const names = refused.map(({ policy }) => policy)
-  throw new DomainError('too_many_requests', `the limit of ${names.join(' and ')} is reached`, {
+  const words = refused.flatMap(({ told }) => told ?? [])
+  const message = [`the limit of ${names.join(' and ')} is reached`, ...words].join(': ')
+  throw new DomainError('too_many_requests', message, {
     retryAfterSeconds: Math.max(...states.map((state) => waitOf(state))),
     violatedPolicies: names,
   })
@@ -93,8 +97,10 @@ export function limitHeaders(states: (BucketState & { policy: string })[]) {
 export interface CallerQuotas {
   key: Quota
   tenant: Quota
-  /** What the package of the tenant allows, where it says something. */
-  package?: Quota | undefined
+  /** What the package of a customer allows, where it says something. */
+  package?: Quota | null
+  /** What the partner's tenant may ask, where it has a quota; no more than `tenant`. */
+  ownTenant?: Quota | null
 }
 
 export function callerLimits(
@@ -103,9 +109,21 @@ export function callerLimits(
 ): Limit[] {
   return [
     { policy: 'key', name: keyId, ...quotas.key },
-    { policy: 'tenant', name: `tenant:${tenantId}`, ...quotas.tenant },
+    { policy: 'tenant', name: `tenant:${tenantId}`, ...tenantQuota(quotas) },
     ...(quotas.package
       ? [{ policy: 'package', name: `package:${tenantId}`, ...quotas.package }]
       : []),
   ]
 }
+
+/** One bucket for both, so that a request is counted once: the smaller quota holds. */
+function tenantQuota({ tenant, ownTenant }: CallerQuotas): Quota & Pick<Limit, 'told'> {
+  if (!ownTenant || isSlower(tenant, ownTenant)) return tenant
+  const told =
+    `your tenant may send ${ownTenant.quota} requests in ${ownTenant.windowSeconds} seconds; ` +
+    'come back after the time in Retry-After, or ask the platform for more'
+  return { ...ownTenant, told }
+}
+
+const isSlower = (one: Quota, other: Quota) =>
+  one.quota * other.windowSeconds <= other.quota * one.windowSeconds

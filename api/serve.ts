@@ -133,11 +133,11 @@ async function whoIsSignedIn({ deps, route, header }: Visit, db: Db): Promise<Pr
 }
 
 async function takeUnits({ deps, context, as }: Visit, principal: Principal): Promise<void> {
-  const { through, partnerId, customerId, packageLimit } = principal
+  const { through, partnerId, customerId, packageLimit, tenantLimit } = principal
   const { key, tenant } = deps.settings.quotas
   const limits = callerLimits(
     { keyId: through, tenantId: customerId ?? partnerId ?? 'platform' },
-    { key, tenant, ...(packageLimit ? { package: packageLimit } : {}) },
+    { key, tenant, package: packageLimit, ownTenant: tenantLimit },
   )
   await takeQuota(
     { db: as('sign_in'), log: deps.log },

@@ -123,6 +123,7 @@ export function principalOfSession(session: Session): Principal {
     chained: rest.chained,
     scopes: [...scopesOfRole[role]],
     packageLimit: null,
+    tenantLimit: rest.tenantLimit,
     stepUp: { fresh: isSteppedUp },
   }
 }

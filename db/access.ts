@@ -29,6 +29,8 @@ export interface Principal {
   scopes: string[]
   /** What the packages of a customer allow, where they say something. */
   packageLimit: Quota | null
+  /** What the tenant of a partner may ask, where it has a quota. */
+  tenantLimit: Quota | null
   /** Null for a key: only people prove themselves again. */
   stepUp: { fresh: boolean } | null
 }
@@ -46,6 +48,9 @@ export const standing = {
   perMinute: sql<number | null>`(select max(api_per_minute) from subscriptions
     join feature_packages on feature_packages.id = subscriptions.feature_package_id
     where subscriptions.customer_id = members.customer_id and subscriptions.status = 'active')`,
+  /** The quota of the partner itself; what its customers may ask, their packages say. */
+  tenantPerMinute: sql<number | null>`(select api_per_minute from tenant_quotas
+    where tenant_quotas.partner_id = members.partner_id and members.customer_id is null)`,
   chained: sql<boolean>`exists (select from partner_places place
     where place.partner_id = members.partner_id and place.reseller_id <> place.partner_id)`,
 }
@@ -85,6 +90,7 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<KeyHold
       standing.suspended.as('suspended'),
       standing.chained.as('chained'),
       standing.perMinute.as('perMinute'),
+      standing.tenantPerMinute.as('tenantPerMinute'),
       'partners.name as partnerName',
       'partners.level as partnerLevel',
       'partners.status as partnerStatus',
@@ -97,7 +103,7 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<KeyHold
     .where(sql<boolean>`partners.status is distinct from 'terminated'`)
     .executeTakeFirst()
   if (!row) return undefined
-  const { partnerLevel, perMinute, ...rest } = row
+  const { partnerLevel, perMinute, tenantPerMinute, ...rest } = row
   const level = rest.customerId ? 'customer' : (partnerLevel ?? 'super_admin')
   const ofRole = scopesOfRole[rest.role]
   const scopes = rest.scopes.filter((scope) => covers(ofRole, scope))
@@ -107,6 +113,7 @@ export async function findPrincipal(db: Db, secretHash: Buffer): Promise<KeyHold
     level,
     through: `key:${rest.keyId}`,
     packageLimit: limitOf(perMinute),
+    tenantLimit: limitOf(tenantPerMinute),
     stepUp: null,
   }
 }

@@ -266,7 +266,8 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   tenantDomains: { kind: 'own', may: { super_admin: change, ...partners(change), ...lookedUp } },
   tenantImages: { kind: 'own', may: { super_admin: change, ...partners(change), ...lookedUp } },
   tenantPackages: { kind: 'own', may: { super_admin: change } },
-  tenantQuotas: { kind: 'own', may: { super_admin: change } },
+  // How often its programs may ask is looked up with their key.
+  tenantQuotas: { kind: 'own', may: { super_admin: change, ...lookedUp } },
   tenants: { kind: 'tree', definer: true, may: { super_admin: ['update'], ...lookedUp } },
   tiers: { kind: 'shared', may: { super_admin: change } },
   verificationEvents: { kind: 'inner' },

@@ -1,5 +1,6 @@
 /** How much a tenant may hold, and how much it holds. */
 import { sql } from 'kysely'
+import type { ImageKind } from '../domain/branding.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { CountedQuota, TenantQuotas } from '../domain/provisioning.ts'
 import { type Db, lockName, type Trx } from './database.ts'
@@ -129,5 +130,31 @@ export async function requireRoom(
   throw new DomainError(
     'quota_exceeded',
     `your tenant may have ${most} ${words[kind]}, and has them: ask the platform for more`,
+  )
+}
+
+/**
+ * Refuses an image that would take the tenant beyond its bytes; the one that it replaces makes
+ * room. Two at once wait for each other.
+ * @throws DomainError `quota_exceeded`
+ */
+export async function requireStorage(
+  trx: Trx,
+  tenant: { id: string; partnerId: string },
+  image: { kind: ImageKind; bytes: number },
+): Promise<void> {
+  const quotas = await findQuotas(trx, tenant.id)
+  const most = quotas?.storageBytes ?? null
+  if (most === null) return
+  await lockName(trx, `quota:storageBytes:${tenant.partnerId}`)
+  const { rows } = await sql<{ held: bigint }>`
+    select coalesce(sum(octet_length(content)), 0)::bigint as held from tenant_images
+    where tenant_id = ${tenant.id} and kind <> ${image.kind}`.execute(trx)
+  const held = rows[0]?.held ?? 0n
+  if (held + BigInt(image.bytes) <= most) return
+  throw new DomainError(
+    'quota_exceeded',
+    `your tenant may store ${most} bytes and would have ${held + BigInt(image.bytes)}: ` +
+      'send a smaller image, or ask the platform for more',
   )
 }

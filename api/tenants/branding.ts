@@ -10,6 +10,7 @@ import {
   markBranding,
   recordImage,
 } from '../../db/tenant-branding.ts'
+import { requireStorage } from '../../db/tenant-quotas.ts'
 import {
   type Colors,
   cssFault,
@@ -137,7 +138,7 @@ function imageRoute(kind: ImageKind): Route {
     rawBody: true,
     bodyTypes: [...imageTypes],
     answers: { 200: { description: 'The branding', schema: brandingAnswer } },
-    refusals: ['not_found'],
+    refusals: ['not_found', 'quota_exceeded'],
     handle: async (call) => {
       const tenant = await ownTenant(call)
       await ownBranding(call.db, tenant)
@@ -149,7 +150,10 @@ function imageRoute(kind: ImageKind): Route {
       if (!mediaType) {
         throw new DomainError('unsupported_media_type', 'send an image as PNG, JPEG or WebP')
       }
-      await inTransaction(call.db, (trx) => recordImage(trx, tenant, { kind, mediaType, content }))
+      await inTransaction(call.db, async (trx) => {
+        await requireStorage(trx, tenant, { kind, bytes: content.length })
+        await recordImage(trx, tenant, { kind, mediaType, content })
+      })
       return answerOf(await ownBranding(call.db, tenant))
     },
   })

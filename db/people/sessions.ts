@@ -10,8 +10,9 @@ import {
   stepUpSeconds,
 } from '../../domain/members.ts'
 import type { ActorLevel, PartnerStatus } from '../../domain/partners.ts'
-import { standing } from '../access.ts'
+import { limitOf, standing } from '../access.ts'
 import type { Db, Trx } from '../database.ts'
+import type { Quota } from '../limits.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { openedField } from '../personal-fields.ts'
 
@@ -37,6 +38,8 @@ export interface Session extends Factors {
   suspended: boolean
   /** Stands, or stood, below another reseller. */
   chained: boolean
+  /** What the tenant of a partner may ask, where it has a quota. */
+  tenantLimit: Quota | null
   personId: string
   email: string
   hasPassword: boolean
@@ -87,6 +90,7 @@ export async function findSession(
       'members.customerId',
       standing.suspended.as('suspended'),
       standing.chained.as('chained'),
+      standing.tenantPerMinute.as('tenantPerMinute'),
       'partners.name as partnerName',
       'partners.status as partnerStatus',
       'partners.level as partnerLevel',
@@ -110,10 +114,10 @@ export async function findSession(
     .where('sessions.tokenHash', '=', tokenHash)
     .executeTakeFirst()
   if (!row) return undefined
-  const { isStale, partnerLevel, ...session } = row
+  const { isStale, partnerLevel, tenantPerMinute, ...session } = row
   if (isStale && why === 'used') await markSeen(db, session.id)
   const level = session.customerId ? 'customer' : (partnerLevel ?? 'super_admin')
-  return { ...session, level }
+  return { ...session, level, tenantLimit: limitOf(tenantPerMinute) }
 }
 
 async function markSeen(db: Db, id: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { outwardId } from '../../../domain/ids.ts'
+import { makeKey } from '../../support/factories.ts'
 import { type Product, startProduct } from '../../support/product.ts'
 import { expectHidden, itIsClosedTo, itTakesLiveKeysOnly } from '../guards.ts'
 import { type Answer, type Call, clientOf, faults, type Json } from '../kit.ts'
@@ -13,7 +14,7 @@ beforeAll(async () => {
   call = clientOf(product.api)
   world = await makeWorld(product.db)
   await fillWorld(product.db, world)
-  for (const name of ['shop', 'market', 'corner', 'pier'] as const) {
+  for (const name of ['shop', 'market', 'corner', 'south', 'pier'] as const) {
     const { id } = await product.db
       .selectFrom('tenants')
       .select('id')
@@ -23,6 +24,11 @@ beforeAll(async () => {
   }
 })
 afterAll(() => product.stop())
+
+const png = Buffer.concat([
+  Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+  Buffer.from('0000000d49484452', 'hex'),
+])
 
 const stage = () => ({ db: product.db, call })
 const quotas = (name: PlaceName) => `/v1/tenants/${ids.get(name)}/quotas`
@@ -90,6 +96,44 @@ describe('the quotas of a tenant', () => {
     expect(outcome(await invite('ada@market.example'))).toEqual([201, 'made'])
     expect(outcome(await invite('bob@market.example'))).toEqual([409, 'quota_exceeded'])
     expect(await useOf('market')).toMatchObject({ api_keys: keys + 1, members: members + 1 })
+  })
+
+  it('hold how often its keys may ask together, and say so with the time to come back', async () => {
+    await limit('south', { api_per_minute: 2 })
+    const again = await makeKey(product.db, world.south.id)
+    const me = (key: string) => call('/v1/me', { key })
+    expect((await me(world.south.key)).headers.get('ratelimit-policy')).toContain(
+      '"tenant";q=2;w=60',
+    )
+    expect((await me(again)).status).toBe(200)
+    const refused = await me(world.south.key)
+    expect(outcome(refused)).toEqual([429, 'too_many_requests'])
+    expect(refused.body['violated-policies']).toEqual(['tenant'])
+    expect(refused.body.detail).toContain('your tenant may send 2 requests in 60 seconds')
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await me(world.pier.key)).status).toBe(200)
+    await limit('south', { api_per_minute: null })
+    expect((await me(again)).headers.get('ratelimit-policy')).toContain(
+      `"tenant";q=${product.config.api.quotas.tenant.quota};`,
+    )
+  })
+
+  it('hold what it stores: an image makes room for the one that takes its place', async () => {
+    const bytes = (more: number) => Buffer.concat([png, Buffer.alloc(more)])
+    const put = (kind: string, raw: Buffer) =>
+      call(`/v1/tenants/${ids.get('south')}/branding/${kind}`, {
+        method: 'PUT',
+        key: world.south.key,
+        raw,
+        headers: { 'Content-Type': 'image/png' },
+      })
+    await limit('south', { storage_bytes: 1_000 })
+    expect((await put('logo', bytes(800))).status).toBe(200)
+    expect(outcome(await put('favicon', bytes(800)))).toEqual([409, 'quota_exceeded'])
+    expect((await put('logo', bytes(100))).status).toBe(200)
+    const both = await Promise.all([put('favicon', bytes(700)), put('logo', bytes(700))])
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 409])
+    expect((await useOf('south')).storage_bytes).toBeLessThanOrEqual(1_000)
   })
 
   it('below what is held take nothing away', async () => {
