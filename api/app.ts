@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import Router from '@koa/router'
 import Koa from 'koa'
+import { isDatabaseAway } from '../db/database.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { ApiDeps } from './deps.ts'
 import { problemOf } from './errors.ts'
@@ -51,7 +52,8 @@ function answerProblems(deps: ApiDeps): Koa.Middleware {
         const trace = traceOf(context.get('traceparent'))
         deps.log.error({ error, requestId, trace, path: context.path }, 'a request failed')
       }
-      const problem = problemOf(error, requestId, `${deps.settings.publicUrl}/docs/errors`)
+      const told = isDatabaseAway(error) ? databaseAway() : error
+      const problem = problemOf(told, requestId, `${deps.settings.publicUrl}/docs/errors`)
       context.status = problem.status
       context.set(problem.headers)
       if (wantsPage((name) => context.get(name))) {
@@ -64,6 +66,15 @@ function answerProblems(deps: ApiDeps): Koa.Middleware {
       context.body = JSON.stringify(problem.document)
     }
   }
+}
+
+/** Nobody knows whether it was kept: a repetition under the same key finds it where it was. */
+function databaseAway(): DomainError {
+  return new DomainError(
+    'temporarily_unavailable',
+    'the database did not answer; send the request again, a change under the same Idempotency-Key',
+    { retryAfterSeconds: 1 },
+  )
 }
 
 /** What no route took: the path is unknown, or it takes other methods. */

@@ -110,6 +110,7 @@ function commonRefusals(route: Route): ErrorCode[] {
   return [
     'malformed_request',
     'invalid_request',
+    'temporarily_unavailable',
     ...(access === 'public' ? [] : guardRefusals),
     ...(access !== 'public' && changes ? (['suspended', 'step_up_required'] as const) : []),
     ...(changes ? (['payload_too_large', 'unsupported_media_type'] as const) : []),

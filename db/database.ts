@@ -89,9 +89,25 @@ export function openPool(options: PoolOptions): pg.Pool {
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
   })
-  pool.on('error', options.onError)
-  pool.on('connect', (client) => client.on('error', options.onError))
+  // The driver hangs the whole client on the error of a lost connection; no log needs it.
+  const lost = (error: Error) => options.onError(Object.assign(error, { client: undefined }))
+  pool.on('error', lost)
+  pool.on('connect', (client) => client.on('error', lost))
   return pool
+}
+
+/** Shut down, starting, out of connections, or broken off on the way. */
+const awayCodes =
+  /^(57P0[123]|08...|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/
+const awayWords = /^(Connection terminated|timeout exceeded when trying to connect|Client has enc)/
+
+/**
+ * Whether the database went away under a query, or could not be reached: what was asked may have
+ * been done, where the answer to its commit was lost.
+ */
+export function isDatabaseAway(error: unknown): boolean {
+  const { code = '', message = '' } = (error ?? {}) as { code?: unknown; message?: unknown }
+  return awayCodes.test(String(code)) || awayWords.test(String(message))
 }
 
 /** Runs one unit of work whole or not at all; within a transaction it is part of that. */

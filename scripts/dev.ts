@@ -7,7 +7,6 @@ import { choosePorts } from './launch/ports.ts'
 import { startPostgres } from './launch/postgres.ts'
 import { stopStale } from './launch/process-records.ts'
 import { takeSupervisorLock } from './launch/supervisor-lock.ts'
-import { provideTemporal } from './launch/temporal.ts'
 import { banner } from './stack/banner.ts'
 import { devDirectory } from './stack/keep.ts'
 import { type KeptServer, keepAlive } from './stack/keep-alive.ts'
@@ -38,11 +37,7 @@ function ownServers(
     servers.push({ name: 'postgres', pid, port, restart })
   }
   if (stack.temporal.pid !== null) {
-    const places = { temporal: ports.temporal, temporalUi: ports.temporalUi }
-    const restart = async () => {
-      const server = await provideTemporal({ purpose: 'dev', env, progress, ports: places })
-      return server.pid ?? 0
-    }
+    const { restartTemporal: restart } = stack
     servers.push({ name: 'temporal', pid: stack.temporal.pid, port: ports.temporal, restart })
   }
   return servers

@@ -1,34 +1,26 @@
 /** `npm run chaos -- onboarding`: partners come in while the worker dies and the vendors fail. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { checkInvariants } from '../../db/invariants.ts'
 import { CommandError, type CommandInput } from '../command.ts'
 import { withDatabase } from '../stack/database.ts'
 import { startThrowaway, type ThrowawayStack } from '../stack/throwaway.ts'
 import { createStory, type Story } from '../story/client.ts'
+import {
+  deathsAtSteps,
+  dyingWorker,
+  firedFaults,
+  killAtRandom,
+  killChild,
+  letStepsDie,
+  tally,
+} from './disturbance.ts'
 import { type Outcome, patientProgramme, playWays } from './onboarding-ways.ts'
 import { seededRandom } from './random.ts'
 
 const requestFaults = ['timeout_after_commit', 'error_500', 'error_429']
 const webhookFaults = ['duplicate_webhook', 'reorder_webhooks', 'delay_webhook', 'drop_webhook']
 
-const mostDeathsAtSteps = 8
+const deathsOfSteps = { most: 8, rate: 0.04 }
 const deathsAtRandom = 4
-
-const filesIn = (directory: string) => ({
-  deaths: join(directory, 'deaths'),
-  disturbing: join(directory, 'disturbing'),
-})
-
-/** The module that lets the worker die, with what it has to know in its address. */
-function dyingWorker(directory: string, seed: number): string {
-  const url = pathToFileURL(join(import.meta.dirname, 'dying-worker.ts'))
-  const { deaths, disturbing } = filesIn(directory)
-  const query = { deaths, while: disturbing, seed, most: mostDeathsAtSteps, rate: 0.04 }
-  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value))
-  return url.href
-}
 
 /** Each of a count that the seed chooses, so that some requests and messages are let through. */
 async function armFaults(story: Story, chance: () => number): Promise<void> {
@@ -37,43 +29,6 @@ async function armFaults(story: Story, chance: () => number): Promise<void> {
       const count = 2 + Math.floor(chance() * 4)
       await story.sandbox('/faults', { vendor, kind, count, rate: 0.25 })
     }
-  }
-}
-
-async function firedFaults(story: Story): Promise<Record<string, number>> {
-  const { data } = await story.sandbox<{ data: { kind: string; fired: number }[] }>('/faults')
-  return tally(data.flatMap(({ kind, fired }) => Array<string>(fired).fill(kind)))
-}
-
-const tally = (names: string[]): Record<string, number> =>
-  Object.fromEntries([...Map.groupBy(names, (name) => name)].map(([k, v]) => [k, v.length]))
-
-function deathsAtSteps(directory: string): string[] {
-  const { deaths } = filesIn(directory)
-  if (!existsSync(deaths)) return []
-  const lines = readFileSync(deaths, 'utf8').split('\n').filter(Boolean)
-  return lines.map((line) => line.split(' ')[0] ?? '')
-}
-
-/** Kills the worker at moments of its own choice. @returns what stops it and says how often. */
-function killAtRandom(stack: ThrowawayStack, chance: () => number) {
-  let killed = 0
-  let timer: NodeJS.Timeout
-  const plan = () => {
-    timer = setTimeout(kill, 4_000 + chance() * 10_000)
-  }
-  const kill = () => {
-    const worker = stack.processes().find(({ name }) => name === 'worker')
-    if (worker?.pid && worker.state === 'running') {
-      process.kill(worker.pid, 'SIGKILL')
-      killed += 1
-    }
-    if (killed < deathsAtRandom) plan()
-  }
-  plan()
-  return () => {
-    clearTimeout(timer)
-    return killed
   }
 }
 
@@ -94,20 +49,24 @@ async function play(stack: ThrowawayStack, { progress }: CommandInput, seed: num
   const calm = await playWays(story, owner, 'Calm')
   calmly.done()
   const step = progress.step('disturbed', 'the worker dies, the vendors fail')
-  const { disturbing } = filesIn(stack.directory)
-  writeFileSync(disturbing, '')
+  const stepsLive = letStepsDie(stack.directory)
   await armFaults(story, chance)
-  const stopKilling = killAtRandom(stack, chance)
+  const stopKilling = killAtRandom({
+    kills: { killed_at_random: () => killChild(stack, 'worker') },
+    most: deathsAtRandom,
+    pause: { atLeast: 4_000, atMost: 14_000 },
+    chance,
+  })
   const disturbed = await playWays(story, owner, 'Disturbed')
-  rmSync(disturbing)
-  const killed = stopKilling()
+  stepsLive()
+  const killed = await stopKilling()
   step.done()
   const { violations } = await withDatabase(stack.database.url, ({ db }) => checkInvariants(db))
   return {
     faults: {
       ...(await firedFaults(story)),
       ...tally(deathsAtSteps(stack.directory)),
-      killed_at_random: killed,
+      ...killed,
     },
     differences: [
       ...differencesBetween(calm.outcomes, disturbed.outcomes),
@@ -124,7 +83,7 @@ export async function disturbOnboarding(input: CommandInput, seed: number): Prom
   const begin = performance.now()
   const stack = await startThrowaway({
     ...{ env, progress, name: 'chaos', programme: patientProgramme, yes: flags.yes === true },
-    workerPreload: (directory) => [dyingWorker(directory, seed)],
+    workerPreload: (directory) => [dyingWorker(directory, { seed, ...deathsOfSteps })],
   })
   const interrupted = () => void stack.stop().finally(() => process.exit(1))
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted)

@@ -104,3 +104,19 @@ async function asAdmin<T>(adminUrl: string, work: (client: Client) => Promise<T>
     await client.end()
   }
 }
+
+/**
+ * Ends sessions of others on a database, as a network or a server in trouble would.
+ * @param share of them, between 0 and 1
+ * @returns how many were ended
+ */
+export async function endSomeSessions(url: string, { share }: { share: number }): Promise<number> {
+  return asAdmin(url, async (client) => {
+    const { rowCount } = await client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid() and random() < $1`,
+      [share],
+    )
+    return rowCount ?? 0
+  })
+}

@@ -25,6 +25,8 @@ export interface TemporalOptions {
   searchAttributes?: SearchAttributes
   /** Where the state file and the logs of the development server go; else `.data`. */
   dataDir?: string
+  /** A throwaway keeps its state there, so that it can be started again after it was killed. */
+  stateFile?: string
 }
 
 export interface TemporalServer {
@@ -197,7 +199,7 @@ async function startOwn(options: TemporalOptions, candidate: Candidate): Promise
   const paths = prepareDataDir(env)
   const directory = options.dataDir ?? paths.data
   const throwaway = purpose === 'throwaway'
-  const dbFile = throwaway ? null : join(directory, 'temporal.db')
+  const dbFile = throwaway ? (options.stateFile ?? null) : join(directory, 'temporal.db')
   const address = `127.0.0.1:${ports.temporal}`
   const logFile = join(paths.logs, throwaway ? `temporal-${ports.temporal}.log` : 'temporal.log')
   const server = await startDevServer({
@@ -216,7 +218,7 @@ async function startOwn(options: TemporalOptions, candidate: Candidate): Promise
     : undefined
   const stop = async () => {
     guard?.release()
-    await endProcess(server.process, stopSignals(dbFile))
+    await endProcess(server.process, stopSignals(throwaway ? null : dbFile))
     if (throwaway) rmSync(logFile, { force: true })
     else forgetTemporal(env)
   }

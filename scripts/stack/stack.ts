@@ -7,7 +7,7 @@ import type { Ports } from '../launch/ports.ts'
 import type { ProcessSpec } from '../launch/processes.ts'
 import type { Progress } from '../launch/progress.ts'
 import { type SupervisedProcess, type Supervisor, supervise } from '../launch/supervise.ts'
-import { provideTemporal, type TemporalServer } from '../launch/temporal.ts'
+import { provideTemporal, type TemporalOptions, type TemporalServer } from '../launch/temporal.ts'
 import { poll } from '../launch/wait.ts'
 import { provideDatabase, type StackDatabase, withDatabase } from './database.ts'
 import { type StackKeys, seedPlatform } from './programme.ts'
@@ -35,6 +35,8 @@ export interface StackOptions {
   programme?: Partial<NewProgramme>
   /** Addresses of modules that are loaded into the worker before its own code. */
   workerPreload?: readonly string[]
+  /** Where a throwaway's Temporal keeps its state; none for one that is never started again. */
+  temporalState?: string
 }
 
 export interface Stack {
@@ -43,6 +45,8 @@ export interface Stack {
   keys: StackKeys
   urls: { api: string; docs: string; sandbox: string; mailbox: string; temporal_ui: string | null }
   processes(): SupervisedProcess[]
+  /** Starts Temporal again after it ended, from the state it had. @returns its process. */
+  restartTemporal(): Promise<number>
   /**
    * Stops the worker and the API first, what they need last; a second call kills at once.
    * `between` runs when nobody uses the servers any more and they still run.
@@ -75,6 +79,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       keys,
       urls: urlsOf(options.ports, temporal),
       processes: () => supervisor.list(),
+      restartTemporal: async () => {
+        const server = await provideTemporal(temporalOptions(options))
+        started.push(() => server.stop())
+        return server.pid ?? 0
+      },
       stop: (between) => stopAll(supervisor, started, between),
     }
   } catch (error) {
@@ -105,18 +114,24 @@ async function startServers(
       keks: keksIn(options.directory),
       ...(options.yes === undefined ? {} : { yes: options.yes }),
     }).then(keep),
-    provideTemporal({
-      env: home,
-      progress,
-      purpose: purpose === 'dev' ? 'dev' : 'throwaway',
-      ports: { temporal: ports.temporal, temporalUi: ports.temporalUi },
-      namespaces: purpose === 'dev' ? [] : [`tributary-${run}`.replaceAll('_', '-')],
-    }).then(keep),
+    provideTemporal(temporalOptions(options)).then(keep),
   ])
   const [database, temporal] = results
   if (database.status === 'rejected') throw database.reason
   if (temporal.status === 'rejected') throw temporal.reason
   return [database.value, temporal.value] as const
+}
+
+function temporalOptions(options: StackOptions): TemporalOptions {
+  const { home, progress, purpose, ports, run, temporalState } = options
+  return {
+    env: home,
+    progress,
+    purpose: purpose === 'dev' ? 'dev' : 'throwaway',
+    ports: { temporal: ports.temporal, temporalUi: ports.temporalUi },
+    namespaces: purpose === 'dev' ? [] : [`tributary-${run}`.replaceAll('_', '-')],
+    ...(temporalState === undefined ? {} : { stateFile: temporalState }),
+  }
 }
 
 async function stopAll(

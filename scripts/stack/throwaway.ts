@@ -18,6 +18,8 @@ export interface ThrowawayOptions {
   keep?: boolean
   /** What the programme has otherwise than that of the demo. */
   programme?: Partial<NewProgramme>
+  /** Its Temporal can be killed and started again. */
+  temporalRevives?: boolean
   /** Addresses of modules that are loaded into the worker, made from the stack's folder. */
   workerPreload?: (directory: string) => readonly string[]
 }
@@ -36,7 +38,7 @@ async function freePorts(): Promise<Ports> {
 
 /** Starts a stack that is forgotten when it stops. */
 export async function startThrowaway(options: ThrowawayOptions): Promise<ThrowawayStack> {
-  const { env, progress, name, yes, keep, programme, workerPreload } = options
+  const { env, progress, name, yes, keep, programme, workerPreload, temporalRevives } = options
   const { root, data } = pathsOf(env)
   const run = `${name}_${process.pid}_${Date.now().toString(36)}`
   const directory = join(data, 'runs', run)
@@ -55,6 +57,7 @@ export async function startThrowaway(options: ThrowawayOptions): Promise<Throwaw
       ...(yes === undefined ? {} : { yes }),
       ...(programme ? { programme } : {}),
       ...(workerPreload ? { workerPreload: workerPreload(directory) } : {}),
+      ...(temporalRevives ? { temporalState: join(directory, 'temporal.db') } : {}),
     })
     const stop = async (between?: () => Promise<void>) => {
       await stack.stop(between)

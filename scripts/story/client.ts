@@ -29,6 +29,8 @@ export interface Story {
   api<T>(path: string, call?: Call): Promise<T>
   /** Calls the control plane of the sandbox. @throws StoryError */
   sandbox<T>(path: string, body?: unknown): Promise<T>
+  /** Vendors fail no more. */
+  disarm(): Promise<void>
   /** The bytes of a document of the API. */
   download(path: string, key: string): Promise<Buffer>
   /** Everything in a list, page by page. */
@@ -84,6 +86,9 @@ export function createStory(urls: { api: string; sandbox: string }): Story {
       const call: Call = body === undefined ? {} : { method: 'POST', body }
       const response = await send(`${urls.sandbox}/_sandbox${path}`, call)
       return parsed(await response.text()) as T
+    },
+    async disarm() {
+      await send(`${urls.sandbox}/_sandbox/faults`, { method: 'DELETE' })
     },
     async download(path, key) {
       const response = await send(`${urls.api}${path}`, { key })

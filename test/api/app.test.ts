@@ -1,9 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { generateKey } from '../../api/keys.ts'
 import { processRoles } from '../../db/roles.ts'
 import { openTenancy } from '../../db/tenancy.ts'
-import { createDatabase, databaseUrl, dropDatabase } from '../../scripts/launch/databases.ts'
+import {
+  createDatabase,
+  databaseUrl,
+  dropDatabase,
+  endSomeSessions,
+} from '../../scripts/launch/databases.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { suiteFacts } from '../support/suite.ts'
 import { type Answer, type Call, clientOf, faults, rows, serveWith } from './kit.ts'
@@ -239,9 +246,28 @@ describe('a failure on our side', () => {
     for (const key of wrong) {
       expect(refusal(await other.call('/v1/me', { key }))).toEqual([401, 'not_authenticated'])
     }
-    expect(refusal(await other.call('/v1/me', { key: secret }))).toEqual([500, 'internal'])
+    const answer = await other.call('/v1/me', { key: secret })
+    expect(refusal(answer)).toEqual([503, 'temporarily_unavailable'])
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(answer.text).not.toMatch(/ECONN|127\.0\.0\.1:9/)
     await other.stop()
     await gone.close()
+  })
+})
+
+describe('a database that goes away under a request', () => {
+  it('is told as a reason to come back, not as a fault of the request', async () => {
+    const holder = product.db.transaction().execute(async (trx) => {
+      await sql`lock table customers`.execute(trx)
+      const answer = call('/v1/customers', { key: world.shop.key })
+      await pause(300)
+      await endSomeSessions(product.databaseUrl, { share: 1 })
+      const { headers, ...told } = await answer
+      expect(refusal({ headers, ...told })).toEqual([503, 'temporarily_unavailable'])
+      expect(headers.get('retry-after')).toBe('1')
+    })
+    await expect(holder).rejects.toThrow(/onnection|terminat/)
+    expect((await call('/v1/customers', { key: world.shop.key })).status).toBe(200)
   })
 })
 

@@ -257,10 +257,13 @@ describe('npm run chaos', () => {
   it('says what it disturbs, and that a seed is a number, before it starts anything', async () => {
     const unknown = await command('chaos', ['weather'])
     expect(unknown).toMatchObject({ code: 2, stdout: '' })
-    expect(unknown.stderr).toContain('there is onboarding')
+    expect(unknown.stderr).toContain('there is onboarding, settlement')
     const odd = await command('chaos', ['onboarding', '--seed', '0'])
     expect(odd).toMatchObject({ code: 2, stdout: '' })
     expect(odd.stderr).toContain('--seed is a whole number')
+    const few = await command('chaos', ['settlement', '--partners', '3'])
+    expect(few).toMatchObject({ code: 2, stdout: '' })
+    expect(few.stderr).toContain('--partners is a whole number from 10')
   })
 })
 

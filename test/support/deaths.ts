@@ -48,8 +48,9 @@ export function deaths(): Deaths {
     const { workflowExecution, activityId } = activityInfo()
     const call = `${workflowExecution?.workflowId} ${workflowExecution?.runId} ${activityId}`
     if (!done.has(call)) {
-      done.add(call)
       await run()
+      // What failed by itself has no work that could be lost.
+      done.add(call)
       count.after += 1
       throw lost()
     }

@@ -21,6 +21,7 @@ import { type Config, readConfig } from '../../config.ts'
 import { processLogin, storeContextKey, storeLogin } from '../../db/context-keys.ts'
 import type { Db } from '../../db/database.ts'
 import { guardTables } from '../../db/grants.ts'
+import type { NewProgramme } from '../../db/programmes.ts'
 import { processRoles } from '../../db/roles.ts'
 import { openTenancy, type Tenancy } from '../../db/tenancy.ts'
 import { taskQueue } from '../../domain/process-names.ts'
@@ -78,6 +79,8 @@ export interface ProductWishes {
   vendorsAt?: (sandboxUrl: string) => Promise<string>
   /** The engine stores payloads as they are, so that a test can read what processes say. */
   plainPayloads?: boolean
+  /** What the programme has otherwise than that of the demo. */
+  programme?: Partial<NewProgramme>
 }
 
 const plainCodec: PayloadCodec = {
@@ -86,7 +89,7 @@ const plainCodec: PayloadCodec = {
 }
 
 export async function startProduct(wishes: ProductWishes = {}): Promise<Product> {
-  const { vendorsAt, plainPayloads = false } = wishes
+  const { vendorsAt, plainPayloads = false, programme } = wishes
   const folder = mkdtempSync(join(tmpdir(), 'tributary-product-'))
   const secrets = stackSecrets(folder)
   const database = await createTestDatabase(8, keksIn(folder))
@@ -123,7 +126,7 @@ export async function startProduct(wishes: ProductWishes = {}): Promise<Product>
   await guardTables(database.db)
   await storeContextKey(database.db, secrets.contextSecret)
   await storeLogin(database.db, processLogin(secrets.contextSecret))
-  await makeProgramme(database.db)
+  await makeProgramme(database.db, programme)
   const { sealing, close: closeKeys } = openSealing(config, () => {})
   const tenancy = openTenancy({
     ...config.database,
