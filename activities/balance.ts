@@ -16,6 +16,7 @@ import { inTransaction, type Trx } from '../db/database.ts'
 import { type AccountRef, type Journal, recordJournals, signedPosting } from '../db/ledger.ts'
 import { bookingPeriods } from '../db/periods.ts'
 import { getRun } from '../db/settlement/runs.ts'
+import { uuidOf } from '../domain/ids.ts'
 import { periodStart } from '../domain/period.ts'
 import type { BalanceTransaction } from '../integrations/stripe-balance.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -121,6 +122,9 @@ function asRow(txn: BalanceTransaction): NewBalanceTransaction {
     netMinor: txn.net,
     settlesCurrency: txn.settles?.currency ?? null,
     settlesMinor: txn.settles?.amount ?? null,
+    vendorTransferId: txn.transfer?.transferId ?? null,
+    vendorAccountId: txn.transfer?.accountId ?? null,
+    payoutId: uuidOf('payout', txn.transfer?.payout ?? '') ?? null,
     createdAt: txn.createdAt,
     availableAt: txn.availableAt,
   }

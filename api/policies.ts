@@ -100,6 +100,8 @@ export const policies = {
   'payouts.read': { levels: organisations, scope: 'read' },
   'programme.read': { levels: organisations, scope: 'read' },
   'programme.write': { levels: owner, scope: 'write', roles: admins, stepUp: true },
+  'reconciliation.read': { levels: owner, scope: 'read' },
+  'reconciliation.write': { levels: owner, scope: 'write', roles: finance },
   'screenings.read': { levels: approvers, scope: 'read', roles: admins },
   'screenings.decide': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'settlement.read': { levels: owner, scope: 'read' },

@@ -28,6 +28,7 @@ import { payoutExceptionRoutes } from './payout-exceptions.ts'
 import { payoutRoutes } from './payouts.ts'
 import { programmeRoutes } from './programme.ts'
 import { provisioningRoutes } from './provisioning.ts'
+import { reconciliationRoutes } from './reconciliation.ts'
 import type { Route } from './route.ts'
 import { screeningRoutes } from './screenings.ts'
 import { secondFactorRoutes } from './second-factors.ts'
@@ -61,6 +62,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...programmeRoutes(),
     ...provisioningRoutes(deps),
     ...manualTaskRoutes(),
+    ...reconciliationRoutes(),
     ...catalogRoutes(),
     ...partnerLinkRoutes(),
     ...customerRoutes(),

@@ -14,6 +14,10 @@ export interface NewBalanceTransaction
   netMinor: bigint
   settlesCurrency: string | null
   settlesMinor: bigint | null
+  /** Of transfers, and of what comes back of them. */
+  vendorTransferId: string | null
+  vendorAccountId: string | null
+  payoutId: string | null
   createdAt: Date
   availableAt: Date
 }
@@ -74,6 +78,7 @@ export async function markWalked(
           coalesce(greatest(walk_newest, ${newest}::timestamptz), complete_to)))
         else complete_to end,
       walk_after = ${next},
+      walked_at = case when ${next}::text is null then clock_timestamp() else walked_at end,
       walk_newest = case when ${next}::text is null then null
         else greatest(walk_newest, ${newest}::timestamptz) end
     where walk_after is not distinct from ${walk.after}`.execute(trx)

@@ -235,6 +235,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   // Functions of the owner take from it, exactly.
   rateLimits: { kind: 'inner', definer: true },
   quizAttempts: { kind: 'tree', definer: true },
+  reconBreaks: { kind: 'inner', may: { super_admin: ['update'] } },
   screenings: { kind: 'application', application: 'application_id', internal: true },
   screeningHits: { kind: 'application', application: 'application_id', internal: true },
   screeningDecisions: {

@@ -10,7 +10,7 @@ const transitDays = 3
 
 const ownFees = ownFeeTypes.map((type) => `'${type}'`).join(', ')
 
-const processorMatch = `with moved as (
+export const processorMatch = `with moved as (
     select leg.journal_id, leg.currency, sum(case when d.purpose = 'stripe_balance'
       then leg.amount_minor else -leg.amount_minor end)::bigint as amount
     from ledger_postings leg
@@ -37,7 +37,7 @@ const processorMatch = `with moved as (
  * the balance settles stays and is known: credit notes, and what went back beyond what was paid.
  * What was not paid through Stripe has no charge, and nothing there ever clears it.
  */
-const clearingAtRest = `(
+export const clearingAtRest = `(
   with source as (
     select l.id as source_id, l.payment_id from line_payments l
     union all
@@ -99,7 +99,7 @@ const clearingAtRest = `(
         or d.closed_at >= now() - interval '${clearingDays} days')))`
 
 /** A held payout waits for who holds it, and one behind an empty balance for money. */
-const transitAtRest = `(
+export const transitAtRest = `(
   select 'payout_in_transit', o.id::text, o.currency, o.amount_minor
   from payouts o
   left join payout_accounts account on account.partner_id = o.partner_id

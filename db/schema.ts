@@ -1266,6 +1266,26 @@ export interface RateLimitsTable {
   fullUntil: Timestamp
 }
 
+export interface ReconBreaksTable {
+  assignedAt: Timestamp | null
+  currency: string | null
+  expectedMinor: bigint | null
+  firstSeenAt: Defaulted<Timestamp>
+  foundCurrency: string | null
+  foundMinor: bigint | null
+  happenedAt: Timestamp
+  id: Defaulted<string>
+  kind: 'missing_at_stripe' | 'unknown_at_stripe' | 'amount' | 'currency' | 'destination' | 'clearing_age'
+  note: string | null
+  ownerId: string | null
+  payoutId: string | null
+  resolution: 'gone' | 'by_person' | null
+  resolvedAt: Timestamp | null
+  resolvedBy: string | null
+  subject: string
+  vendorId: string | null
+}
+
 export interface RecoveryCodesTable {
   codeHash: Buffer
   createdAt: Defaulted<Timestamp>
@@ -1465,6 +1485,7 @@ export interface StripeMirrorTable {
   onlyRow: Defaulted<boolean>
   walkAfter: string | null
   walkNewest: Timestamp | null
+  walkedAt: Timestamp | null
 }
 
 export interface StripeTxnsTable {
@@ -1477,12 +1498,15 @@ export interface StripeTxnsTable {
   id: Defaulted<string>
   journalId: bigint | null
   netMinor: bigint
+  payoutId: string | null
   recordedAt: Defaulted<Timestamp>
   settlesCurrency: string | null
   settlesMinor: bigint | null
   type: string
+  vendorAccountId: string | null
   vendorChargeId: string | null
   vendorSourceId: string | null
+  vendorTransferId: string | null
   vendorTxnId: string
 }
 
@@ -1783,6 +1807,7 @@ export interface DB {
   programmes: ProgrammesTable
   quizAttempts: QuizAttemptsTable
   rateLimits: RateLimitsTable
+  reconBreaks: ReconBreaksTable
   recoveryCodes: RecoveryCodesTable
   screeningDecisions: ScreeningDecisionsTable
   screeningHits: ScreeningHitsTable

@@ -49,6 +49,7 @@ export const auditKinds = {
   payout_floor: null,
   person: null,
   programme: null,
+  recon_break: 'reconBreak',
   recovery_code: null,
   /** A request that was refused; its subject is the route. */
   request: null,

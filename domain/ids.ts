@@ -34,6 +34,7 @@ const prefixes = {
   payment: 'pmt',
   payout: 'pay',
   payoutException: 'pex',
+  reconBreak: 'brk',
   screening: 'scr',
   session: 'ses',
   settlementHold: 'shd',

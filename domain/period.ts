@@ -17,6 +17,16 @@ export function isPeriod(text: string): boolean {
 /** The day of an instant in UTC, like `2026-10-31`. */
 export const dayOf = (instant: Date): string => instant.toISOString().slice(0, 10)
 
+/** The first instant of a day like `2026-10-31`. */
+export const dayStart = (day: string): Date => new Date(`${day}T00:00:00Z`)
+
+/** The day after it. */
+export function dayAfter(day: string): string {
+  const next = dayStart(day)
+  next.setUTCDate(next.getUTCDate() + 1)
+  return dayOf(next)
+}
+
 function parts(period: string): { year: number; month: number } {
   if (!isPeriod(period)) throw new RangeError(`expected a period like 2026-10, found ${period}`)
   return { year: Number(period.slice(0, 4)), month: Number(period.slice(5, 7)) }

@@ -20,6 +20,7 @@ export const workflowTypes = {
   payoutException: 'payoutException',
   tierReview: 'tierReview',
   rescreening: 'rescreening',
+  reconciliation: 'reconciliation',
   sweeper: 'sweeper',
   kycReverification: 'kycReverification',
   verificationUpkeep: 'verificationUpkeep',
@@ -63,6 +64,8 @@ export const workflowIds = {
   payoutException: (payoutId: string) => `payout-exception:${outwardId('payout', payoutId)}`,
   tiers: (period: string) => `tiers:${period}`,
   rescreening: 'rescreening',
+  /** With the time of its firing, which the schedule adds. */
+  reconciliation: 'reconcile',
   sweeper: 'sweeper',
   reverification: (partnerId: string) => `kyc:${outwardId('partner', partnerId)}`,
   verificationUpkeep: 'verification-upkeep',
@@ -75,6 +78,7 @@ export const workflowIds = {
 export const scheduleIds = {
   settlement: 'settlement-monthly',
   rescreening: 'rescreening-nightly',
+  reconciliation: 'reconciliation-daily',
   sweeper: 'sweeper',
   verificationUpkeep: 'verification-upkeep',
 }

@@ -15,8 +15,18 @@ export interface BalanceTransaction {
   net: bigint
   /** The charge behind it, and what of it is settled in the currency of the customer. */
   settles: { chargeId: string; currency: string; amount: bigint } | null
+  /** The transfer that it is, or from which it comes back. */
+  transfer?: ToldTransfer | null
   createdAt: Date
   availableAt: Date
+}
+
+export interface ToldTransfer {
+  transferId: string
+  /** The account that it went to; null of what comes back. */
+  accountId: string | null
+  /** The payout that it names, as that is named outside. */
+  payout: string | null
 }
 
 export type StripeBalance = ReturnType<typeof stripeBalance>
@@ -70,6 +80,7 @@ function balanceTransaction(told: Stripe.BalanceTransaction): BalanceTransaction
     fee,
     net: amount - fee,
     settles: settledBy(told, amount),
+    transfer: transferBehind(told.source),
     createdAt: new Date(told.created * 1000),
     availableAt: new Date(told.available_on * 1000),
   }
@@ -100,4 +111,19 @@ function chargeBehind(source: Stripe.BalanceTransactionSource): string | null {
   if (source.object === 'charge') return source.id
   if (source.object !== 'refund' && source.object !== 'dispute') return null
   return typeof source.charge === 'string' ? source.charge : (source.charge?.id ?? null)
+}
+
+const idOf = (one: string | { id: string } | null) => (typeof one === 'string' ? one : one?.id)
+
+/** A payout is named by the metadata of its transfer, or by the group that it belongs to. */
+function transferBehind(source: Stripe.BalanceTransaction['source']): ToldTransfer | null {
+  if (source === null || typeof source === 'string') return null
+  if (source.object === 'transfer') {
+    const { id, destination, metadata, transfer_group: group } = source
+    const payout = metadata.payout ?? group?.replace(/^po_/, '') ?? null
+    return { transferId: id, accountId: idOf(destination) ?? null, payout }
+  }
+  if (source.object !== 'transfer_reversal') return null
+  const payout = source.metadata?.payout ?? null
+  return { transferId: idOf(source.transfer) ?? '', accountId: null, payout }
 }

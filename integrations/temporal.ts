@@ -128,6 +128,7 @@ const summaries: Record<WorkflowType, string> = {
   kycReverification: 'A partner that has to prove again who it is',
   verificationUpkeep: 'Looks at checks of identity day by day',
   rescreening: 'The nightly look at lists of sanctioned parties',
+  reconciliation: 'The books beside those of Stripe',
   sweeper: 'Starts what was left behind',
   certification: 'A certificate until it runs out',
   welcomeSequence: 'The first mails to a new partner',

@@ -60,6 +60,17 @@ async function rescreenOnce(temporal: Client): Promise<void> {
   })
 }
 
+/** The comparison of a day. */
+async function reconcileOnce(temporal: Client): Promise<void> {
+  await temporal.schedule.getHandle(scheduleIds.reconciliation).trigger()
+  await eventually('a comparison with Stripe', async () => {
+    const type = workflowTypes.reconciliation
+    const query = `WorkflowType = '${type}' AND ExecutionStatus = 'Completed'`
+    for await (const found of temporal.workflow.list({ query })) return found
+    return undefined
+  })
+}
+
 interface ClaimedDomain {
   domain: string
   state: string
@@ -165,6 +176,7 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
     await sweepOnce(temporal)
     await proveAgain(story, temporal)
     await rescreenOnce(temporal)
+    await reconcileOnce(temporal)
     await draftShard(story, { temporal, owner })
     const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))
     print({ files }, () => files.join('\n'))

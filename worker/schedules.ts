@@ -81,9 +81,29 @@ const verificationUpkeep: ScheduleOptions = {
   policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' },
 }
 
+/** Once a day; while Stripe cannot be read, the round of the day before is still at it. */
+const reconciliation: ScheduleOptions = {
+  scheduleId: scheduleIds.reconciliation,
+  spec: {
+    calendars: [{ comment: 'every day at 05:00 UTC', hour: 5 }],
+    timezone: 'UTC',
+    jitter: '5m',
+  },
+  action: {
+    type: 'startWorkflow',
+    workflowType: workflowTypes.reconciliation,
+    workflowId: workflowIds.reconciliation,
+    taskQueue,
+    args: [],
+  },
+  policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' },
+}
+
+const schedules = [settlement, rescreening, sweeper, verificationUpkeep, reconciliation]
+
 /** Creates what is missing and updates what is there; a pause that a person set stays. */
 export async function ensureSchedules(client: Client): Promise<void> {
-  for (const schedule of [settlement, rescreening, sweeper, verificationUpkeep]) {
+  for (const schedule of schedules) {
     try {
       await client.schedule.create(schedule)
     } catch (error) {

@@ -110,6 +110,7 @@ type MailStep =
   | 'mailCertificate'
   | 'mailScreenings'
   | 'mailDomain'
+  | 'mailBreaks'
   | 'mailOffboarding'
 
 /** Mails, none of which can fail its process. */
@@ -128,6 +129,7 @@ export const mail: {
   mailCertificate: (input) => sent(post.mailCertificate(input)),
   mailScreenings: (input) => sent(post.mailScreenings(input)),
   mailDomain: (input) => sent(post.mailDomain(input)),
+  mailBreaks: (input) => sent(post.mailBreaks(input)),
   mailOffboarding: (input) => sent(post.mailOffboarding(input)),
 }
 

@@ -60,6 +60,20 @@ export const settlementMails = {
     ],
   }),
 
+  reconciliationBreaks: (to: {
+    member: string
+    count: number
+    withoutOwner: number
+    since: string
+  }): MailContent => ({
+    subject: 'The books and Stripe differ',
+    greeting: hello(to.member),
+    paragraphs: [
+      `${to.count} difference(s) between the books and Stripe are open, the oldest since ` +
+        `${to.since}; ${to.withoutOwner} of them have nobody who looks after them.`,
+    ],
+  }),
+
   releaseReminder: (to: { member: string; period: string; missing: string }): MailContent => ({
     subject: `The settlement of ${to.period} waits for you`,
     greeting: hello(to.member),

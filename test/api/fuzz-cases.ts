@@ -128,6 +128,7 @@ export const kindOf: Record<string, string> = {
   partners: 'prt',
   passkeys: 'psk',
   payouts: 'pay',
+  reconciliation: 'brk',
   sessions: 'ses',
   'settlement-runs': 'run',
   statements: 'stm',

@@ -28,6 +28,7 @@ const prefixes: Record<string, string> = {
   packages: 'pkg',
   partners: 'prt',
   payouts: 'pay',
+  reconciliation: 'brk',
   screenings: 'scr',
   'settlement-runs': 'run',
   statements: 'stm',

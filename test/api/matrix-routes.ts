@@ -3,6 +3,7 @@ import type { Permission } from '../../api/policies.ts'
 import { applicationStatuses } from '../../domain/onboarding.ts'
 import type { Json } from './kit.ts'
 import { ofEarnings } from './matrix-earnings.ts'
+import { ofFinance } from './matrix-finance.ts'
 import { ofEnds } from './matrix-lifecycle.ts'
 import { ofRuns } from './matrix-runs.ts'
 import { maySee, type Thing, type ThingKind, type Viewer } from './matrix-world.ts'
@@ -105,6 +106,7 @@ const ofPlatform: Record<string, Line> = {
     body: () => ({ totals_hash: hash }),
   },
   ...ofRuns,
+  ...ofFinance,
 }
 
 const ofPartners: Record<string, Line> = {

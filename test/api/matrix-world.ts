@@ -29,6 +29,7 @@ import {
 } from '../support/factories.ts'
 import { makeScreening } from '../support/screenings.ts'
 import { makeLineDisputes } from './matrix-earnings.ts'
+import { makeBreaks } from './matrix-finance.ts'
 import { makeTenantsLeave } from './matrix-lifecycle.ts'
 import { makeLearners } from './matrix-training.ts'
 import {
@@ -143,6 +144,7 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
   await sql`update tenants set name = 'Tenant ' || id`.execute(db)
   const viewers = await viewersOf(db, world)
   await makeTenantsLeave(db)
+  await makeBreaks(db)
   return { ...world, planted, viewers }
 }
 
@@ -308,6 +310,7 @@ export const kinds = {
     rows: sql`select id, id as partner, null::uuid as customer from partners`,
   },
   payout: ofTree('payouts'),
+  reconBreak: ofNobody('recon_breaks', 'platform'),
   settlementRun: ofNobody('settlement_runs', 'platform'),
   statement: ofTree('statements', 'issued_at is not null'),
   subscription: {

@@ -72,6 +72,11 @@ GET /v1/tenants/{id}/quotas: super_admin master_reseller reseller, tenants:read
 PATCH /v1/tenants/{id}/quotas: super_admin, tenants:write
 GET /v1/tenants/{id}/packages: super_admin master_reseller reseller, tenants:read
 PUT /v1/tenants/{id}/packages: super_admin, tenants:write
+GET /v1/reconciliation: super_admin, reconciliation:read
+GET /v1/reconciliation/breaks: super_admin, reconciliation:read
+GET /v1/reconciliation/breaks/{id}: super_admin, reconciliation:read
+POST /v1/reconciliation/breaks/{id}/assign: super_admin, reconciliation:write
+POST /v1/reconciliation/breaks/{id}/resolve: super_admin, reconciliation:write
 GET /v1/manual-tasks: super_admin, tasks:read
 POST /v1/manual-tasks/{id}/close: super_admin, tasks:write
 GET /v1/programme: super_admin master_reseller reseller, programme:read

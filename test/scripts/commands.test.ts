@@ -110,6 +110,43 @@ describe('npm run ledger:check', () => {
   })
 })
 
+describe('npm run reconcile', () => {
+  const reconcile = async (...flags: string[]) => {
+    const { code, stdout } = await command('reconcile', flags, { DATABASE_URL: database.url })
+    return { code, stdout }
+  }
+
+  it('says what agrees with Stripe in a month, and fails while something differs', async () => {
+    const { db } = database
+    const agreed = await reconcile('--period', '2026-10', '--json')
+    expect(agreed.code).toBe(0)
+    expect(JSON.parse(agreed.stdout)).toMatchObject({ period: '2026-10', matched: 0, breaks: [] })
+    await sql`insert into stripe_mirror (complete_to, walked_at) values (now(), now())
+      on conflict (only_row) do update set walked_at = now()`.execute(db)
+    await sql`
+      insert into stripe_txns (vendor_txn_id, type, vendor_source_id, vendor_transfer_id, payout_id,
+        currency, amount_minor, fee_minor, net_minor, created_at, available_at)
+      values ('txn_twice', 'transfer', 'tr_twice', 'tr_twice', uuidv7(), 'USD', -700, 0, -700,
+        '2026-10-09', '2026-10-09')`.execute(db)
+    const differing = await reconcile('--period', '2026-10', '--json')
+    expect(differing.code).toBe(1)
+    const [found, ...more] = JSON.parse(differing.stdout).breaks
+    expect(more).toEqual([])
+    const known = { kind: 'unknown_at_stripe', reference: 'tr_twice', owner: null, age_days: 0 }
+    expect(found).toMatchObject({ ...known, found: -700 })
+    const told = await reconcile('--period', '2026-10')
+    expect(told.stdout).toMatch(/0 matched, 0 pending, 1 break\(s\)/)
+    expect(told.stdout).toMatch(/unknown_at_stripe tr_twice: nobody, for 0 day\(s\)/)
+    expect((await reconcile('--period', '2026-09', '--json')).code).toBe(0)
+  })
+
+  it('refuses what is no month', async () => {
+    for (const flags of [[], ['--period', '2026-13'], ['--period', 'October']]) {
+      expect((await reconcile(...flags)).code).toBe(2)
+    }
+  })
+})
+
 describe('setting up a database of one’s own', () => {
   const name = `setup_${process.pid}`
   const { postgresUrl } = suiteFacts()

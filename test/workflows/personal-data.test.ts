@@ -208,7 +208,7 @@ async function failures() {
 
 /** Those that say something of people; each has begun, and those that end have ended. */
 const spoken = [
-  ...['certification', 'kycReverification', 'partnerOnboarding', 'rescreening'],
+  ...['certification', 'kycReverification', 'partnerOnboarding', 'rescreening', 'reconciliation'],
   ...['subscriptionSetup', 'sweeper', 'tenantProvisioning', 'verificationUpkeep'],
   ...['domainVerification', 'tenantOffboarding', 'webhookInbox', 'welcomeSequence'],
 ]
@@ -255,6 +255,7 @@ describe('the engine', () => {
     await product.temporal.schedule.getHandle(scheduleIds.sweeper).trigger()
     await product.temporal.schedule.getHandle(scheduleIds.verificationUpkeep).trigger()
     await product.temporal.schedule.getHandle(scheduleIds.rescreening).trigger()
+    await product.temporal.schedule.getHandle(scheduleIds.reconciliation).trigger()
     await settled()
     expect(planted.size).toBeGreaterThanOrEqual(100)
     expect(await leaks()).toEqual([])

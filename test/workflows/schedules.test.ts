@@ -63,6 +63,13 @@ const wanted = [
     overlap: ScheduleOverlapPolicy.SKIP,
     catchupWindow: day,
   },
+  {
+    id: scheduleIds.reconciliation,
+    type: workflowTypes.reconciliation,
+    spec: daily(5, 0),
+    overlap: ScheduleOverlapPolicy.SKIP,
+    catchupWindow: day,
+  },
 ]
 
 describe('the schedules', () => {

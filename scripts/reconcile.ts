@@ -1,0 +1,60 @@
+/** `npm run reconcile -- --period YYYY-MM`: whether a month agrees with Stripe's own ledger. */
+import { presentBreak, presentSummary } from '../api/reconciliation.ts'
+import { type Db, inTransaction } from '../db/database.ts'
+import { listOpenBreaks } from '../db/recon-breaks.ts'
+import {
+  reconcileStanding,
+  reconcileTransfers,
+  summarizeReconciliation,
+} from '../db/reconciliation.ts'
+import { isPeriod, periodEnd, periodStart } from '../domain/period.ts'
+import { CommandError, type CommandInput, runCommand } from './command.ts'
+import { openDevDatabase, withDatabase } from './stack/database.ts'
+
+/** Compares with what is mirrored of Stripe; new breaks are kept, and count from now on. */
+async function reconcileMonth(db: Db, period: string) {
+  const range = { from: periodStart(period), until: periodEnd(period) }
+  await inTransaction(db, (trx) => reconcileTransfers(trx, range))
+  await inTransaction(db, reconcileStanding)
+  const summary = await summarizeReconciliation(db, range)
+  const breaks = await listOpenBreaks(db, range)
+  return { period, ...presentSummary(summary), breaks: breaks.map(presentBreak) }
+}
+
+type Month = Awaited<ReturnType<typeof reconcileMonth>>
+
+function describe({ period, matched, pending, breaks, mirrored_at: mirrored }: Month): string {
+  const lines = breaks.map(
+    ({ id, kind, payout, reference, owner, age_days: age }) =>
+      `${id} ${kind} ${payout ?? reference ?? ''}: ${owner ?? 'nobody'}, for ${age} day(s)`,
+  )
+  const read = mirrored ? `Stripe was read at ${mirrored}` : 'Stripe was never read'
+  return [
+    `${period}: ${matched} matched, ${pending} pending, ${breaks.length} break(s); ${read}`,
+    ...lines,
+  ].join('\n')
+}
+
+async function run({ env, progress, flags, print }: CommandInput): Promise<number> {
+  const { period } = flags
+  if (typeof period !== 'string' || !isPeriod(period)) {
+    throw new CommandError('name the month: npm run reconcile -- --period 2026-10', 2)
+  }
+  const database = await openDevDatabase(env, progress)
+  try {
+    const step = progress.step('reconciliation', 'what was sent beside what Stripe shows')
+    const month = await withDatabase(database.url, ({ db }) => reconcileMonth(db, period))
+    step.done(`${month.matched} matched, ${month.breaks.length} break(s)`)
+    print(month, () => describe(month))
+    return month.breaks.length === 0 ? 0 : 1
+  } finally {
+    await database.stop()
+  }
+}
+
+await runCommand({
+  name: 'reconcile',
+  usage: 'npm run reconcile -- --period YYYY-MM [--json]: whether a month agrees with Stripe',
+  flags: { period: { type: 'string', describe: 'the month, like 2026-10' } },
+  run,
+})
