@@ -70,7 +70,7 @@ export function payoutPayer(deps: ActivityDeps) {
         if (move === 'send') await markAttemptSent(trx, last.id)
         return { attemptId: last.id, key: last.idempotencyKey, request: last.request, move }
       }
-      if (payout.partnerIsHeld) {
+      if (payout.holdsBecause) {
         await markPayout(trx, payoutId, { status: 'held', holdReason: payout.holdsBecause })
         return null
       }

@@ -29,6 +29,7 @@ import { sendStatusMails } from './lifecycle/status-mails.ts'
 import { effectDueTerminations } from './lifecycle/terminations.ts'
 import { startException, tellException } from './payout-exceptions/tell.ts'
 import { sendDisputeMails } from './settlement/line-disputes.ts'
+import { keepTaxForms } from './tax/forms.ts'
 import { startReacceptances } from './terms.ts'
 
 /** In one round; what is left waits for the next. */
@@ -179,6 +180,7 @@ export function relayActivities(deps: ActivityDeps) {
       await sendKeyNotices(deps)
       await sendStatusMails(deps)
       await sendDisputeMails(deps)
+      await keepTaxForms(deps)
       await forgetOldRequests(db)
     },
   }

@@ -40,6 +40,8 @@ import { signInOidcRoutes } from './sign-in-oidc.ts'
 import { simulationRoutes } from './simulations.ts'
 import { statementRoutes } from './statements.ts'
 import { customerRoutes, subscriptionRoutes } from './subscriptions.ts'
+import { taxFormRoutes } from './tax-forms.ts'
+import { taxReportRoutes } from './tax-reports.ts'
 import { tenantRoutes } from './tenants/index.ts'
 import { territoryRoutes } from './territories.ts'
 import { tierRoutes } from './tiers.ts'
@@ -73,6 +75,8 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...settlementEventRoutes(deps),
     ...statementRoutes(),
     ...lineDisputeRoutes(),
+    ...taxFormRoutes(),
+    ...taxReportRoutes(),
     ...payoutRoutes(),
     ...payoutExceptionRoutes(deps),
     ...tierRoutes(),

@@ -259,6 +259,9 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     customer: 'customer_id',
     may: { super_admin: ['update'], ...partners(insert), ...lookedUp },
   },
+  // A partner hands its own in; those above do not see them.
+  taxForms: { kind: 'own', may: { super_admin: change, ...partners(change) } },
+  taxYears: { kind: 'shared', may: { super_admin: change } },
   // Functions of the owner assign, release and rule.
   territoryAssignments: { kind: 'tree', definer: true, may: { super_admin: ['update'] } },
   termsAcceptances: { kind: 'tree', may: { super_admin: ['update'] } },

@@ -1,6 +1,6 @@
 /** Holds: why a partner is paid nothing for now. Money moves when all of them are released. */
 import { sql } from 'kysely'
-import type { HoldCause } from '../domain/payouts.ts'
+import type { HoldCause, HoldReason } from '../domain/payouts.ts'
 import type { Db, Trx } from './database.ts'
 
 /** What placed a hold: one occurrence of a cause, by the id of its row or a key made of one. */
@@ -72,15 +72,27 @@ export async function listHolds(db: Db, partnerId: string, which: 'open' | 'all'
   return query.execute()
 }
 
-/** Those of the partners that are held now. */
-export async function listHeldAmong(db: Db, partnerIds: string[]): Promise<Set<string>> {
-  if (partnerIds.length === 0) return new Set()
+/**
+ * What a partner is told of its holds, over all of them: a change of its bank and a missing tax
+ * form are its own to know, of any other hold it learns only that there is one.
+ */
+export const reasonOfHolds = sql<HoldReason | null>`case
+  when bool_or(cause not in ('bank_change', 'tax_form')) then 'partner_held'
+  when bool_or(cause = 'tax_form') then 'tax_form'
+  when bool_or(cause = 'bank_change') then 'bank_change' end`
+
+/** Those of the partners that are held now, and why. */
+export async function listHeldAmong(
+  db: Db,
+  partnerIds: string[],
+): Promise<Map<string, HoldReason | null>> {
+  if (partnerIds.length === 0) return new Map()
   const rows = await db
     .selectFrom('partnerHolds')
-    .select('partnerId')
-    .distinct()
+    .select(['partnerId', reasonOfHolds.as('reason')])
     .where('partnerId', 'in', partnerIds)
     .where('releasedAt', 'is', null)
+    .groupBy('partnerId')
     .execute()
-  return new Set(rows.map((row) => row.partnerId))
+  return new Map(rows.map(({ partnerId, reason }) => [partnerId, reason]))
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { HoldReason, PayoutStatus } from '../domain/payouts.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { reasonOfHolds } from './partner-holds.ts'
 import { openedFields } from './personal-fields.ts'
 import { inShard } from './settlement/shards.ts'
 
@@ -78,11 +79,8 @@ export async function listPayablePage(
 const partnerIsHeld = sql<boolean>`exists (select from partner_holds hold
   where hold.partner_id = payouts.partner_id and hold.released_at is null)`
 
-/** A change of the bank is the partner's own to know; of any other hold it learns only that. */
-const holdsBecause = sql<'partner_held' | 'bank_change'>`case when exists (
-  select from partner_holds hold where hold.partner_id = payouts.partner_id
-    and hold.released_at is null and hold.cause <> 'bank_change')
-  then 'partner_held' else 'bank_change' end`
+const holdsBecause = sql<HoldReason | null>`(select ${reasonOfHolds} from partner_holds hold
+  where hold.partner_id = payouts.partner_id and hold.released_at is null)`
 
 /**
  * A held payout whose partner is held no more, with an account that is verified by now;
@@ -133,7 +131,6 @@ export async function lockPayout(trx: Trx, id: string) {
     .innerJoin('settlementRuns', 'settlementRuns.id', 'payouts.runId')
     .selectAll('payouts')
     .select('settlementRuns.period as runPeriod')
-    .select(partnerIsHeld.as('partnerIsHeld'))
     .select(holdsBecause.as('holdsBecause'))
     .select(
       sql<boolean>`exists (select from payout_attempts gone

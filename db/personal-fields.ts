@@ -81,6 +81,11 @@ export const personalTables = {
     organisation: 'id',
     columns: { contactName: 'contact_name_sealed', contactEmail: 'contact_email_sealed' },
   },
+  taxForms: {
+    table: 'tax_forms',
+    organisation: 'partner_id',
+    columns: { legalName: 'legal_name_sealed', tinLastFour: 'tin_last_four_sealed' },
+  },
   people: { table: 'people', organisation: null, columns: { email: 'email_sealed' } },
 } as const satisfies Record<string, PersonalTable>
 

@@ -1,6 +1,7 @@
 /** What a programme sets: how long things may take, and how partners are brought in. */
 import { z } from 'zod'
 import { partnerLevels, partnerTypes } from '../domain/partners.ts'
+import { taxFormModes } from '../domain/tax.ts'
 import { tierNames } from '../domain/tiers.ts'
 
 const seconds = z.int().min(0)
@@ -58,6 +59,9 @@ export const deadlinesSchema = z.strictObject({
   payoutEscheat: seconds.default(365 * day),
   /** How long nothing is paid after a partner changed its bank. */
   bankChangeHold: seconds.default(2 * day),
+  /** Since a tax form was asked for; and before the last day of one. */
+  taxFormReminders: marks.default([7 * day, 14 * day, 30 * day]),
+  taxFormExpiryReminders: marks.default([60 * day, 30 * day, 7 * day]),
 })
 export type Deadlines = z.output<typeof deadlinesSchema>
 
@@ -112,6 +116,10 @@ export const onboardingSettingsSchema = z.strictObject({
   screeningThreshold: z.int().min(1).max(100).default(85),
   /** From which balance, in minor units, a terminated partner is paid what it is owed. */
   finalPayoutFrom: z.int().min(0).default(100),
+  /** Whose payouts wait until there is a valid tax form. */
+  taxFormRequired: z.enum(taxFormModes).default('off'),
+  /** Tax is withheld of US persons without a certified number, as the year says. */
+  backupWithholding: z.boolean().default(false),
   certificationRequiredFor: z.array(z.enum(['activation', ...tierNames])).default([]),
 })
 

@@ -718,7 +718,7 @@ export interface LedgerAccountsTable {
   id: GeneratedAlways<bigint>
   normalSide: 'debit' | 'credit'
   partnerId: string | null
-  purpose: 'stripe_clearing' | 'stripe_balance' | 'stripe_fees' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
+  purpose: 'tax_withheld' | 'stripe_clearing' | 'stripe_balance' | 'stripe_fees' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
 }
 
 export interface LedgerBalancesTable {
@@ -730,7 +730,7 @@ export interface LedgerBalancesTable {
 export interface LedgerJournalsTable {
   effectiveAt: Timestamp
   id: GeneratedAlways<bigint>
-  kind: 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn' | 'cancellation' | 'payout_return' | 'payout_reversal'
+  kind: 'withholding' | 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn' | 'cancellation' | 'payout_return' | 'payout_reversal'
   period: string
   postedAt: Defaulted<Timestamp>
   reason: string | null
@@ -966,7 +966,7 @@ export interface PartnerAncestryTable {
 }
 
 export interface PartnerHoldsTable {
-  cause: 'screening' | 'verification' | 'agreement' | 'suspension' | 'offboarding' | 'bank_failed' | 'bank_change'
+  cause: 'tax_form' | 'screening' | 'verification' | 'agreement' | 'suspension' | 'offboarding' | 'bank_failed' | 'bank_change'
   id: Defaulted<string>
   partnerId: string
   placedAt: Defaulted<Timestamp>
@@ -1478,6 +1478,8 @@ export interface StatementsTable {
   sealHash: Buffer | null
   sealNumber: bigint | null
   sincePeriod: string | null
+  withheldBps: number | null
+  withheldMinor: Defaulted<bigint>
 }
 
 export interface StripeMirrorTable {
@@ -1524,6 +1526,37 @@ export interface SubscriptionsTable {
   status: Defaulted<'pending' | 'awaiting_payment' | 'active' | 'past_due' | 'canceled'>
   vendorInvoiceId: string | null
   vendorSubscriptionId: string | null
+}
+
+export interface TaxFormsTable {
+  classification: 'individual' | 'partnership' | 'trust' | 'llc' | 'c_corporation' | 's_corporation' | 'other' | null
+  country: string | null
+  createdAt: Defaulted<Timestamp>
+  decidedAt: Timestamp | null
+  decidedBy: string | null
+  endedAt: Timestamp | null
+  expiresOn: string | null
+  id: Defaulted<string>
+  kind: 'w9' | 'w8ben' | 'w8bene' | null
+  legalNameSealed: Buffer | null
+  partnerId: string
+  reason: string | null
+  receivedAt: Timestamp | null
+  requestedAt: Timestamp | null
+  signedOn: string | null
+  state: 'requested' | 'received' | 'valid' | 'rejected' | 'expired' | 'replaced'
+  subjectToWithholding: Defaulted<boolean>
+  tinKind: 'ssn' | 'ein' | 'itin' | 'foreign' | 'none' | null
+  tinLastFourSealed: Buffer | null
+}
+
+export interface TaxYearsTable {
+  backupWithholdingBps: number
+  changedAt: Defaulted<Timestamp>
+  currency: Defaulted<string>
+  source: string
+  thresholdMinor: bigint
+  year: number
 }
 
 export interface TenantBrandingTable {
@@ -1825,6 +1858,8 @@ export interface DB {
   stripeMirror: StripeMirrorTable
   stripeTxns: StripeTxnsTable
   subscriptions: SubscriptionsTable
+  taxForms: TaxFormsTable
+  taxYears: TaxYearsTable
   tenantBranding: TenantBrandingTable
   tenantDomains: TenantDomainsTable
   tenantImages: TenantImagesTable

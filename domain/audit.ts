@@ -62,6 +62,8 @@ export const auditKinds = {
   settlement_run: 'settlementRun',
   status_change: null,
   subscription: 'subscription',
+  tax_form: 'taxForm',
+  tax_year: null,
   tenant: 'tenant',
   territory: 'territory',
   terms_acceptance: null,

@@ -41,6 +41,7 @@ const prefixes = {
   settlementRun: 'run',
   statement: 'stm',
   subscription: 'sub',
+  taxForm: 'txf',
   tenant: 'ten',
   tenantDomain: 'dom',
   territory: 'ter',

@@ -82,13 +82,15 @@ export type HoldCause =
   | 'bank_failed'
   /** The details of the bank were changed a short while ago. */
   | 'bank_change'
+  /** The programme wants a tax form, and there is none that is valid. */
+  | 'tax_form'
 
 /** The reason for which this partner cannot be paid now, or null. */
 export function holdReasonOf(
   account: { vendorAccountId: string | null; status: string } | undefined,
-  partnerIsHeld: boolean,
+  heldBecause: HoldReason | null,
 ): HoldReason | null {
-  if (partnerIsHeld) return 'partner_held'
+  if (heldBecause) return heldBecause
   if (!account?.vendorAccountId) return 'no_payout_account'
   return account.status === 'verified' ? null : 'account_not_verified'
 }

@@ -6,6 +6,7 @@ import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
 import { listHeldAmong } from '../../db/partner-holds.ts'
 import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
 import { bookingPeriod } from '../../db/periods.ts'
+import { getProgramme } from '../../db/programmes.ts'
 import {
   getRun,
   lockRun,
@@ -17,6 +18,7 @@ import {
 import { countShards } from '../../db/settlement/shards.ts'
 import { recordStatementHolds } from '../../db/settlement/statement-holds.ts'
 import { lockDraftPage, markStatementsIssued } from '../../db/settlement/statements.ts'
+import { placeTaxHolds } from '../../db/tax/holds.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { forfeits } from '../../domain/lifecycle.ts'
 import { holdReasonOf } from '../../domain/payouts.ts'
@@ -218,6 +220,8 @@ async function reservePayouts(trx: Trx, drafts: Draft[], releasedAt: Date): Prom
   const due = drafts.map(payoutOf).filter(({ amountMinor }) => amountMinor > 0n)
   const partnerIds = due.map((draft) => draft.partnerId)
   const accounts = await listPayoutAccountsOf(trx, partnerIds)
+  const { onboarding } = await getProgramme(trx)
+  await placeTaxHolds(trx, { mode: onboarding.taxFormRequired, partnerIds })
   const held = await listHeldAmong(trx, partnerIds)
   const payouts = await recordPayouts(
     trx,
@@ -225,7 +229,7 @@ async function reservePayouts(trx: Trx, drafts: Draft[], releasedAt: Date): Prom
       const account = accounts.get(draft.partnerId)
       return {
         ...draft,
-        holdReason: holdReasonOf(account, held.has(draft.partnerId)),
+        holdReason: holdReasonOf(account, held.get(draft.partnerId) ?? null),
         vendorAccountId: account?.vendorAccountId ?? null,
       }
     }),

@@ -9,6 +9,7 @@ import { onboardingMails } from './onboarding.ts'
 import { provisioningMails } from './provisioning.ts'
 import { screeningMails } from './screening.ts'
 import { settlementMails } from './settlement.ts'
+import { taxMails } from './tax.ts'
 import { trainingMails } from './training.ts'
 import { verificationMails } from './verification.ts'
 import { welcomeMails } from './welcome.ts'
@@ -33,6 +34,7 @@ export const mails = named({
   ...accessMails,
   ...screeningMails,
   ...settlementMails,
+  ...taxMails,
   ...trainingMails,
   ...welcomeMails,
   ...lifecycleMails,

@@ -133,6 +133,7 @@ export const kindOf: Record<string, string> = {
   'settlement-runs': 'run',
   statements: 'stm',
   subscriptions: 'sub',
+  'tax-forms': 'txf',
   tenants: 'ten',
 }
 

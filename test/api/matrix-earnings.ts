@@ -16,6 +16,14 @@ const ofItself = (viewer: Viewer, { place, customer }: Thing) =>
 const ofBothSides = (viewer: Viewer, { place }: Thing) =>
   viewer.place === null || viewer.place === place
 
+const declaration = {
+  kind: 'w8ben',
+  legal_name: 'Matrix',
+  country: 'DE',
+  signed_on: '2026-01-01',
+  certified: true,
+}
+
 /** The line of each statement that is disputed. */
 const linesOf = new Map<string, string>()
 
@@ -48,6 +56,18 @@ export const ofEarnings: Record<string, Line> = {
     about: 'lineDispute',
     body: () => ({ decision: 'reject', reason }),
   },
+  'GET /v1/partners/:id/tax-forms': { about: 'partner', reaches: ofBothSides },
+  'POST /v1/partners/:id/tax-form': {
+    about: 'partner',
+    body: () => declaration,
+    reaches: ofBothSides,
+  },
+  'POST /v1/partners/:id/tax-form/request': { about: 'partner' },
+  'POST /v1/tax-forms/:id/decision': { about: 'taxForm', body: () => ({ decision: 'accept' }) },
+  'GET /v1/tax/1099': { without: 'each reads its own sums' },
+  'GET /v1/tax/1099/csv': { without: 'the sums of everybody are the platform’s' },
+  'GET /v1/tax/years': { without: 'the years are everybody’s' },
+  'PUT /v1/tax/years/:year': { without: 'the years are everybody’s' },
   'GET /v1/payouts': { list: 'payout', ...earnings },
   'GET /v1/payouts/:id': { about: 'payout' },
   'GET /v1/payout-exceptions': { without: 'the platform alone lists them' },
@@ -57,8 +77,8 @@ export const ofEarnings: Record<string, Line> = {
   'POST /v1/payouts/:id/write-off': { about: 'payout', body: () => ({ reason }) },
 }
 
-/** A disputed line of everybody who has a statement. */
-export async function makeLineDisputes(db: Db): Promise<void> {
+/** A disputed line of everybody who has a statement, and a tax form that is asked for. */
+export async function makeClaims(db: Db): Promise<void> {
   const { rows } = await sql<{ statementId: string; lineId: string }>`
     insert into line_disputes (statement_id, partner_id, line_kind, line_id, currency, line_minor,
       most_minor, due_at)
@@ -67,6 +87,8 @@ export async function makeLineDisputes(db: Db): Promise<void> {
       now() + interval '7 days'
     from statements statement join accruals accrual using (partner_id, period)
     returning statement_id, line_id`.execute(db)
+  await sql`insert into tax_forms (partner_id, state, requested_at)
+    select id, 'requested', now() from partners`.execute(db)
   for (const { statementId, lineId } of rows) {
     linesOf.set(outwardId('statement', statementId), outwardId('accrual', lineId))
   }

@@ -28,7 +28,7 @@ import {
   unique,
 } from '../support/factories.ts'
 import { makeScreening } from '../support/screenings.ts'
-import { makeLineDisputes } from './matrix-earnings.ts'
+import { makeClaims } from './matrix-earnings.ts'
 import { makeBreaks } from './matrix-finance.ts'
 import { makeTenantsLeave } from './matrix-lifecycle.ts'
 import { makeLearners } from './matrix-training.ts'
@@ -138,7 +138,7 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
   }
   await makeLearners(db, world)
   await issueStatements(db)
-  await makeLineDisputes(db)
+  await makeClaims(db)
   for (const place of placeNames) await adjust(db, { place, partnerId: world[place].id })
   await sql`update partners set name = 'Partner ' || id`.execute(db)
   await sql`update tenants set name = 'Tenant ' || id`.execute(db)
@@ -317,6 +317,7 @@ export const kinds = {
     seen: 'tree',
     rows: sql`select id, partner_id as partner, customer_id as customer from subscriptions`,
   },
+  taxForm: ofNobody('tax_forms', 'platform'),
   tenant: ofTree('tenants'),
   certificate: ofTree('certificates'),
   course: ofNobody('courses', 'everyone'),

@@ -122,6 +122,14 @@ GET /v1/line-disputes/{id}: super_admin master_reseller reseller, disputes:read
 POST /v1/line-disputes/{id}/answer: super_admin master_reseller reseller, disputes:write
 POST /v1/line-disputes/{id}/withdraw: master_reseller reseller, disputes:write
 POST /v1/line-disputes/{id}/decision: super_admin, approvals:write
+GET /v1/partners/{id}/tax-forms: super_admin master_reseller reseller, tax:read
+POST /v1/partners/{id}/tax-form: super_admin master_reseller reseller, tax:write
+POST /v1/partners/{id}/tax-form/request: super_admin, approvals:write
+POST /v1/tax-forms/{id}/decision: super_admin, approvals:write
+GET /v1/tax/1099: super_admin master_reseller reseller, tax:read
+GET /v1/tax/1099/csv: super_admin, tax:read
+GET /v1/tax/years: super_admin master_reseller reseller, tax:read
+PUT /v1/tax/years/{year}: super_admin, approvals:write
 GET /v1/payouts: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}: super_admin master_reseller reseller, payouts:read
 GET /v1/payout-exceptions: super_admin, payouts:read

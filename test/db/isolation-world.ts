@@ -218,6 +218,8 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       'USD', 1, 1, now(), ${stamps})`,
     sql`insert into line_dispute_events (dispute_id, kind, side, member_id, words, ${stamped})
       values (${dispute}, 'opened', 'partner', ${member}, 'test', ${stamps})`,
+    sql`insert into tax_forms (partner_id, state, requested_at)
+      values (${owner.id}, 'requested', now())`,
     sql`insert into terms_acceptances (terms_id, due_at, ${stamped})
       select id, now(), ${stamps} from agreement_terms limit 1`,
     sql`insert into mail_templates (partner_id, template, subject, paragraphs)

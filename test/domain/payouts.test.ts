@@ -69,8 +69,8 @@ describe('the next move of an attempt whose outcome is not known', () => {
 
 describe('the reason to hold a payout', () => {
   test('is that there is no account to pay to', () => {
-    expect(holdReasonOf(undefined, false)).toBe('no_payout_account')
-    expect(holdReasonOf({ vendorAccountId: null, status: 'verified' }, false)).toBe(
+    expect(holdReasonOf(undefined, null)).toBe('no_payout_account')
+    expect(holdReasonOf({ vendorAccountId: null, status: 'verified' }, null)).toBe(
       'no_payout_account',
     )
   })
@@ -78,20 +78,19 @@ describe('the reason to hold a payout', () => {
   test.each(['link_issued', 'pending_review', 'needs_input', 'restricted', 'rejected', 'expired'])(
     'is that the account is not verified, while it is %s',
     (status) => {
-      expect(holdReasonOf({ vendorAccountId: 'acct_1', status }, false)).toBe(
-        'account_not_verified',
-      )
+      expect(holdReasonOf({ vendorAccountId: 'acct_1', status }, null)).toBe('account_not_verified')
     },
   )
 
   test('is gone with a verified account', () => {
-    expect(holdReasonOf({ vendorAccountId: 'acct_1', status: 'verified' }, false)).toBeNull()
+    expect(holdReasonOf({ vendorAccountId: 'acct_1', status: 'verified' }, null)).toBeNull()
   })
 
   test('is the hold of the partner before all others, and is not said outside', () => {
-    expect(holdReasonOf({ vendorAccountId: 'acct_1', status: 'verified' }, true)).toBe(
+    expect(holdReasonOf({ vendorAccountId: 'acct_1', status: 'verified' }, 'partner_held')).toBe(
       'partner_held',
     )
-    expect(holdReasonOf(undefined, true)).toBe('partner_held')
+    expect(holdReasonOf(undefined, 'partner_held')).toBe('partner_held')
+    expect(holdReasonOf(undefined, 'tax_form')).toBe('tax_form')
   })
 })
