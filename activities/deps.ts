@@ -26,6 +26,8 @@ export interface ProcessStarter {
     input: object
     signal: SignalName
   }): Promise<void>
+  /** Tells a process something; one that has ended, or never was, hears nothing. */
+  tell(message: { workflowId: string; signal: SignalName }): Promise<void>
 }
 
 export interface ActivityDeps {

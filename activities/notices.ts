@@ -3,7 +3,7 @@ import { markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
 import { findMailTemplate, findProgrammeBrand } from '../db/mail-templates.ts'
 import { findBrandingOf } from '../db/tenant-branding.ts'
 import type { Brand, MailContent } from '../integrations/email-templates/index.ts'
-import { inOwnWords, plainBrand } from '../integrations/email-templates/layout.ts'
+import { dressedAs, inOwnWords, plainBrand } from '../integrations/email-templates/layout.ts'
 import type { ActivityDeps } from './deps.ts'
 
 /** A notice, and the partner in whose name it goes out; the platform's where there is none. */
@@ -45,14 +45,5 @@ async function dress(
 /** The tenant's own looks where the partner has a tenant, else those of the programme. */
 async function brandOf({ db }: Pick<ActivityDeps, 'db'>, partnerId: string | null): Promise<Brand> {
   const brand = (await findProgrammeBrand(db)) ?? plainBrand
-  const own = partnerId ? await findBrandingOf(db, partnerId) : undefined
-  if (!own) return brand
-  return {
-    name: own.emailSenderName,
-    accent: own.primaryColor,
-    // The platform's logo has no place beside another name.
-    logoUrl: null,
-    footer: own.footerText === '' ? null : own.footerText,
-    supportAddress: own.supportAddress,
-  }
+  return dressedAs(brand, partnerId ? await findBrandingOf(db, partnerId) : undefined)
 }

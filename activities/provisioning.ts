@@ -116,7 +116,10 @@ function customerActivities({ db, billing }: ActivityDeps) {
   }
 }
 
-function platformSubscriptionActivities({ db, billing }: ActivityDeps) {
+export function platformSubscriptionActivities({
+  db,
+  billing,
+}: Pick<ActivityDeps, 'db' | 'billing'>) {
   /** The price of the platform's monthly fee, made at the vendor when it is first needed. */
   async function feePriceId(): Promise<string> {
     const programme = await getProgramme(db)

@@ -3,10 +3,16 @@
  * second; between the two a crash or a lost server leaves a row that nobody works on. What was
  * booked since the last round is sealed with it.
  */
-import type { Db } from '../db/database.ts'
+import { type Db, inTransaction } from '../db/database.ts'
 import { listWaitingVendors } from '../db/inbox.ts'
-import { listOpenOffboardings } from '../db/lifecycle/offboardings.ts'
+import {
+  listOpenOffboardings,
+  listUnsubscribedTenants,
+  reopeningTask,
+} from '../db/lifecycle/offboardings.ts'
+import { listTerminatedInTraining } from '../db/lifecycle/terminations.ts'
 import { removeFullBuckets } from '../db/limits.ts'
+import { recordManualTask } from '../db/manual-tasks.ts'
 import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
 import { releaseOldHolds } from '../db/partner-holds.ts'
 import { listUnendedExceptions } from '../db/payout-exceptions.ts'
@@ -19,15 +25,18 @@ import { listPendingSubscriptions } from '../db/subscriptions.ts'
 import { listOpenClaims } from '../db/tenant-domains.ts'
 import { expireReservations } from '../db/territories.ts'
 import { listUnwatchedCertificates } from '../db/training/certificates.ts'
-import { offboardingDeadlines } from '../domain/lifecycle.ts'
+import { outwardId } from '../domain/ids.ts'
+import { offboardingDeadlines, reopenedFrom } from '../domain/lifecycle.ts'
 import { onboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
+import { VendorError } from '../integrations/vendor-error.ts'
 import { sendAccessMails } from './access-mails.ts'
 import type { ActivityDeps } from './deps.ts'
 import { sendKeyNotices } from './key-notices.ts'
 import { sendStatusMails } from './lifecycle/status-mails.ts'
 import { effectDueTerminations } from './lifecycle/terminations.ts'
 import { startException, tellException } from './payout-exceptions/tell.ts'
+import { platformSubscriptionActivities } from './provisioning.ts'
 import { sendDisputeMails } from './settlement/line-disputes.ts'
 import { keepTaxForms } from './tax/forms.ts'
 import { startReacceptances } from './terms.ts'
@@ -40,16 +49,43 @@ const graceSeconds = 30
 
 export function relayActivities(deps: ActivityDeps) {
   const { db, processes } = deps
+  const { openPlatformSubscription } = platformSubscriptionActivities(deps)
 
   async function startOnboardings(): Promise<void> {
     const { deadlines } = await getProgramme(db)
     for (const id of await listOpenApplications(db, graceSeconds)) {
-      const { parentId } = await getApplication(db, id)
+      const { parentId, stage } = await getApplication(db, id)
+      // It has gone all the way before; what is done must not be done anew.
+      const from = stage === 'training' ? { from: 'training' } : {}
       await processes.ensureRunning({
         type: workflowTypes.partnerOnboarding,
         workflowId: workflowIds.onboarding(id),
-        input: { applicationId: id, parentId, deadlines: onboardingDeadlines(deadlines) },
+        input: { applicationId: id, parentId, deadlines: onboardingDeadlines(deadlines), ...from },
       })
+    }
+  }
+
+  /** Whoever waits for a certificate of a partner that was terminated waits for nothing. */
+  async function endTrainings(): Promise<void> {
+    for (const id of await listTerminatedInTraining(db)) {
+      const signal = signalNames.trainingChanged
+      await processes.tell({ workflowId: workflowIds.onboarding(id), signal })
+    }
+  }
+
+  /**
+   * Who stays, after its termination was taken back, pays for its environment again. A refusal of
+   * the vendor is left to a person.
+   */
+  async function reopenSubscriptions(): Promise<void> {
+    for (const { tenantId, departures } of await listUnsubscribedTenants(db)) {
+      const attempt = reopenedFrom + departures
+      try {
+        await openPlatformSubscription({ tenantId, attempt, tries: 1 })
+      } catch (error) {
+        if (!(error instanceof VendorError)) throw error
+        if (error.failure === 'rejected') await leaveToPerson(db, tenantId, attempt)
+      }
     }
   }
 
@@ -169,7 +205,9 @@ export function relayActivities(deps: ActivityDeps) {
       await startSettlements()
       await effectDueTerminations(deps)
       await startReacceptances(deps)
+      await endTrainings()
       await startOffboardings()
+      await reopenSubscriptions()
       await startPayouts()
       await startExceptions()
       await releaseBankChanges()
@@ -184,6 +222,17 @@ export function relayActivities(deps: ActivityDeps) {
       await forgetOldRequests(db)
     },
   }
+}
+
+function leaveToPerson(db: Db, tenantId: string, attempt: number): Promise<void> {
+  return inTransaction(db, (trx) =>
+    recordManualTask(trx, {
+      taskKey: reopeningTask(tenantId, attempt - reopenedFrom),
+      kind: 'subscription',
+      subject: outwardId('tenant', tenantId),
+      what: 'openPlatformSubscription',
+    }),
+  )
 }
 
 /** Limits that are full again, and answers that nobody repeats a request for any more. */

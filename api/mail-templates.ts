@@ -12,6 +12,7 @@ import {
 } from '../db/mail-templates.ts'
 import { recordAccessMail } from '../db/people/mails.ts'
 import { findMember } from '../db/people/members.ts'
+import { findBrandingOf } from '../db/tenant-branding.ts'
 import { DomainError } from '../domain/errors.ts'
 import {
   type MailContent,
@@ -19,6 +20,7 @@ import {
   mailTemplates,
 } from '../integrations/email-templates/index.ts'
 import {
+  dressedAs,
   inOwnWords,
   plainBrand,
   renderHtml,
@@ -236,7 +238,9 @@ async function preview({
 }: Call<z.output<typeof previewQuery>, unknown>) {
   const template = templateIn(params, principal)
   const own = await findMailTemplate(db, { partnerId: principal.partnerId, template })
-  const brand = (await findProgrammeBrand(db)) ?? plainBrand
+  const { partnerId } = principal
+  const looks = partnerId ? await findBrandingOf(db, partnerId) : undefined
+  const brand = dressedAs((await findProgrammeBrand(db)) ?? plainBrand, looks)
   const standard = sampleMail(template)
   const content = own ? inOwnWords(standard, own) : standard
   if (query.format === 'text') {

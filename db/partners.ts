@@ -50,6 +50,12 @@ export async function getPartner(db: Db, id: string) {
   return row
 }
 
+/** The partner, kept from changing until the transaction ends. @throws DomainError `not_found` */
+export async function lockPartner(trx: Trx, id: string): Promise<PartnerRow> {
+  await trx.selectFrom('partners').select('id').where('id', '=', id).forUpdate().execute()
+  return getPartner(trx, id)
+}
+
 /** What somebody who has no key yet may know of a partner that it names. */
 export async function findParent(db: Db, id: string) {
   return db

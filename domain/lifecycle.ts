@@ -44,3 +44,6 @@ export function offboardingDeadlines(deadlines: OffboardingDeadlines): Offboardi
   const { retrieval, retrievalReminders, erasureAlarm } = deadlines
   return { retrieval, retrievalReminders, erasureAlarm }
 }
+
+/** Tries of provisioning count from 1; those after a departure that was cancelled from here. */
+export const reopenedFrom = 1_000

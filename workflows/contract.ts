@@ -16,6 +16,8 @@ export interface OnboardingInput {
   applicationId: string
   parentId: string | null
   deadlines: OnboardingDeadlines
+  /** Left out from the start: a reinstated partner goes on where its termination found it. */
+  from?: 'training'
 }
 
 /** What somebody decides; who it is and why is in the row. */

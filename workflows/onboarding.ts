@@ -21,16 +21,18 @@ import { mail } from './steps.ts'
  */
 export async function partnerOnboarding(input: OnboardingInput): Promise<ApplicationStatus> {
   const desk = openDesk(input)
-  const ending = await untilLeft(desk, () => apply(input, desk))
+  // One that was taken back after its termination has gone all the way before.
+  const resumes = input.from === 'training'
+  const ending = resumes ? null : await untilLeft(desk, () => apply(input, desk))
   if (ending) {
     const status = await end(input, desk, ending)
     await condition(allHandlersFinished)
     return status
   }
-  await prepareEnvironment(input, desk)
-  await activate(input, desk)
+  if (!resumes) await prepareEnvironment(input, desk)
+  const status = await activate(input, desk)
   await condition(allHandlersFinished)
-  return 'active'
+  return status
 }
 
 function openDesk(input: OnboardingInput): Desk {
@@ -58,9 +60,13 @@ async function apply(input: OnboardingInput, desk: Desk): Promise<Ending | null>
   )
 }
 
-async function activate(input: OnboardingInput, desk: Desk): Promise<void> {
+async function activate(input: OnboardingInput, desk: Desk): Promise<'active' | 'lapsed'> {
   const { applicationId } = input
-  await train(input, desk)
+  if ((await train(input, desk)) === 'ended') {
+    enter(desk, 'done', 'The partnership was terminated before its first day')
+    return 'lapsed'
+  }
   await mail.mailApplicant({ applicationId, kind: 'welcome' })
   enter(desk, 'done', 'The partner is active')
+  return 'active'
 }

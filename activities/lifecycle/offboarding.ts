@@ -1,5 +1,6 @@
 /** Steps of a tenant that leaves, up to the erasure of its data. */
 import { type Db, inTransaction, type Trx } from '../../db/database.ts'
+import { eraseLooks, eraseWords, releaseDomains } from '../../db/lifecycle/erased-words.ts'
 import {
   eraseCompany,
   erasePersons,
@@ -22,15 +23,12 @@ import {
 import { releaseTerritories } from '../../db/territories.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
-import type { OffboardingStage } from '../../domain/lifecycle.ts'
+import { type OffboardingStage, reopenedFrom } from '../../domain/lifecycle.ts'
 import type { ActivityDeps } from '../deps.ts'
 
 interface OffboardingStep {
   offboardingId: string
 }
-
-/** Tries of provisioning count from 1; those after a departure that was cancelled from here. */
-const reopenedFrom = 1_000
 
 /** A step of one offboarding, as one transaction. */
 async function withOffboarding<T>(
@@ -139,14 +137,23 @@ export function offboardingActivities({ db }: ActivityDeps) {
       })
     },
 
-    /** Empties all personal fields, and gives the company's name for its id. */
+    /**
+     * Empties all personal fields and free words, lets its domains and looks go, and gives the
+     * company's name for its id.
+     */
     async erasePersonalData(input: OffboardingStep): Promise<void> {
       await erasing(db, input, async (trx, offboarding) => {
         const { id, partnerId, requestedBy, confirmedBy } = offboarding
         if (confirmedBy === null) throw new DomainError('not_ready', 'nobody has confirmed this')
         await releaseTerritories(trx, partnerId, 'terminated')
         const files = await removeExport(trx, id)
-        const counts = { ...(await erasePersons(trx, partnerId)), export_files: files }
+        const counts = {
+          ...(await erasePersons(trx, partnerId)),
+          export_files: files,
+          words: await eraseWords(trx, partnerId),
+          tenant_domains: await releaseDomains(trx, partnerId),
+          tenant_images: await eraseLooks(trx, partnerId),
+        }
         await eraseCompany(trx, partnerId, `erased partner ${outwardId('partner', partnerId)}`)
         const said = { offboardingId: id, partnerId, requestedBy, confirmedBy }
         await recordErasureEvidence(trx, { ...said, counts })

@@ -1,12 +1,13 @@
 /** The last part of the way: prepared, active, or closed. */
 import { inTransaction, type Trx } from '../../db/database.ts'
+import { findStandingTermination } from '../../db/lifecycle/terminations.ts'
 import {
   getApplication,
   markApplication,
   recordTimeline,
 } from '../../db/onboarding/applications.ts'
 import { markDecisionsUndone } from '../../db/onboarding/decisions.ts'
-import { markPartner } from '../../db/partners.ts'
+import { lockPartner, markPartner } from '../../db/partners.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { recordWelcome } from '../../db/welcome.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
@@ -47,18 +48,28 @@ export function activationActivities({ db, processes }: ActivityDeps) {
       })
     },
 
-    /** Starts the partner, or says that it has to be certified before. */
-    async activatePartner(input: { applicationId: string }): Promise<'active' | 'training'> {
+    /**
+     * Starts the partner, or says that it has to be certified before; one whose partnership was
+     * terminated meanwhile is not started, and its application ends.
+     */
+    async activatePartner(input: {
+      applicationId: string
+    }): Promise<'active' | 'training' | 'ended'> {
       const { applicationId } = input
       const held = await inTransaction(db, async (trx) => {
-        const { closedAt } = await getApplication(trx, applicationId)
-        // A step that is repeated has started it before.
-        if (closedAt) return 'none'
+        const partner = await lockPartner(trx, applicationId)
+        const { closedAt, status } = await getApplication(trx, applicationId)
+        // A step that is repeated has started it, or ended it, before.
+        if (closedAt) return status === 'active' ? 'none' : 'ended'
+        if (partner.status === 'terminated') {
+          await recordEnd(trx, applicationId)
+          return 'ended'
+        }
         const training = await holdForTraining(trx, { applicationId, partnerId: applicationId })
         if (training !== 'training') await recordStart(trx, applicationId, training)
         return training
       })
-      if (held === 'training') return 'training'
+      if (held === 'training' || held === 'ended') return held
       const { deadlines } = await getProgramme(db)
       await processes.ensureRunning({
         type: workflowTypes.welcomeSequence,
@@ -92,6 +103,18 @@ export function activationActivities({ db, processes }: ActivityDeps) {
       })
     },
   }
+}
+
+/** A later termination of the same application has an entry of its own. */
+async function recordEnd(trx: Trx, applicationId: string): Promise<void> {
+  const termination = await findStandingTermination(trx, applicationId)
+  await markApplication(trx, applicationId, { stage: 'done', status: 'lapsed', nextActor: null })
+  await recordTimeline(trx, applicationId, {
+    key: `terminated_${termination?.id ?? applicationId}`,
+    stage: 'done',
+    actor: 'system',
+    what: 'the partnership was terminated before its first day',
+  })
 }
 
 async function recordStart(

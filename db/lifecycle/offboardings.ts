@@ -211,6 +211,34 @@ export async function countOffboardings(db: Db, tenantId: string): Promise<numbe
   return count
 }
 
+/** Names the task of a person to open a subscription again that the vendor refused. */
+export const reopeningTask = (tenantId: string, departures: number) =>
+  `subscription-reopening:${tenantId}:${departures}`
+
+/**
+ * Tenants that stay though their subscription was ended because they were to leave, as after a
+ * termination that was taken back; without those that a person looks after.
+ */
+export async function listUnsubscribedTenants(
+  db: Db,
+): Promise<{ tenantId: string; departures: number }[]> {
+  const { rows } = await sql<{ tenantId: string; departures: number }>`
+    select tenant_id, departures from (
+      select tenant.id as tenant_id, count(*)::int as departures
+      from tenants tenant
+      join partners partner on partner.id = tenant.partner_id
+      join offboardings departure on departure.tenant_id = tenant.id
+      where tenant.status = 'active' and partner.status in ('approved', 'active')
+        and tenant.vendor_subscription_id is null and tenant.vendor_customer_id is not null
+        and tenant.steps -> 'subscription' ->> 'state' = 'undone'
+      group by tenant.id having bool_and(departure.stage = 'cancelled')
+    ) staying
+    where not exists (select from manual_tasks
+      where task_key = 'subscription-reopening:' || tenant_id || ':' || departures)
+    order by tenant_id limit 20`.execute(db)
+  return rows
+}
+
 /** The second person's yes. @throws DomainError `second_person_required`, `legal_hold` */
 export async function markConfirmed(trx: Trx, id: string, memberId: string): Promise<void> {
   const { requestedBy, legalHold } = await getOffboarding(trx, id)

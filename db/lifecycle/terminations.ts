@@ -5,6 +5,7 @@ import { DomainError } from '../../domain/errors.ts'
 import { forfeits, mayBecome, type TerminationReason } from '../../domain/lifecycle.ts'
 import type { PartnerStatus } from '../../domain/partners.ts'
 import { type Db, databaseNow, lockName, type Trx } from '../database.ts'
+import { recordTimeline } from '../onboarding/applications.ts'
 import { placeHold, releaseHold } from '../partner-holds.ts'
 import { findPartner } from '../partners.ts'
 import { bookingPeriod } from '../periods.ts'
@@ -109,6 +110,20 @@ export async function listDueTerminations(db: Db): Promise<string[]> {
     .where('effectiveAt', '<=', sql<Date>`clock_timestamp()`)
     .orderBy('effectiveAt')
     .limit(100)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Terminated partners whose process still waits for their certificates. */
+export async function listTerminatedInTraining(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom('applications')
+    .innerJoin('partners', 'partners.id', 'applications.id')
+    .select('applications.id')
+    .where('applications.stage', '=', 'training')
+    .where('applications.closedAt', 'is', null)
+    .where('partners.status', '=', 'terminated')
+    .limit(500)
     .execute()
   return rows.map(({ id }) => id)
 }
@@ -305,6 +320,7 @@ export async function recordReinstatement(
   }
   await refuseUnfitPlace(trx, partnerId)
   await recordStatus(trx, { partnerId, status: activatedAt ? 'active' : 'approved', reason })
+  if (!activatedAt) await reopenApplication(trx, { partnerId, reinstatementId: id })
   await releaseHold(trx, { partnerId, cause: 'offboarding', source: standing.id })
   await releaseHold(trx, { partnerId, cause: 'suspension' })
   await lockEarnings(trx, [partnerId])
@@ -316,6 +332,26 @@ export async function recordReinstatement(
     { terminationId: standing.id, cause: 'reinstatement', partnerId, period, effectiveAt },
     cancelled.map((part) => ({ ...part, amount: -part.amount })),
   )
+}
+
+/** Goes on where its termination found it; the sweeper starts its process. */
+async function reopenApplication(
+  trx: Trx,
+  { partnerId, reinstatementId }: { partnerId: string; reinstatementId: string },
+): Promise<void> {
+  const { numUpdatedRows } = await trx
+    .updateTable('applications')
+    .set({ stage: 'training', status: 'provisioning', nextActor: 'system', closedAt: null })
+    .where('id', '=', partnerId)
+    .where('status', '=', 'lapsed')
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n) return
+  await recordTimeline(trx, partnerId, {
+    key: `reinstated_${reinstatementId}`,
+    stage: 'training',
+    actor: 'super_admin',
+    what: 'the partnership was taken up again',
+  })
 }
 
 /** Nobody comes back below a partner that is gone itself. */

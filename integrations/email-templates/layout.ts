@@ -38,6 +38,27 @@ export const plainBrand: Brand = {
   supportAddress: null,
 }
 
+/** What a tenant says of its own looks. */
+export interface TenantLooks {
+  emailSenderName: string
+  primaryColor: string
+  footerText: string
+  supportAddress: string | null
+}
+
+/** The tenant's own looks where there are any, else those of the programme. */
+export function dressedAs(programme: Brand, own: TenantLooks | undefined): Brand {
+  if (!own) return programme
+  return {
+    name: own.emailSenderName,
+    accent: own.primaryColor,
+    // The platform's logo has no place beside another name.
+    logoUrl: null,
+    footer: own.footerText === '' ? null : own.footerText,
+    supportAddress: own.supportAddress,
+  }
+}
+
 export const hello = (name: string) => `Hello ${name},`
 
 /** Words that an organisation has set for one of its mails. */

@@ -8,12 +8,16 @@ import { checkInvariants } from '../../db/invariants.ts'
 import { erasedTables, findErasure } from '../../db/lifecycle/erasures.ts'
 import { exportSections, listExportFiles } from '../../db/lifecycle/exports.ts'
 import { findOffboarding, recordOffboarding } from '../../db/lifecycle/offboardings.ts'
+import { recordMailTemplate } from '../../db/mail-templates.ts'
+import { recordDecisionNote } from '../../db/onboarding/decisions.ts'
 import { findDocument, recordDocument } from '../../db/onboarding/documents.ts'
 import { getPartner } from '../../db/partners.ts'
 import { findPerson, recordPerson } from '../../db/people/credentials.ts'
 import { personalTables } from '../../db/personal-fields.ts'
 import { recordTenant } from '../../db/provisioning.ts'
 import { findCustomer } from '../../db/subscriptions.ts'
+import { findImage, markBranding, recordBranding, recordImage } from '../../db/tenant-branding.ts'
+import { getDomain, markDomainProven, recordDomain } from '../../db/tenant-domains.ts'
 import {
   makeApplication,
   makeKey,
@@ -145,6 +149,59 @@ describe('an erasure', () => {
     expect(await findErasure(db, leaving.id)).toMatchObject({
       counts: expect.objectContaining({ customers: 1, members: 2, people: 1 }),
       confirmedBy: leaving.second,
+    })
+  })
+
+  it('lets its domains go, and empties its looks and what people wrote about it', async () => {
+    const leaving = await leavingTenant()
+    const { partnerId, tenantId, first } = leaving
+    const tenant = { id: tenantId, partnerId, name: 'Markertenant' }
+    const domain = `${unique('marker').replace('_', '-')}.example`
+    const claim = { partnerId, domain, token: 'a'.repeat(43), expirySeconds: 3_600 }
+    const domainId = randomUUIDv7()
+    await inTransaction(db, async (trx) => {
+      await recordDomain(trx, { ...claim, id: domainId, tenantId })
+      await markDomainProven(trx, domainId)
+      await recordBranding(trx, tenant)
+      await markBranding(trx, tenantId, {
+        loginText: 'Markertext',
+        supportAddress: 'marker@left.example',
+      })
+      const content = Buffer.from('an image')
+      await recordImage(trx, tenant, { kind: 'logo', mediaType: 'image/png', content })
+      await recordMailTemplate(trx, {
+        ...{ id: randomUUIDv7(), partnerId, template: 'memberInvitation' },
+        ...{ subject: 'Marker', paragraphs: ['Markerwords'], actionLabel: null },
+      })
+      await recordDecisionNote(trx, {
+        ...{ id: randomUUIDv7(), applicationId: partnerId, memberId: first },
+        ...{ decision: 'approve', reason: 'Markerreason', effectiveFrom: new Date() },
+      })
+    })
+    await erased(leaving, 2)
+    expect(await getDomain(db, domainId)).toMatchObject({
+      ...{ state: 'removed', domain: `${domainId}.erased.invalid`, certificateEndsAt: null },
+    })
+    const other = await leavingTenant()
+    const next = { ...claim, partnerId: other.partnerId, tenantId: other.tenantId }
+    const taken = await inTransaction(db, async (trx) => {
+      const { id } = await recordDomain(trx, { ...next, id: randomUUIDv7() })
+      return markDomainProven(trx, id)
+    })
+    expect(taken).toBe('proven')
+    expect(await findImage(db, tenantId, 'logo')).toBeUndefined()
+    const { rows } = await sql<{ text: string }>`select concat(
+        (select jsonb_agg(row_to_json(one)) from tenant_branding one
+          where partner_id = ${partnerId}),
+        (select jsonb_agg(row_to_json(one)) from mail_templates one
+          where partner_id = ${partnerId}),
+        (select jsonb_agg(row_to_json(one)) from decision_notes one
+          where application_id = ${partnerId}),
+        (select jsonb_agg(row_to_json(one)) from offboardings one
+          where partner_id = ${partnerId})) as text`.execute(db)
+    expect(rows[0]?.text).not.toMatch(/marker|it leaves/i)
+    expect(await findErasure(db, leaving.id)).toMatchObject({
+      counts: expect.objectContaining({ words: 2, tenant_domains: 1, tenant_images: 1 }),
     })
   })
 

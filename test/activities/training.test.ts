@@ -205,6 +205,7 @@ describe('a certificate', () => {
         started.push(workflowId)
       },
       wake: async () => {},
+      tell: async () => {},
     }
     const { sweep } = relayActivities({ ...kit.deps, processes })
     const id = workflowIds.certification(certificateId)

@@ -4,6 +4,8 @@ import { sql } from 'kysely'
 import { sendAccessMails } from '../../activities/access-mails.ts'
 import { inTransaction } from '../../db/database.ts'
 import { recordAccessMail } from '../../db/people/mails.ts'
+import { recordTenant } from '../../db/provisioning.ts'
+import { markBranding, recordBranding } from '../../db/tenant-branding.ts'
 import type { Mail, Mailer } from '../../integrations/email.ts'
 import { mailTemplates } from '../../integrations/email-templates/index.ts'
 import { partnerTemplates } from '../../integrations/email-templates/own-words.ts'
@@ -31,6 +33,12 @@ const words = {
 }
 const put = (template: string, body: Json, key: string) =>
   call(path(template), { method: 'PUT', key, body })
+
+const previewOf = async (key: string) => {
+  const headers = { Authorization: `Bearer ${key}` }
+  const answer = await fetch(`${product.api}${path('memberInvitation')}/preview`, { headers })
+  return answer.text()
+}
 
 /** What goes out in the next round, by recipient. */
 async function nextRound(): Promise<Mail[]> {
@@ -127,6 +135,22 @@ describe('mails in words of one’s own', () => {
     expect(sent.status).toBe(202)
     const mails = await nextRound()
     expect(mails.map(({ kind }) => kind)).toContain('template_preview')
+  })
+
+  it('are seen in the looks that they go out in, which are those of the tenant', async () => {
+    const partnerId = world.market.id
+    await inTransaction(product.db, async (trx) => {
+      const id = await recordTenant(trx, { partnerId, name: 'Market' })
+      await recordBranding(trx, { id, partnerId, name: 'Market' })
+      await markBranding(trx, id, { emailSenderName: 'Market Hall', primaryColor: '#7a1f5c' })
+    })
+    const own = await previewOf(world.market.key)
+    expect(own).toContain('#7a1f5c')
+    expect(own).toContain('Market Hall')
+    const address = await invite(partnerId)
+    const mail = (await nextRound()).find(({ to }) => to === address)
+    expect(mail?.brand).toMatchObject({ name: 'Market Hall', accent: '#7a1f5c' })
+    expect(await previewOf(world.north.key)).not.toContain('#7a1f5c')
   })
 
   it('are refused without a key with 401', async () => {

@@ -173,6 +173,46 @@ describe('a partner that has to be certified', () => {
     expect(worker.calls.filter(({ step }) => step === 'mailTraining')).toHaveLength(1)
   })
 
+  it('ends, and is not welcomed, where the partnership was terminated meanwhile', async () => {
+    const worker = await steppedWorker(env, {
+      ...smooth,
+      activatePartner: inTurn('training', 'ended'),
+    })
+    const status = await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('mailTraining')
+      await handle.signal(trainingChanged)
+      return handle.result()
+    })
+    expect(status).toBe('lapsed')
+    const welcomes = worker.calls.filter(({ input }) => input.kind === 'welcome')
+    expect(welcomes).toEqual([])
+  })
+
+  it('that was reinstated does nothing anew of what it has done', async () => {
+    const worker = await steppedWorker(env, {
+      activatePartner: inTurn('training', 'active'),
+    })
+    const applicationId = randomUUIDv7()
+    const status = await worker.runUntil(async () => {
+      const handle = await env.client.workflow.start(partnerOnboarding, {
+        workflowId: workflowIds.onboarding(applicationId),
+        taskQueue,
+        args: [
+          {
+            ...{ applicationId, parentId: null, from: 'training' },
+            deadlines: onboardingDeadlines(deadlines),
+          },
+        ],
+      })
+      await worker.ran('mailTraining')
+      await handle.signal(trainingChanged)
+      return handle.result()
+    })
+    expect(status).toBe('active')
+    expect(worker.steps()).toEqual(['activatePartner', 'activatePartner'])
+  })
+
   it('waits on with other news, and is told nothing twice', async () => {
     const worker = await steppedWorker(env, {
       ...smooth,

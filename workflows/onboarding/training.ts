@@ -14,9 +14,9 @@ export function hearOfTraining(desk: Desk): void {
 /**
  * Starts the partner as soon as it has what the programme asks for. The wait has no end: it is
  * reminded of, and told to those who approved it at the last mark. Each reminder looks first, so
- * that a message that was lost costs days and not the partner.
+ * that a message that was lost costs days and not the partner. A termination ends the wait.
  */
-export async function train(input: OnboardingInput, desk: Desk): Promise<void> {
+export async function train(input: OnboardingInput, desk: Desk): Promise<'active' | 'ended'> {
   const { applicationId, deadlines } = input
   enter(desk, 'training', 'Starting the partner')
   const since = Date.now()
@@ -25,7 +25,7 @@ export async function train(input: OnboardingInput, desk: Desk): Promise<void> {
   for (;;) {
     desk.trainingNews = false
     const state = await quick.activatePartner({ applicationId })
-    if (state !== 'training') return
+    if (state !== 'training') return state
     if (reminder !== null) {
       setCurrentDetails('Waiting for the partner to be certified')
       const isLast = reminder > 0 && reminder === deadlines.trainingReminders.length
