@@ -35,6 +35,7 @@ import { secondFactorRoutes } from './second-factors.ts'
 import { sessionRoutes } from './sessions.ts'
 import { settlementRoutes } from './settlement.ts'
 import { settlementDecisionRoutes } from './settlement-decisions.ts'
+import { settlementDiffRoutes } from './settlement-diff.ts'
 import { settlementEventRoutes } from './settlement-events.ts'
 import { signInOidcRoutes } from './sign-in-oidc.ts'
 import { simulationRoutes } from './simulations.ts'
@@ -73,6 +74,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...settlementRoutes(deps),
     ...settlementDecisionRoutes(deps),
     ...settlementEventRoutes(deps),
+    ...settlementDiffRoutes(),
     ...statementRoutes(),
     ...lineDisputeRoutes(),
     ...taxFormRoutes(),

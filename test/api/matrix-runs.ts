@@ -11,6 +11,7 @@ export const ofRuns: Record<string, Line> = {
   [`POST ${runs}/holds`]: { about, body: ofPartner },
   [`GET ${runs}/holds`]: { about },
   [`GET ${runs}/events`]: { about },
+  [`GET ${runs}/diff`]: { about },
   [`POST ${runs}/holds/:hold/release`]: { about, body, inside: true },
   [`POST ${runs}/exclusions`]: { about, body: ofPartner },
   [`POST ${runs}/partners/:partner/rerun`]: { about, inside: true },
