@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { z } from 'zod'
 import { DomainError } from '../domain/errors.ts'
-import type { TierThreshold } from '../domain/tiers.ts'
+import type { TierName, TierThreshold } from '../domain/tiers.ts'
 import { insertRules } from './commission/rules.ts'
 import type { Db, Trx } from './database.ts'
 import { deadlinesSchema, onboardingSettingsSchema, quotasSchema } from './programme-settings.ts'
@@ -94,8 +94,8 @@ export interface NewProgramme {
   /** The most that all overrides of a line take together, in hundredths of a percent. */
   overridePoolBps?: number | null
   tiers: TierThreshold[]
-  /** One percentage for each depth, valid from the beginning of time. */
-  rules: { depth: number; rateNum: bigint; rateDen: bigint }[]
+  /** Percentages for each depth, some for one tier alone, valid from the beginning of time. */
+  rules: { depth: number; rateNum: bigint; rateDen: bigint; tier?: TierName }[]
 }
 
 /** Sets the one programme up. @returns false where there is one, which stays as it is. */
@@ -129,14 +129,14 @@ export async function recordProgramme(trx: Trx, programme: NewProgramme): Promis
     .execute()
   await insertRules(
     trx,
-    rules.map(({ depth, rateNum, rateDen }) => ({
+    rules.map(({ depth, rateNum, rateDen, tier = null }) => ({
       programmeId: inserted.id,
-      code: `depth-${depth}`,
+      code: tier ? `depth-${depth}-${tier}` : `depth-${depth}`,
       version: 1,
       migratesAt: null,
       depth,
       terms: { kind: 'percentage', rate: { num: rateNum, den: rateDen } },
-      scope: { link: null, partner: null, tier: null, product: null },
+      scope: { link: null, partner: null, tier, product: null },
       validFrom: null,
       validTo: null,
       cap: null,

@@ -2,9 +2,11 @@
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { playMainDemo } from './demos/main.ts'
 import { playOnboardingDemo } from './demos/onboarding.ts'
+import { playSettlementDemo } from './demos/settlement.ts'
 
 const demos: Record<string, (input: CommandInput) => Promise<number>> = {
   onboarding: playOnboardingDemo,
+  settlement: playSettlementDemo,
 }
 
 async function run(input: CommandInput): Promise<number> {
@@ -23,8 +25,8 @@ async function run(input: CommandInput): Promise<number> {
 await runCommand({
   name: 'demo',
   usage:
-    'npm run demo [-- NAME] [-- --json] [--keep]: the main story, or `onboarding`, on a stack of ' +
-    'its own',
+    'npm run demo [-- NAME] [-- --json] [--keep]: the main story, `onboarding` or ' +
+    '`settlement`, on a stack of its own',
   flags: {
     keep: { type: 'boolean', describe: 'leave the data as the database of `npm run dev`' },
     yes: { type: 'boolean', describe: 'allow a DATABASE_URL on another host' },

@@ -7,8 +7,8 @@ export interface Sale {
   package: string
   /** Price of the package in minor units. */
   amount: number
-  /** When the customer pays, by the clock of the sandbox. */
-  paidAt: string
+  /** When the customer pays, by the clock of the sandbox; null is now. */
+  paidAt: string | null
   refund?: number
 }
 
@@ -70,12 +70,15 @@ export async function refund(
   sellerKey: string,
 ): Promise<void> {
   const before = await clawbacks(story, sellerKey)
-  const charge = await findBy(story, 'charges', sale.subscriptionId)
-  await story.sandbox(`/charges/${charge.id}/refund`, { amount: sale.refund })
+  const { id } = await charge(story, sale.subscriptionId)
+  await story.sandbox(`/charges/${id}/refund`, { amount: sale.refund })
   await eventually(`the clawback of ${sale.customer}`, async () =>
     (await clawbacks(story, sellerKey)) > before ? true : undefined,
   )
 }
+
+/** What the customer of a subscription has paid. */
+export const charge = (story: Story, subscription: string) => findBy(story, 'charges', subscription)
 
 async function clawbacks(story: Story, key: string): Promise<number> {
   return (await story.all('/v1/clawbacks', key)).length
