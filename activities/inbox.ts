@@ -22,6 +22,7 @@ import { bookCreditNote, bookDispute, bookRefund } from './commission/reversals.
 import type { Sale } from './commission/sales.ts'
 import type { ActivityDeps } from './deps.ts'
 import { bookBankPayout, noteBankChange } from './payout-exceptions/bank.ts'
+import { tellOfBalance } from './payouts.ts'
 import { wakeForAccount, wakeForSession } from './verification/news.ts'
 
 /** So many events are booked together, the paid invoices among them in one transaction. */
@@ -161,6 +162,9 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
     case 'account.external_account.created':
     case 'account.external_account.updated':
       if (event.account) await noteBankChange(deps, event.account)
+      return null
+    case 'balance.available':
+      if (!event.account) await tellOfBalance(deps)
       return null
     case 'customer.subscription.updated':
     case 'customer.subscription.deleted':

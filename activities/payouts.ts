@@ -3,28 +3,36 @@
  * lost answer is looked up, and a new attempt exists only after a definitive refusal.
  */
 import { log } from '@temporalio/activity'
+import { listPlatformMembers } from '../db/access.ts'
 import { databaseNow, inTransaction, type Trx } from '../db/database.ts'
 import { type Journal, recordJournals } from '../db/ledger.ts'
-import { closeException, openException } from '../db/payout-exceptions.ts'
 import {
   findLastAttempt,
   insertAttempt,
-  listPayablePage,
   listTransferIds,
-  listUnannouncedPayouts,
-  lockPayout,
   markAttempt,
   markAttemptMissed,
   markAttemptSent,
+  type TransferRequest,
+} from '../db/payout-attempts.ts'
+import { closeException, openException } from '../db/payout-exceptions.ts'
+import {
+  listPayablePage,
+  listUnannouncedPayouts,
+  listUnpaidAmounts,
+  listWaitingBatches,
+  lockPayout,
   markPayout,
   type PayoutShard,
   releaseHeldPayouts,
-  type TransferRequest,
 } from '../db/payouts.ts'
 import { bookingPeriod } from '../db/periods.ts'
+import { getRun, markRunProblem } from '../db/settlement/runs.ts'
 import { toStripeAmount } from '../domain/currencies.ts'
 import { outwardId } from '../domain/ids.ts'
 import { attemptKey, nextMove, type SendOutcome, transferGroup } from '../domain/payouts.ts'
+import { dayOf } from '../domain/period.ts'
+import { signalNames, workflowIds } from '../domain/process-names.ts'
 import { sealText } from '../domain/settlement.ts'
 import { mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
@@ -34,6 +42,7 @@ import { paceOfStripe } from './pace.ts'
 import { tellException } from './payout-exceptions/tell.ts'
 
 const pageSize = 100
+const lowBalance = 'the balance at Stripe is too low for the payouts: fill it up'
 
 export interface PaidPage {
   /** The last payout of the page, or null when there are no more. */
@@ -43,6 +52,8 @@ export interface PaidPage {
   unknown: number
   /** True when the platform's balance ran out; the page stopped there. */
   insufficientBalance: boolean
+  /** A person has paused the run: nothing was paid. */
+  paused?: boolean
 }
 
 interface PreparedAttempt {
@@ -201,8 +212,10 @@ export function payoutActivities(deps: ActivityDeps) {
      * @throws VendorError of failure `throttled`.
      */
     async payPage(input: PayoutShard & { after: string | null }): Promise<PaidPage> {
-      const ids = await listPayablePage(db, { ...input, size: pageSize })
       const result: PaidPage = { last: null, paid: 0, unknown: 0, insufficientBalance: false }
+      const { pausedAt, problem } = await getRun(db, input.runId)
+      if (pausedAt) return { ...result, paused: true }
+      const ids = await listPayablePage(db, { ...input, size: pageSize })
       for (const id of ids) {
         const outcome = await pay(id)
         if (outcome?.kind === 'throttled') {
@@ -216,7 +229,21 @@ export function payoutActivities(deps: ActivityDeps) {
         }
         result.last = id
       }
+      if (result.paid > 0 && problem === lowBalance) await markRunProblem(db, input.runId, null)
       return result
+    },
+
+    /** Shows on the run that the balance is too low, and tells the platform once a day. */
+    async mailLowBalance({ runId }: { runId: string }): Promise<void> {
+      await markRunProblem(db, runId, lowBalance)
+      const { period } = await getRun(db, runId)
+      const unpaid = await listUnpaidAmounts(db, runId)
+      const day = dayOf(await databaseNow(db))
+      for (const { id, name, email: recipient } of await listPlatformMembers(db)) {
+        const notice = { kind: 'low_balance', subjectId: runId, occurrence: `${day}:${id}` }
+        const content = mails.lowBalance({ member: name, period, unpaid })
+        await notify(deps, { ...notice, recipient }, content)
+      }
     },
 
     /** Tells partners that they were paid. @returns how many were told. */
@@ -229,6 +256,17 @@ export function payoutActivities(deps: ActivityDeps) {
         if (payouts.length < pageSize) return told
       }
     },
+  }
+}
+
+/** Every batch of payouts that may wait for money hears of it; one that does not runs on. */
+export async function tellOfBalance({
+  db,
+  processes,
+}: Pick<ActivityDeps, 'db' | 'processes'>): Promise<void> {
+  for (const { period, shard } of await listWaitingBatches(db)) {
+    const workflowId = workflowIds.payout(period, shard)
+    await processes.tell({ workflowId, signal: signalNames.balanceAvailable })
   }
 }
 

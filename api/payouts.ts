@@ -2,11 +2,12 @@
 import { z } from 'zod'
 import { listBankPayouts } from '../db/bank-payouts.ts'
 import type { Db } from '../db/database.ts'
+import { listAttempts } from '../db/payout-attempts.ts'
 import { listExceptions } from '../db/payout-exceptions.ts'
-import { findPayout, listAttempts, listPayouts, type PayoutRow } from '../db/payouts.ts'
+import { findPayout, listPayouts, type PayoutRow } from '../db/payouts.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
-import { holdAdvice, payoutStatuses } from '../domain/payouts.ts'
+import { holdAdvice, holdReasons, payoutStatuses } from '../domain/payouts.ts'
 import { earningsFilter, earningsQuery } from './commission.ts'
 import { listAnswer, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
@@ -20,7 +21,7 @@ export const shortPayoutAnswer = z.object({
   amount: minorAmount,
   currency: currencyAnswer,
   status: z.enum(payoutStatuses),
-  hold_reason: z.string().nullable(),
+  hold_reason: z.enum(holdReasons).nullable(),
   /** What to do about it. */
   hold_advice: z.string().nullable(),
   transfer: z.string().nullable(),

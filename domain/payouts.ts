@@ -61,15 +61,17 @@ export type SendOutcome =
   | { kind: 'missed' }
 
 /** Why a payout waits although its amount is due. */
-export type HoldReason =
-  | 'no_payout_account'
-  | 'account_not_verified'
-  | 'transfer_rejected'
-  | 'partner_held'
+export const holdReasons = [
+  'no_payout_account',
+  'account_not_verified',
+  'transfer_rejected',
+  'partner_held',
   /** The transfer was taken back, and nobody decided yet what becomes of the money. */
-  | 'transfer_reversed'
-  | 'tax_form'
-  | 'bank_change'
+  'transfer_reversed',
+  'tax_form',
+  'bank_change',
+] as const
+export type HoldReason = (typeof holdReasons)[number]
 
 /** What may hold all payouts of a partner; why it does is for the platform's eyes. */
 export type HoldCause =

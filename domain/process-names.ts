@@ -36,6 +36,7 @@ export const signalNames = {
   verificationChanged: 'verificationChanged',
   subscriptionChanged: 'subscriptionChanged',
   balanceAvailable: 'balanceAvailable',
+  runResumed: 'runResumed',
   payoutChanged: 'payoutChanged',
   trainingChanged: 'trainingChanged',
   certificateChanged: 'certificateChanged',

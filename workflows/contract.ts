@@ -167,8 +167,13 @@ export interface PayoutBatchInput {
   runId: string
   /** None for all payouts of the run. */
   shard?: number
+  /** What it paid before its history was begun anew. */
+  paid?: number
 }
+/** The balance of the platform was filled. */
 export const balanceAvailable = defineSignal<[]>(signalNames.balanceAvailable)
+/** Nobody pauses the run any more. */
+export const runResumed = defineSignal<[]>(signalNames.runResumed)
 
 export interface PayoutExceptionInput {
   exceptionId: string

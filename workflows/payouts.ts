@@ -1,51 +1,90 @@
 /** Paying the payouts of a released run, each once. */
-import { condition, setCurrentDetails, setHandler } from '@temporalio/workflow'
+import {
+  condition,
+  continueAsNew,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow'
 import type { PaidPage } from '../activities/payouts.ts'
-import { balanceAvailable, type PayoutBatchInput } from './contract.ts'
+import { balanceAvailable, type PayoutBatchInput, runResumed } from './contract.ts'
 import { batch, mail, quick } from './steps.ts'
 import { pauseAfter } from './waiting.ts'
 
+const day = 86_400_000
+/** A balance that stays empty for weeks is looked at each hour. */
+const longHistory = 1_500
+
+interface News {
+  /** The balance of the platform was filled. */
+  filled: boolean
+  /** A pause is over. */
+  resumed: boolean
+  /** When people were last told of an empty balance, in milliseconds. */
+  toldAt: number
+}
+
 /**
  * Goes over the payable payouts until every one is paid or held. A lost answer is asked for
- * again, an empty balance waits for money; neither ever leads to a second transfer.
+ * again, an empty balance waits for money, a paused run for people; none of them ever leads to a
+ * second transfer.
  */
 export async function payoutBatch(input: PayoutBatchInput): Promise<{ paid: number }> {
-  const balance = { filled: false }
+  const news: News = { filled: false, resumed: false, toldAt: Number.NEGATIVE_INFINITY }
   setHandler(balanceAvailable, () => {
-    balance.filled = true
+    news.filled = true
   })
-  let paid = 0
+  setHandler(runResumed, () => {
+    news.resumed = true
+  })
+  const { paid: before = 0, ...shard } = input
+  let paid = before
   for (let round = 0; ; round++) {
-    await quick.releaseHeldPayouts(input)
-    const result = await payRound(input, balance)
+    await quick.releaseHeldPayouts(shard)
+    const result = await payRound({ ...shard, paid }, news)
     paid += result.paid
     if (result.unknown === 0) break
     setCurrentDetails(`Looking up ${result.unknown} payouts whose outcome is not known`)
     await pauseAfter(round, 3_600)
   }
-  await mail.mailPayouts(input)
+  await mail.mailPayouts(shard)
   return { paid }
 }
 
 /** One pass over all payable payouts; after an empty balance it starts again from the first. */
-async function payRound(input: PayoutBatchInput, balance: { filled: boolean }) {
+async function payRound({ paid: before = 0, ...shard }: PayoutBatchInput, news: News) {
   let after: string | null = null
   let paid = 0
   let unknown = 0
   for (;;) {
+    if (workflowInfo().historyLength > longHistory) {
+      await continueAsNew({ ...shard, paid: before + paid })
+    }
     setCurrentDetails(`Paying; ${paid} paid in this round`)
-    const page: PaidPage = await batch.payPage({ ...input, after })
+    const page: PaidPage = await batch.payPage({ ...shard, after })
     paid += page.paid
     unknown += page.unknown
-    if (page.insufficientBalance) await moneyComes(balance)
+    if (page.paused) await peopleGoOn(news)
+    else if (page.insufficientBalance) await moneyComes(shard, news)
     else if (page.last === null) return { paid, unknown }
-    after = page.insufficientBalance ? null : page.last
+    if (!page.paused) after = page.insufficientBalance ? null : page.last
   }
 }
 
+/** Waits until nobody pauses the run any more, or looks again after an hour. */
+async function peopleGoOn(news: News): Promise<void> {
+  setCurrentDetails('Paused by a person')
+  await condition(() => news.resumed, '1 hour')
+  news.resumed = false
+}
+
 /** Waits until the platform's balance was filled, or looks again after an hour. */
-async function moneyComes(balance: { filled: boolean }): Promise<void> {
+async function moneyComes({ runId }: PayoutBatchInput, news: News): Promise<void> {
   setCurrentDetails('Waiting: the balance of the platform is too low')
-  await condition(() => balance.filled, '1 hour')
-  balance.filled = false
+  if (Date.now() - news.toldAt >= day) {
+    news.toldAt = Date.now()
+    await mail.mailLowBalance({ runId })
+  }
+  await condition(() => news.filled, '1 hour')
+  news.filled = false
 }

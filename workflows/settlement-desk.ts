@@ -1,11 +1,19 @@
 /** What people tell a settlement while it runs: their signatures, and their other decisions. */
-import { condition, setCurrentDetails, setHandler } from '@temporalio/workflow'
+import {
+  condition,
+  getExternalWorkflowHandle,
+  log,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow'
+import { workflowIds } from '../domain/process-names.ts'
 import type { RunStage } from '../domain/settlement.ts'
 import {
   decideRun,
   type RunDecision,
   releaseRun,
   reviewRun,
+  runResumed,
   type SettlementInput,
   settlementState,
   type TotalsSignature,
@@ -15,6 +23,7 @@ import { batch, failureType, quick, refusal } from './steps.ts'
 /** What the process remembers between its steps. */
 export interface Desk {
   stage: RunStage
+  period: string
   totalsHash: string | null
   reviewed: boolean
   released: boolean
@@ -36,6 +45,7 @@ export class RunCancelled extends Error {}
 export async function openDesk(input: SettlementInput): Promise<Desk> {
   const desk: Desk = {
     stage: 'freeze',
+    period: input.period,
     totalsHash: null,
     reviewed: false,
     released: false,
@@ -69,8 +79,7 @@ function mayDecide(desk: Desk, { kind }: RunDecision): void {
   switch (kind) {
     case 'pause':
       if (desk.stage === 'closed' || desk.cancelled) throw refusal('run_finished')
-      // Payouts that are on their way are not called back.
-      if (desk.stage === 'pay' || desk.cancelling) throw refusal('not_ready')
+      if (desk.cancelling) throw refusal('not_ready')
       return
     case 'resume':
       if (!desk.paused) throw refusal('not_ready')
@@ -108,6 +117,7 @@ async function decide(
   const { totalsHash } = await batch.applyRunDecision({ runId, decisionId })
   if (kind === 'pause' || kind === 'resume') {
     desk.paused = kind === 'pause'
+    if (!desk.paused && desk.stage === 'pay') await resumePayouts(desk)
     return
   }
   desk.reviewed = desk.reviewed && totalsHash === desk.totalsHash
@@ -115,6 +125,14 @@ async function decide(
   if (kind === 'reject') Object.assign(desk, { rejected: true, stage: 'calculate' })
   if (kind === 'recalculate') {
     Object.assign(desk, { rejected: false, recalculates: true, stage: 'calculate' })
+  }
+}
+
+/** Batches that pause look for themselves each hour, too. */
+async function resumePayouts({ period, shards }: Desk): Promise<void> {
+  for (let shard = 0; shard < Math.max(shards, 1); shard++) {
+    const batch = getExternalWorkflowHandle(workflowIds.payout(period, shard))
+    await batch.signal(runResumed).catch(() => log.info('a batch of payouts has ended', { shard }))
   }
 }
 

@@ -103,6 +103,7 @@ type MailStep =
   | 'mailReleasers'
   | 'mailTerms'
   | 'mailPayouts'
+  | 'mailLowBalance'
   | 'mailTierChanges'
   | 'mailPayoutException'
   | 'mailVerification'
@@ -122,6 +123,7 @@ export const mail: {
   mailReleasers: (input) => sent(post.mailReleasers(input)),
   mailTerms: (input) => sent(post.mailTerms(input)),
   mailPayouts: (input) => sent(post.mailPayouts(input)),
+  mailLowBalance: (input) => sent(post.mailLowBalance(input)),
   mailTierChanges: (input) => sent(post.mailTierChanges(input)),
   mailPayoutException: (input) => sent(post.mailPayoutException(input)),
   mailVerification: (input) => sent(post.mailVerification(input)),

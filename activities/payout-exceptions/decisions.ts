@@ -10,19 +10,14 @@ import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
 import { recordJournals } from '../../db/ledger.ts'
 import { findPayoutAccountOf } from '../../db/onboarding/payout-accounts.ts'
 import { listHolds, releaseHold } from '../../db/partner-holds.ts'
+import { findLastAttempt, markAttemptReversed } from '../../db/payout-attempts.ts'
 import {
   findOpenException,
   getException,
   getPayoutDecision,
   releasePayout,
 } from '../../db/payout-exceptions.ts'
-import {
-  findLastAttempt,
-  lockPayout,
-  markAttemptReversed,
-  markPayoutApproved,
-  markPayoutReversed,
-} from '../../db/payouts.ts'
+import { lockPayout, markPayoutApproved, markPayoutReversed } from '../../db/payouts.ts'
 import { bookingPeriod } from '../../db/periods.ts'
 import { toStripeAmount } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'

@@ -135,7 +135,8 @@ export async function markRunStage(db: Db, id: string, stage: RunStage): Promise
     .execute()
 }
 
-export async function markRunProblem(db: Db, id: string, problem: string): Promise<void> {
+/** Null where it is over. */
+export async function markRunProblem(db: Db, id: string, problem: string | null): Promise<void> {
   await db.updateTable('settlementRuns').set({ problem }).where('id', '=', id).execute()
 }
 

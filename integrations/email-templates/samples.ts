@@ -43,6 +43,7 @@ export const sampleFacts = {
   count: 3,
   withoutOwner: 2,
   since: '2026-11-02',
+  unpaid: [{ currency: 'EUR', amount: 1_234_500n }],
   tier: 'gold',
   key: 'till (trib_test_sk_…abcd)',
   until: '2026-12-24 10:00 UTC',

@@ -74,6 +74,20 @@ export const settlementMails = {
     ],
   }),
 
+  lowBalance: (to: {
+    member: string
+    period: string
+    unpaid: { currency: string; amount: bigint }[]
+  }): MailContent => ({
+    subject: `The payouts of ${to.period} wait for money`,
+    greeting: hello(to.member),
+    paragraphs: [
+      'The balance at Stripe is too low. Still to be paid: ' +
+        to.unpaid.map(({ amount, currency }) => formatMoney(amount, currency)).join(', ') +
+        '. Fill it up; the payouts then go on by themselves.',
+    ],
+  }),
+
   releaseReminder: (to: { member: string; period: string; missing: string }): MailContent => ({
     subject: `The settlement of ${to.period} waits for you`,
     greeting: hello(to.member),

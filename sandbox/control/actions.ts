@@ -8,7 +8,7 @@ import { HttpProblem } from '../http.ts'
 import { newId } from '../ids.ts'
 import type { Balance, Name, Records } from '../records.ts'
 import type { Reader } from '../store.ts'
-import { setBalance } from '../stripe/balance.ts'
+import { fillBalance } from '../stripe/balance.ts'
 import { type BankOutcome, changeBank, endPayout, payOutAll } from '../stripe/bank-payouts.ts'
 import { readCurrency } from '../stripe/currencies.ts'
 import { closeDispute, openDispute } from '../stripe/disputes.ts'
@@ -75,7 +75,7 @@ export function createActions(deps: Deps): Actions {
       const owner = wish.owner
       const currency = readCurrency(wish.currency)
       if (owner !== 'platform') existing(deps.store, 'accounts', owner)
-      return change(deps, 'control: balance', (work) => setBalance(work, { ...wish, currency }))
+      return change(deps, 'control: balance', (work) => fillBalance(work, { ...wish, currency }))
     },
     setClock: (now) => moveClock(deps.store, now),
     setConsent(granted) {

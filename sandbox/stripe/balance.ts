@@ -4,6 +4,7 @@ import type { Balance } from '../records.ts'
 import type { Reader } from '../store.ts'
 import { currencies } from './currencies.ts'
 import { type Endpoint, endpoint, found, idIn } from './endpoint.ts'
+import { emit } from './events.ts'
 import { page, paging } from './lists.ts'
 import { movementsOf } from './movements.ts'
 import { range, text, within } from './params.ts'
@@ -29,6 +30,19 @@ export function balanceOf(reader: Reader, owner: string, currency: string): numb
 export function setBalance(work: Work, balance: Omit<Balance, 'id'>): Balance {
   const { owner, currency } = balance
   return work.tx.put('balances', { ...balance, id: `${owner}:${currency}` })
+}
+
+/** Somebody fills, or empties, an account from outside; the platform hears when there is more. */
+export function fillBalance(work: Work, balance: Omit<Balance, 'id'>): Balance {
+  const { owner, currency, amount } = balance
+  const before = balanceOf(work.tx, owner, currency)
+  const kept = setBalance(work, balance)
+  if (owner === 'platform' && amount > before) {
+    const available = [{ amount, currency, source_types: { card: amount } }]
+    const pending = [{ amount: 0, currency, source_types: { card: 0 } }]
+    emit(work, 'balance.available', { object: 'balance', available, pending, livemode: false })
+  }
+  return kept
 }
 
 export function addToBalance(work: Work, { owner, currency, amount }: Omit<Balance, 'id'>): void {

@@ -1,12 +1,17 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
+import { recordEvent } from '../../db/inbox.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { listHolds, placeHold, releaseHold } from '../../db/partner-holds.ts'
 import { listClosedRunsToPay, retryRejectedPayouts } from '../../db/payouts.ts'
+import { getRun, markRunPaused } from '../../db/settlement/runs.ts'
+import { recordShards } from '../../db/settlement/shards.ts'
 import { workflowIds } from '../../domain/process-names.ts'
 import { makePartner, makePayoutAccount } from '../support/factories.ts'
 import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'
-import { type Steps, startSteps } from '../support/steps.ts'
+import { asSteps, type Steps, startSteps } from '../support/steps.ts'
 
 let kit: Steps
 let runs: PayoutRuns
@@ -138,6 +143,58 @@ describe('paying', () => {
       where payout_id in (select id from payouts where run_id = ${runId})`.execute(kit.db)
     expect(await pay(runId)).toMatchObject({ paid: 1 })
     expect(await transfersTo(partners)).toHaveLength(1)
+  })
+})
+
+describe('a run that waits', () => {
+  const problemOf = async (runId: string) => (await getRun(kit.db, runId)).problem
+  const pauses = (runId: string, isPaused: boolean) =>
+    inTransaction(kit.db, (trx) => markRunPaused(trx, runId, isPaused))
+
+  it('sends nothing while a person has paused it', async () => {
+    const { runId, partners } = await payableRun()
+    await pauses(runId, true)
+    expect(await pay(runId)).toMatchObject({ paused: true, paid: 0, last: null })
+    expect(await transfersTo(partners)).toEqual([])
+    await pauses(runId, false)
+    expect(await pay(runId)).toMatchObject({ paid: 1 })
+  })
+
+  it('shows that money is missing, tells it once a day, and forgets it when there is some', async () => {
+    const member = { id: randomUUIDv7(), partnerId: null, name: 'M', email: 'm@platform.example' }
+    await inTransaction(kit.db, (trx) => recordMember(trx, member))
+    const { runId } = await payableRun()
+    await kit.steps.mailLowBalance({ runId })
+    await kit.steps.mailLowBalance({ runId })
+    expect(await problemOf(runId)).toMatch(/balance at Stripe is too low/)
+    const { rows } = await sql`select from notices where kind = 'low_balance'
+      and subject_id = ${runId} and occurrence like ${`%:${member.id}`}`.execute(kit.db)
+    expect(rows).toHaveLength(1)
+    await pay(runId)
+    expect(await problemOf(runId)).toBeNull()
+  })
+
+  it('hears of every shard when Stripe says that the balance was filled', async () => {
+    const { runId } = await payableRun()
+    await sql`update settlement_runs set stage = 'pay' where id = ${runId}`.execute(kit.db)
+    await sql`delete from settlement_shards where run_id = ${runId}`.execute(kit.db)
+    await inTransaction(kit.db, (trx) => recordShards(trx, { runId, shards: 3 }))
+    const { period } = await getRun(kit.db, runId)
+    const told: string[] = []
+    const processes = {
+      ...kit.deps.processes,
+      tell: ({ workflowId, signal }: { workflowId: string; signal: string }) => {
+        told.push(`${workflowId} ${signal}`)
+        return Promise.resolve()
+      },
+    }
+    const event = { vendor: 'stripe' as const, objectId: 'evt_balance', eventId: 'evt_balance' }
+    await recordEvent(kit.db, { ...event, type: 'balance.available', occurredAt: new Date() })
+    await asSteps({ ...kit.deps, processes }).drainInbox({ vendor: 'stripe' })
+    const own = [0, 1, 2].map((shard) => `${workflowIds.payout(period, shard)} balanceAvailable`)
+    expect(told).toEqual(expect.arrayContaining(own))
+    await sql`update settlement_runs set stage = 'closed' where id = ${runId}`.execute(kit.db)
+    await pay(runId)
   })
 })
 

@@ -30,7 +30,7 @@ export function payoutRuns(kit: Steps) {
   async function releasedRun(partners: string[]): Promise<string> {
     const { db, steps } = kit
     month += 1
-    const period = periodOf(new Date(Date.UTC(2024, month)))
+    const period = periodOf(new Date(Date.UTC(2021, month)))
     for (const partnerId of partners) {
       const order = await makeOrder(db, partnerId)
       await bookInvoice({ db }, paidInvoice(order, { paidAt: `${period}-10T00:00:00Z` }))

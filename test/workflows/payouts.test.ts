@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import type { PaidPage } from '../../activities/payouts.ts'
 import { taskQueue } from '../../domain/process-names.ts'
-import { balanceAvailable } from '../../workflows/contract.ts'
+import { balanceAvailable, runResumed } from '../../workflows/contract.ts'
 import { payoutBatch } from '../../workflows/payouts.ts'
 import { inTurn, startSkipping, steppedWorker } from '../support/processes.ts'
 
@@ -87,5 +87,48 @@ describe('a batch of payouts', () => {
     })
     const [first, second] = worker.calls.filter(({ step }) => step === 'payPage')
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(3_600_000)
+  })
+
+  it('stands still while a person pauses the run, and goes on at once when that is over', async () => {
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(page({ last: 'p1', paid: 1 }), page({ paused: true }), page()),
+    })
+    const result = await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('payPage', 2)
+      await handle.signal(runResumed)
+      return handle.result()
+    })
+    expect(result).toEqual({ paid: 1 })
+    const pages = worker.calls.filter(({ step }) => step === 'payPage')
+    expect(pages.map(({ input }) => input.after)).toEqual([null, 'p1', 'p1'])
+    expect((pages[2]?.at ?? 0) - (pages[1]?.at ?? 0)).toBeLessThan(3_600_000)
+  })
+
+  it('looks each hour whether the pause is over, where nobody told it', async () => {
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(page({ paused: true }), page({ paused: true }), page()),
+    })
+    await worker.runUntil(async () => (await start()).result())
+    const pages = worker.calls.filter(({ step }) => step === 'payPage')
+    expect((pages[2]?.at ?? 0) - (pages[0]?.at ?? 0)).toBeGreaterThanOrEqual(7_200_000)
+  })
+
+  it('tells of an empty balance once a day, and begins a new history before that is long', async () => {
+    const hours = 24 * 20
+    const empty = Array.from({ length: hours }, () => page({ insufficientBalance: true }))
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(page({ last: 'p1', paid: 3 }), ...empty, page()),
+    })
+    const { result, length } = await worker.runUntil(async () => {
+      const handle = await start()
+      const outcome = await handle.result()
+      return { result: outcome, length: (await handle.describe()).historyLength }
+    })
+    expect(result).toEqual({ paid: 3 })
+    expect(length).toBeLessThan(2_000)
+    const told = worker.calls.filter(({ step }) => step === 'mailLowBalance')
+    expect(told.length).toBeGreaterThanOrEqual(20)
+    expect(told.length).toBeLessThanOrEqual(23)
   })
 })

@@ -178,6 +178,25 @@ describe('a run that is paused', () => {
     })
   })
 
+  it('pays nothing more until it is resumed, which its payouts hear at once', async () => {
+    const standing = { last: null, paid: 0, unknown: 0, insufficientBalance: false, paused: true }
+    const worker = await steppedWorker(
+      env,
+      fresh({ payPage: inTurn(standing, { ...standing, paused: false }) }),
+    )
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await inReview(handle)
+      await sign(handle)
+      await worker.ran('payPage')
+      await decide(handle, 'pause')
+      await decide(handle, 'resume')
+      await ended(handle)
+    })
+    const [first, second] = worker.calls.filter(({ step }) => step === 'payPage')
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(3_600_000)
+  })
+
   it('before its cut-off does not freeze the period when that has come', async () => {
     const worker = await steppedWorker(env, fresh({ timeToCutoff: inTurn(day * 1000, 0) }))
     await worker.runUntil(async () => {
