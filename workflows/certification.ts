@@ -17,6 +17,7 @@ export async function certification(input: CertificationInput): Promise<string> 
   const left = Math.max((Date.parse(expiresAt) - since) / 1000, 0)
   const marks = input.reminders.map((before) => left - before).filter((mark) => mark > 0)
   setCurrentDetails(`Good until ${expiresAt}`)
+  const memory = { marks: 0 }
   for (;;) {
     const heard = await happensInTime({
       since,
@@ -24,6 +25,7 @@ export async function certification(input: CertificationInput): Promise<string> 
       reminders: marks.sort((a, b) => a - b),
       expiry: left,
       remind: (number) => remind(certificateId, number),
+      memory,
     })
     news = false
     // The database decides whether the time is over; its clock may be a moment behind ours.

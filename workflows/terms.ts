@@ -24,6 +24,7 @@ export async function termsReacceptance(input: ReacceptanceInput): Promise<Reacc
   if (sending === 'found') news = true
   await mail.mailTerms({ ...party, kind: 'terms_changed' })
   let isOverdue = false
+  const memory = { marks: 0 }
   for (;;) {
     const heard = isOverdue
       ? await condition(() => news).then(() => true)
@@ -33,6 +34,7 @@ export async function termsReacceptance(input: ReacceptanceInput): Promise<Reacc
           reminders: input.reminders,
           expiry: input.notice,
           remind: (number) => remind(number),
+          memory,
         })
     news = false
     const state = sending === 'uncertain' ? 'sent' : await vendor.readTerms(party)

@@ -11,22 +11,39 @@ export interface Wait {
   /** Seconds after the beginning at which to give up. */
   expiry: number
   remind: (number: number) => Promise<void>
+  /** What it remembers where it is one of several waits with the same beginning. */
+  memory?: WaitMemory
+}
+
+export interface WaitMemory {
+  /** How many marks are behind it: those before need no word any more. */
+  marks: number
 }
 
 /**
- * One timer at a time: the next reminder, and at last the expiry. A mark that has passed, in an
- * earlier wait or while no worker ran, is left out. @returns false on expiry.
+ * One timer at a time: the next reminder, and at last the expiry. Of marks that passed together,
+ * while news were looked into or no worker ran, the last one alone is reminded of.
+ * @returns false on expiry.
  */
 export async function happensInTime(wait: Wait): Promise<boolean> {
-  const marks = wait.reminders.filter((mark) => mark < wait.expiry)
-  for (const [index, mark] of [...marks, wait.expiry].entries()) {
-    if (wait.until()) return true
-    const left = wait.since + mark * 1000 - Date.now()
-    if (left <= 0) continue
-    if (await condition(wait.until, left)) return true
-    if (index < marks.length) await wait.remind(index + 1)
+  const { since, until, expiry, memory = { marks: 0 } } = wait
+  const marks = wait.reminders.filter((mark) => mark < expiry)
+  // Nobody is reminded in the moment in which the wait begins.
+  const atOnce = marks.filter((mark) => mark <= 0).length
+  for (;;) {
+    if (until()) return true
+    const now = Date.now()
+    if (now >= since + expiry * 1000) return false
+    const passed = marks.filter((mark) => now >= since + mark * 1000).length
+    if (passed > Math.max(memory.marks, atOnce)) {
+      memory.marks = passed
+      await wait.remind(passed)
+      continue
+    }
+    // A timer of less than a millisecond would be none.
+    const next = since + (marks[passed] ?? expiry) * 1000 - now
+    if (await condition(until, Math.max(Math.ceil(next), 1))) return true
   }
-  return wait.until()
 }
 
 const pauses = [2, 10, 60, 600]

@@ -77,7 +77,8 @@ export function agreementActivities(deps: ActivityDeps) {
      */
     async sendAgreement(input: {
       applicationId: string
-      dueAt: string
+      /** Seconds from its sending until it lapses. */
+      expiry: number
       attempt?: number
       /** The wish of a person, where it is sent again for one. */
       resendId?: string | null
@@ -87,11 +88,12 @@ export function agreementActivities(deps: ActivityDeps) {
       const agreement = await newAttempt(application, { attempt, resendId })
       const sending = await desk.send(agreement, partyOf(application))
       const uncertain = sending === 'uncertain'
+      const dueAt = new Date(Date.now() + input.expiry * 1_000)
       await inTransaction(db, async (trx) => {
         await markApplication(trx, applicationId, {
           stage: 'agreement',
           nextActor: uncertain ? 'super_admin' : 'applicant',
-          dueAt: new Date(input.dueAt),
+          dueAt,
         })
         if (uncertain) return
         await recordTimeline(trx, applicationId, {
@@ -99,7 +101,7 @@ export function agreementActivities(deps: ActivityDeps) {
           stage: 'agreement',
           actor: 'system',
           what: attempt === 1 ? 'agreement sent for signature' : 'agreement sent again',
-          dueAt: new Date(input.dueAt),
+          dueAt,
         })
       })
       if (uncertain) {

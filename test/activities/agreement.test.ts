@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 afterAll(() => kit.stop())
 
-const dueAt = '2030-01-01T00:00:00.000Z'
+const expiry = 30 * 86_400
 
 interface Envelope {
   id: string
@@ -46,7 +46,7 @@ async function mailsTo(address: string) {
 }
 
 const send = (applicationId: string, attempt = 1, resendId: string | null = null) =>
-  kit.steps.sendAgreement({ applicationId, dueAt, attempt, resendId })
+  kit.steps.sendAgreement({ applicationId, expiry, attempt, resendId })
 
 const setProgramme = (change: object) =>
   sql`update programmes set onboarding = onboarding || ${JSON.stringify(change)}`.execute(kit.db)

@@ -23,14 +23,25 @@ beforeAll(async () => {
 })
 afterAll(() => env.teardown())
 
-async function start() {
+async function start(own = deadlines) {
   const applicationId = randomUUIDv7()
-  const input: OnboardingInput = { applicationId, parentId: null, deadlines }
+  const input: OnboardingInput = { applicationId, parentId: null, deadlines: own }
   return env.client.workflow.start(partnerOnboarding, {
     workflowId: workflowIds.onboarding(applicationId),
     taskQueue,
     args: [input],
   })
+}
+
+/** The vendor is away, and is asked again after this time. */
+const away = (nextRetryDelay: '15 hours') => () => {
+  const type = 'vendor_unknown'
+  throw ApplicationFailure.create({ type, message: 'docusign: away', nextRetryDelay })
+}
+
+const stepping = (...answers: (() => unknown)[]) => {
+  const next = inTurn(...answers)
+  return () => next()()
 }
 
 type Handle = Awaited<ReturnType<typeof start>>
@@ -77,6 +88,60 @@ describe('an agreement that nobody signs in time', () => {
       ...['1', '2', '3'],
       ...['2:1', '2:2', '2:3'],
     ])
+  })
+
+  it('has all its time from when it was sent, however long the vendor was away', async () => {
+    const worker = await steppedWorker(env, {
+      readAgreement: () => 'sent',
+      sendAgreement: stepping(away('15 hours'), () => ({ sending: 'sent' })),
+      expireAgreement: () => 'lapsed',
+    })
+    expect(await worker.runUntil(async () => (await start()).result())).toBe('lapsed')
+    const asked = worker.calls.find(({ step }) => step === 'sendAgreement')?.at ?? 0
+    const closed = worker.calls.find(({ step }) => step === 'closeApplication')?.at ?? 0
+    expect((closed - asked) / day).toBeCloseTo(30 + 15 / 24, 2)
+    const [first] = worker.calls.filter(({ input }) => input.kind === 'agreement_reminder')
+    expect(((first?.at ?? 0) - asked) / day).toBeCloseTo(3 + 15 / 24, 2)
+  })
+
+  it('is reminded of also where the time for it passed while something else was heard', async () => {
+    const worker = await steppedWorker(env, {
+      readAgreement: stepping(away('15 hours'), () => 'sent'),
+      expireAgreement: () => 'lapsed',
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('sendAgreement')
+      await env.sleep('66 hours')
+      await handle.signal(agreementChanged)
+      expect(await handle.result()).toBe('lapsed')
+    })
+    const sent = worker.calls.find(({ step }) => step === 'sendAgreement')?.at ?? 0
+    const told = worker.calls
+      .filter(({ input }) => input.kind === 'agreement_reminder')
+      .map(({ input, at }) => [input.occurrence, Math.round((at - sent) / day)])
+    expect(told).toEqual([
+      ['1', 3],
+      ['2', 7],
+      ['3', 14],
+    ])
+  })
+
+  it('is reminded of once where two times passed together', async () => {
+    const marks = [3 * 86_400, 3 * 86_400 + 3_600, 14 * 86_400]
+    const worker = await steppedWorker(env, {
+      readAgreement: stepping(away('15 hours'), () => 'sent'),
+      expireAgreement: () => 'lapsed',
+    })
+    await worker.runUntil(async () => {
+      const handle = await start({ ...deadlines, agreementReminders: marks })
+      await worker.ran('sendAgreement')
+      await env.sleep('66 hours')
+      await handle.signal(agreementChanged)
+      expect(await handle.result()).toBe('lapsed')
+    })
+    const told = worker.calls.filter(({ input }) => input.kind === 'agreement_reminder')
+    expect(told.map(({ input }) => input.occurrence)).toEqual(['2', '3'])
   })
 
   it('goes on where the signature came before it could be withdrawn', async () => {

@@ -237,6 +237,27 @@ describe('an identity check', () => {
     expect(reminders.map(({ input }) => input.occurrence)).toEqual(['1', '2', '3'])
   })
 
+  it('that failed as often as it may ends the application, and its account is closed', async () => {
+    const worker = await steppedWorker(env, {
+      ...smooth,
+      readVerification: inTurn('needs_input', 'needs_input', 'out_of_tries'),
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await handle.signal(agreementChanged)
+      await worker.ran('readVerification')
+      await handle.signal(verificationChanged)
+      expect(await handle.result()).toBe('rejected')
+    })
+    // The first reminder looked, and what it found ended the wait: nobody was reminded.
+    expect(worker.calls.filter(({ input }) => input.kind === 'verification_reminder')).toEqual([])
+    const end = worker.calls.find(({ step }) => step === 'closeApplication')
+    expect(end?.input).toMatchObject({ what: 'the identity check failed too often' })
+    expect(worker.steps()).toContain('closePayoutAccount')
+    const mails = worker.calls.filter(({ input }) => input.kind === 'application_rejected')
+    expect(mails).toHaveLength(1)
+  })
+
   it('that is corrected after a refusal leads to the decision', async () => {
     const worker = await steppedWorker(env, {
       ...smooth,

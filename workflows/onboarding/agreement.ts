@@ -9,7 +9,7 @@ import {
   resendAgreement,
 } from '../contract.ts'
 import { failureType, mail, quick, refusal, vendor } from '../steps.ts'
-import { happensInTime, instantIn } from '../waiting.ts'
+import { happensInTime } from '../waiting.ts'
 import { type Desk, type Ending, enter } from './desk.ts'
 
 export function hearOfAgreement(input: OnboardingInput, desk: Desk): void {
@@ -70,8 +70,10 @@ type Outcome = 'completed' | 'again' | keyof typeof endings
 /** One attempt: sent, then signed, declined, out of time, or wanted once more. */
 async function tryToAgree(input: OnboardingInput, desk: Desk): Promise<Outcome> {
   const { applicationId, deadlines } = input
-  const since = Date.now()
   let waitsForSigner = await sendAttempt(input, desk)
+  // Its time begins once it is out, however long the vendor was away before.
+  const since = Date.now()
+  const memory = { marks: 0 }
   for (;;) {
     const heard = await happensInTime({
       since,
@@ -79,6 +81,7 @@ async function tryToAgree(input: OnboardingInput, desk: Desk): Promise<Outcome> 
       reminders: waitsForSigner ? deadlines.agreementReminders : [],
       expiry: deadlines.agreementExpiry,
       remind: (number) => remindOfAgreement(input, desk, number),
+      memory,
     })
     desk.agreementNews = false
     if (desk.resendWanted !== null) return beforeResend(input, desk)
@@ -101,7 +104,7 @@ async function sendAttempt(input: OnboardingInput, desk: Desk): Promise<boolean>
   try {
     const sent = await vendor.sendAgreement({
       applicationId,
-      dueAt: instantIn(deadlines.agreementExpiry),
+      expiry: deadlines.agreementExpiry,
       attempt,
       resendId,
     })

@@ -30,7 +30,10 @@ export async function decide(input: OnboardingInput, desk: Desk): Promise<Ending
   const { applicationId, deadlines } = input
   // The desk first: whoever reads the new stage in the books may decide at once.
   enter(desk, 'approval', 'Waiting for a decision')
-  const clock: DecisionClock = { since: Date.now(), escalated: false }
+  const clock: DecisionClock = {
+    ...{ since: Date.now(), escalated: false },
+    reminders: { marks: 0 },
+  }
   desk.undos.push({
     name: 'release territories',
     run: () => quick.releaseTerritories({ applicationId }),
@@ -69,6 +72,7 @@ function turnComes(input: OnboardingInput, desk: Desk, clock: DecisionClock): Pr
     reminders: [deadlines.approvalReminder, deadlines.approvalEscalation],
     expiry: deadlines.approvalLapse,
     remind: (number) => (number === 1 ? remindApprovers(input) : escalate(input, clock)),
+    memory: clock.reminders,
   })
 }
 

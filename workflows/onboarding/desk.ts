@@ -11,6 +11,7 @@ import type { ApplicationStage, ApplicationStatus } from '../../domain/onboardin
 import type { OnboardingInput } from '../contract.ts'
 import { mail, quick } from '../steps.ts'
 import { type Undo, undoAll } from '../undoing.ts'
+import type { WaitMemory } from '../waiting.ts'
 
 /** What somebody wants of the process at the stage of the decision. */
 export type Turn =
@@ -23,6 +24,7 @@ export interface OpenQuestions {
   /** In milliseconds, when they were asked: the time to decide stands still since. */
   since: number
   answered: boolean
+  reminders: WaitMemory
 }
 
 export interface Desk {

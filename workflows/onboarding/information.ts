@@ -41,7 +41,10 @@ export async function ask(
   desk: Desk,
   { id: requestId }: Turn,
 ): Promise<void> {
-  desk.questions = { id: requestId, since: Date.now(), answered: false }
+  desk.questions = {
+    ...{ id: requestId, since: Date.now(), answered: false },
+    reminders: { marks: 0 },
+  }
   enter(desk, 'approval', 'Waiting for the applicant to answer questions')
   const dueAt = instantIn(deadlines.informationExpiry)
   await quick.askApplicant({ applicationId, requestId, dueAt })
@@ -60,6 +63,7 @@ export async function answersCome(input: OnboardingInput, desk: Desk): Promise<b
     reminders: deadlines.informationReminders,
     expiry: deadlines.informationExpiry,
     remind: (number) => remindOfQuestions(input, desk, number),
+    memory: questions.reminders,
   })
   if (!inTime) questions.answered = await quick.findAnswer({ requestId: questions.id })
   return inTime

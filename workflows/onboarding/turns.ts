@@ -3,6 +3,7 @@ import { condition } from '@temporalio/workflow'
 import type { RecordedDecision } from '../../activities/onboarding/approval.ts'
 import type { OnboardingInput } from '../contract.ts'
 import { refusal } from '../steps.ts'
+import type { WaitMemory } from '../waiting.ts'
 import { type Desk, isOpen, type Turn } from './desk.ts'
 
 /** The time to decide; it stands still while the applicant is asked or an undo is possible. */
@@ -10,6 +11,7 @@ export interface DecisionClock {
   /** In milliseconds, when it began, moved on by what it stood still. */
   since: number
   escalated: boolean
+  reminders: WaitMemory
 }
 
 /** When an application that nobody decides on lapses, as things are. */

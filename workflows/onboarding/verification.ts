@@ -21,6 +21,7 @@ export async function proveIdentity(input: OnboardingInput, desk: Desk): Promise
   const { applicationId, deadlines } = input
   enter(desk, 'verification', 'Waiting for the applicant to prove its identity')
   const since = Date.now()
+  const memory = { marks: 0 }
   desk.undos.push({
     name: 'close the payout account',
     run: () => vendor.closePayoutAccount({ applicationId }),
@@ -39,6 +40,7 @@ export async function proveIdentity(input: OnboardingInput, desk: Desk): Promise
       reminders: deadlines.verificationReminders,
       expiry: deadlines.verificationExpiry,
       remind: (number) => remindOfVerification(input, desk, number),
+      memory,
     })
     desk.verificationNews = false
     if (!heard) return notProven
