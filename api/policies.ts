@@ -73,6 +73,8 @@ export const policies = {
   'disputes.decide': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
   'keys.read': { levels: everyone, scope: 'read', roles: admins },
   'keys.write': { levels: everyone, scope: 'write', roles: admins, stepUp: true },
+  'ledger.read': { levels: owner, scope: 'read', roles: finance },
+  'ledger.export': { levels: owner, scope: 'read', roles: finance, stepUp: true },
   'links.read': { levels: organisations, scope: 'read' },
   'links.write': { levels: sellers, scope: 'write', roles: finance, active: true },
   'mails.read': { levels: organisations, scope: 'read' },

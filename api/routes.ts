@@ -12,6 +12,7 @@ import { customerPeopleRoutes } from './customers-people.ts'
 import type { ApiDeps } from './deps.ts'
 import { healthRoutes } from './health.ts'
 import { invitationRoutes } from './invitations.ts'
+import { ledgerRoutes } from './ledger.ts'
 import { lifecycleRoutes } from './lifecycle/index.ts'
 import { lineDisputeRoutes } from './line-disputes.ts'
 import { mailTemplateRoutes } from './mail-templates.ts'
@@ -66,6 +67,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...provisioningRoutes(deps),
     ...manualTaskRoutes(),
     ...reconciliationRoutes(),
+    ...ledgerRoutes(),
     ...catalogRoutes(),
     ...partnerLinkRoutes(),
     ...customerRoutes(),

@@ -14,6 +14,8 @@ const lookingAfter = { id: '' }
 
 export const ofFinance: Record<string, Line> = {
   'GET /v1/reconciliation': { without: 'a month of the platform’s own balance' },
+  'GET /v1/ledger/trial-balance': { without: 'the books are the platform’s alone' },
+  'GET /v1/ledger/export': { without: 'the books are the platform’s alone' },
   [`GET ${breaks}`]: {
     list: about,
     queries: ['status=open', 'kind=amount', `period=${settledPeriod}`],
