@@ -16,6 +16,7 @@ import { startThrowaway, type ThrowawayStack } from '../scripts/stack/throwaway.
 import type { WorldSize } from './accruals-world.ts'
 import { type Cost, costOf } from './history-costs.ts'
 import { machine, median, rotated, rounded, spread, timed } from './rounds.ts'
+import { benchPayouts } from './settlement-payouts.ts'
 import { draftFloor, makeMonth, period, printOf, reopenMonth } from './settlement-world.ts'
 
 export interface SettlementBench extends WorldSize {
@@ -61,7 +62,9 @@ export async function benchSettlement(options: SettlementBench) {
     }
     found.push(await closeOf(options, size))
   }
-  return report(found)
+  const { env, progress } = options
+  const few = Math.max(10, Math.floor(partners / 100))
+  return { ...report(found), payouts: await benchPayouts({ env, progress, partners: few }) }
 }
 
 async function closeOf({ env, progress, rounds }: SettlementBench, size: WorldSize) {

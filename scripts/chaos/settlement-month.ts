@@ -6,6 +6,8 @@ import type { Db } from '../../db/database.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { createStripe, type StripeSettings } from '../../integrations/stripe-client.ts'
 import { stripeConnect } from '../../integrations/stripe-connect.ts'
+import { stackSecrets } from '../stack/secrets.ts'
+import type { ThrowawayStack } from '../stack/throwaway.ts'
 import { eventually, type Story } from '../story/client.ts'
 import type { Run } from '../story/settlement.ts'
 
@@ -48,8 +50,17 @@ async function openAccounts({ story, stripe }: Ground, payees: { id: string }[])
   return accounts
 }
 
-/** Two persons close the month over the API. */
-export async function closeMonth(story: Story, owners: { first: string; second: string }) {
+/** The processor as the product of a stack reaches it. */
+export const stripeOf = ({ directory, urls }: ThrowawayStack): StripeSettings => ({
+  secretKey: stackSecrets(directory).stripeSecretKey,
+  apiBase: urls.sandbox,
+})
+
+/** Two persons close the month over the API. @returns the run */
+export async function closeMonth(
+  story: Story,
+  owners: { first: string; second: string },
+): Promise<string> {
   const runs = '/v1/settlement-runs'
   const body = { period, mode: 'live' }
   const { id } = await story.api<Run>(runs, { method: 'POST', key: owners.first, body })
@@ -68,6 +79,7 @@ export async function closeMonth(story: Story, owners: { first: string; second: 
   await sign('review', owners.first)
   await sign('release', owners.second)
   await reaches('closed')
+  return id
 }
 
 /** What one partner has of the month, without ids and moments. */

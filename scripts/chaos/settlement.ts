@@ -5,7 +5,6 @@ import { endSomeSessions } from '../launch/databases.ts'
 import { isAlive } from '../launch/process-identity.ts'
 import { withDatabase } from '../stack/database.ts'
 import { type KeptServer, keepAlive } from '../stack/keep-alive.ts'
-import { stackSecrets } from '../stack/secrets.ts'
 import { startThrowaway, type ThrowawayStack } from '../stack/throwaway.ts'
 import { keksIn } from '../stack/vault.ts'
 import { createStory, type Story } from '../story/client.ts'
@@ -27,6 +26,7 @@ import {
   monthOf,
   type PartnerMonth,
   plantMonth,
+  stripeOf,
 } from './settlement-month.ts'
 
 const partnersByDefault = 1_000
@@ -103,7 +103,8 @@ async function playOn(
     seed === null ? 'how it is meant to end' : 'servers die, answers are lost',
   )
   const kills = killsOf(stack, servers)
-  const stop = seed === null ? async () => ({}) : await disturb(stack, story, { kills, seed })
+  const stop =
+    seed === null ? async () => ({}) : await disturb(stack, story, { kills, seed, partners })
   let faults: Record<string, number> = {}
   try {
     await closeMonth(story, owners)
@@ -115,20 +116,15 @@ async function playOn(
   return { month: await monthOf(story, owners.first), faults, violations }
 }
 
-const stripeOf = ({ directory, urls }: ThrowawayStack) => ({
-  secretKey: stackSecrets(directory).stripeSecretKey,
-  apiBase: urls.sandbox,
-})
-
 /** @returns what ends it, and tells how often each thing happened. */
 async function disturb(
   stack: ThrowawayStack,
   story: Story,
-  { kills, seed }: { kills: Record<string, Kill>; seed: number },
+  { kills, seed, partners }: { kills: Record<string, Kill>; seed: number; partners: number },
 ) {
   const chance = seededRandom(seed)
   const stepsLive = letStepsDie(stack.directory)
-  await armFaults(story)
+  await armFaults(story, partners)
   const stopKilling = killAtRandom({
     kills,
     most: mostKills,
@@ -142,16 +138,15 @@ async function disturb(
   }
 }
 
-async function armFaults(story: Story): Promise<void> {
+/** As many as a first pass over all partners meets: who looks again later is not kept waiting. */
+async function armFaults(story: Story, partners: number): Promise<void> {
   const vendor = 'stripe'
-  for (const [kind, rate] of [
-    ['timeout_after_commit', lostAnswers],
-    ['error_500', 0.01],
-    ['error_429', 0.01],
-    ['duplicate_webhook', 0.1],
-    ['reorder_webhooks', 0.1],
-  ]) {
-    await story.sandbox('/faults', { vendor, kind, rate })
+  const faults = { timeout_after_commit: lostAnswers, error_500: 0.01, error_429: 0.01 }
+  for (const [kind, rate] of Object.entries(faults)) {
+    await story.sandbox('/faults', { vendor, kind, rate, count: Math.ceil(partners * rate) })
+  }
+  for (const kind of ['duplicate_webhook', 'reorder_webhooks']) {
+    await story.sandbox('/faults', { vendor, kind, rate: 0.1 })
   }
 }
 
