@@ -38,6 +38,7 @@ import { settlementRoutes } from './settlement.ts'
 import { settlementDecisionRoutes } from './settlement-decisions.ts'
 import { settlementDiffRoutes } from './settlement-diff.ts'
 import { settlementEventRoutes } from './settlement-events.ts'
+import { settlementExceptionRoutes } from './settlement-exceptions.ts'
 import { signInOidcRoutes } from './sign-in-oidc.ts'
 import { simulationRoutes } from './simulations.ts'
 import { statementRoutes } from './statements.ts'
@@ -77,6 +78,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...settlementDecisionRoutes(deps),
     ...settlementEventRoutes(deps),
     ...settlementDiffRoutes(),
+    ...settlementExceptionRoutes(),
     ...statementRoutes(),
     ...lineDisputeRoutes(),
     ...taxFormRoutes(),

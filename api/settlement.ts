@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Db, inTransaction } from '../db/database.ts'
 import { findUnsettledBefore } from '../db/periods.ts'
 import { getProgramme, type Programme } from '../db/programmes.ts'
+import { countRunExceptions } from '../db/settlement/exceptions.ts'
 import { findLiveRun, getRun, listRuns, type RunRow, recordRun } from '../db/settlement/runs.ts'
 import { listStages, type StageRow } from '../db/settlement/stages.ts'
 import { DomainError } from '../domain/errors.ts'
@@ -10,6 +11,7 @@ import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import { periodEnd, periodStart } from '../domain/period.ts'
 import { workflowIds, workflowTypes } from '../domain/process-names.ts'
+import { exceptionCodes } from '../domain/run-exceptions.ts'
 import { runStages } from '../domain/settlement.ts'
 import { releaseRun, reviewRun, type SettlementInput } from '../workflows/contract.ts'
 import { periodField } from './commission.ts'
@@ -62,7 +64,11 @@ const stageAnswer = z.object({
   seconds_left: z.int().nullable(),
   control: z.array(z.object({ currency: currencyAnswer, amount: minorAmount })),
 })
-const runWithStages = runAnswer.extend({ stages: z.array(stageAnswer) })
+const runWithStages = runAnswer.extend({
+  stages: z.array(stageAnswer),
+  /** How many partners there are of each kind of exception. */
+  exceptions: z.array(z.object({ code: z.enum(exceptionCodes), count: z.int() })),
+})
 
 const notFound = 'there is no such settlement run'
 
@@ -115,7 +121,8 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       refusals: ['not_found'],
       handle: async ({ db, params }) => {
         const run = await getRun(db, pathId('settlementRun', params.id, notFound))
-        return { status: 200, body: presentProgress(run, await listStages(db, run.id)) }
+        const progress = presentProgress(run, await listStages(db, run.id))
+        return { status: 200, body: { ...progress, exceptions: await countRunExceptions(db, run) } }
       },
     }),
     ...signingRoutes(deps),

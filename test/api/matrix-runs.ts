@@ -12,6 +12,7 @@ export const ofRuns: Record<string, Line> = {
   [`GET ${runs}/holds`]: { about },
   [`GET ${runs}/events`]: { about },
   [`GET ${runs}/diff`]: { about },
+  [`GET ${runs}/exceptions`]: { about },
   [`POST ${runs}/holds/:hold/release`]: { about, body, inside: true },
   [`POST ${runs}/exclusions`]: { about, body: ofPartner },
   [`POST ${runs}/partners/:partner/rerun`]: { about, inside: true },

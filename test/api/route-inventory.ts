@@ -102,6 +102,7 @@ POST /v1/settlement-runs: super_admin, settlement:write
 GET /v1/settlement-runs: super_admin, settlement:read
 GET /v1/settlement-runs/{id}: super_admin, settlement:read
 GET /v1/settlement-runs/{id}/diff: super_admin, settlement:read
+GET /v1/settlement-runs/{id}/exceptions: super_admin, settlement:read
 GET /v1/settlement-runs/{id}/events: super_admin, settlement:read
 POST /v1/settlement-runs/{id}/review: super_admin, approvals:write
 POST /v1/settlement-runs/{id}/release: super_admin, approvals:write

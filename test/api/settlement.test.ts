@@ -93,6 +93,7 @@ describe('a preview', () => {
       totals: [expectedTotals],
       totals_hash: expect.stringMatching(/^[0-9a-f]{64}$/),
       stages: expect.any(Array),
+      exceptions: expect.any(Array),
     })
     expect(rows(await call('/v1/statements', { key: product.owner }))).toEqual([])
     const { rows: periods } = await sql<{ status: string }>`
@@ -182,7 +183,7 @@ describe('a live run', () => {
     const reviewed = await sign(run.id, 'review', right)
     expect(reviewed.status).toBe(200)
     const me = await call('/v1/me', { key: product.owner })
-    const { stages: _stages, ...seen } = run
+    const { stages: _stages, exceptions: _exceptions, ...seen } = run
     expect(reviewed.body).toEqual({
       ...seen,
       reviewed_by: me.body.member,
