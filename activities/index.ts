@@ -16,6 +16,7 @@ import { rescreeningActivities } from './rescreening.ts'
 import { settlementActivities } from './settlement/index.ts'
 import { subscriptionActivities } from './subscriptions.ts'
 import { termsActivities } from './terms.ts'
+import { tierGraceActivities } from './tier-grace.ts'
 import { tierActivities } from './tiers.ts'
 import { trainingActivities } from './training.ts'
 import { verificationUpkeepActivities } from './verification/index.ts'
@@ -39,6 +40,8 @@ export function createActivities(deps: ActivityDeps) {
     ...balanceActivities(deps),
     ...termsActivities(deps),
     ...tierActivities(deps),
+    // biome-ignore lint/nursery/noMisusedPromises: it is an object of steps, not a promise
+    ...tierGraceActivities(deps),
     ...trainingActivities(deps),
     ...welcomeActivities(deps),
     ...rescreeningActivities(deps),

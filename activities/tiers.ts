@@ -1,16 +1,28 @@
 /** Steps of the tier review. */
-import { inTransaction, type Trx } from '../db/database.ts'
+import { databaseNow, inTransaction, lockName, type Trx } from '../db/database.ts'
 import { getPartner } from '../db/partners.ts'
-import { getProgramme, listTierThresholds } from '../db/programmes.ts'
-import { getTierChange, listTierChangesOf, listTierMetrics, recordTierChange } from '../db/tiers.ts'
-import { listCertificationGaps } from '../db/training/certificates.ts'
-import { periodEnd, windowStart } from '../domain/period.ts'
+import { getProgramme, listTierThresholds, type Programme } from '../db/programmes.ts'
 import {
-  explainPromotion,
-  permittedPromotion,
-  promotionFor,
-  type TierName,
-} from '../domain/tiers.ts'
+  listGracesToTell,
+  markGracesReviewed,
+  type NewGrace,
+  recordGraces,
+} from '../db/tier-graces.ts'
+import { recordTierReviews } from '../db/tier-reviews.ts'
+import { listTierStandings, type StandingRow } from '../db/tier-standings.ts'
+import { getTierChange, listRisesOf, recordTierChange } from '../db/tiers.ts'
+import { listCertificationGaps } from '../db/training/certificates.ts'
+import { endsQuarter, periodEnd, windowStart } from '../domain/period.ts'
+import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
+import {
+  decideTier,
+  fallsAt,
+  keepsTier,
+  keptFrom,
+  type ReviewRules,
+  type TierVerdict,
+} from '../domain/tier-review.ts'
+import { explainPromotion, promotionFor, type TierName } from '../domain/tiers.ts'
 import type { CertifiedStep } from '../domain/training.ts'
 import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -51,46 +63,136 @@ async function gateOf(
   return (tier) => gaps.get(tier) ?? new Map()
 }
 
-/** Moves the next partners up. @returns the last one of them, null where there is none. */
+interface Review {
+  period: string
+  until: Date
+  programme: Programme
+  rules: ReviewRules
+}
+
+async function readReview(trx: Trx, period: string): Promise<Review> {
+  const programme = await getProgramme(trx)
+  const { tierTolerance: tolerance, tierApprovalFor: approvalFor } = programme.onboarding
+  const thresholds = await listTierThresholds(trx, programme.id)
+  const isQuarterEnd = endsQuarter(period)
+  const rules = { thresholds, tolerance, approvalFor, isQuarterEnd }
+  return { period, until: periodEnd(period), programme, rules }
+}
+
+type Decided = StandingRow & TierVerdict
+
+/** What the review comes to for each of these partners. */
+async function decide(trx: Trx, review: Review, standings: StandingRow[]): Promise<Decided[]> {
+  const { rules, programme } = review
+  const rising = standings.filter(({ tier, metric }) =>
+    promotionFor(tier, metric, rules.thresholds),
+  )
+  const partnerIds = rising.map(({ partnerId }) => partnerId)
+  const gate = await gateOf(trx, partnerIds, programme.onboarding.certificationRequiredFor)
+  return standings.map((standing) => {
+    const isInGrace = standing.graceId !== null
+    const verdict = standing.isSuperseded
+      ? superseded(standing)
+      : decideTier({ ...standing, isInGrace }, rules, (to) => !gate(to).has(standing.partnerId))
+    return { ...standing, ...verdict }
+  })
+}
+
+const superseded = ({ tier }: StandingRow): TierVerdict => ({
+  outcome: 'superseded',
+  cause: 'later_review',
+  to: null,
+  reached: tier,
+})
+
+/** Moves it up; where its tier was changed meanwhile by people, theirs stays. */
+async function promote(trx: Trx, review: Review, decided: Decided): Promise<Decided> {
+  const { partnerId, tier: from, metric, to, reached } = decided
+  const { programme, rules, period } = review
+  const threshold = rules.thresholds.find((one) => one.tier === to)?.threshold
+  if (to === null || threshold === undefined) return decided
+  const reason = explainPromotion({
+    metric,
+    threshold,
+    currency: programme.currency,
+    months: programme.tierWindowMonths,
+    to,
+    lacksCertificationFor: to === reached ? null : reached,
+  })
+  const change = { partnerId, from, to, reason, reviewPeriod: period }
+  if (await recordTierChange(trx, change)) return decided
+  return { ...decided, outcome: 'kept', cause: 'overridden', to: null }
+}
+
+function graceOf(review: Review, decided: Decided, now: Date): NewGrace[] {
+  const { programme, rules, period } = review
+  const least = keptFrom(decided.tier, rules)
+  if (decided.outcome !== 'warned' || decided.to === null || least === null) return []
+  return [
+    {
+      partnerId: decided.partnerId,
+      period,
+      fromTier: decided.tier,
+      toTier: decided.to,
+      metricMinor: decided.metric,
+      leastMinor: least,
+      currency: programme.currency,
+      fallsAt: fallsAt(now, programme.deadlines.tierGrace),
+    },
+  ]
+}
+
+/** Decides on the next partners. @returns the last one of them, null where there is none. */
 async function reviewPage(
   trx: Trx,
   { period, after }: { period: string; after: string | null },
 ): Promise<string | null> {
-  const programme = await getProgramme(trx)
-  const thresholds = await listTierThresholds(trx, programme.id)
-  const metrics = await listTierMetrics(trx, {
+  // Reviews of two periods that run at one time take their pages in turn.
+  await lockName(trx, 'tier_review')
+  const review = await readReview(trx, period)
+  const { programme, until, rules } = review
+  const standings = await listTierStandings(trx, {
     programmeId: programme.id,
     currency: programme.currency,
+    protection: programme.deadlines.tierProtection,
+    period,
     from: windowStart(period, programme.tierWindowMonths),
-    until: periodEnd(period),
+    until,
     after,
     size: partnersPerPage,
   })
-  const reached = metrics.flatMap(({ partnerId, tier, metric }) => {
-    const wanted = promotionFor(tier, metric, thresholds)
-    return wanted ? [{ partnerId, tier, metric, wanted }] : []
-  })
-  const partnerIds = reached.map(({ partnerId }) => partnerId)
-  const gate = await gateOf(trx, partnerIds, programme.onboarding.certificationRequiredFor)
-  for (const { partnerId, tier, metric, wanted } of reached) {
-    const to = permittedPromotion(tier, wanted, (one) => !gate(one).has(partnerId))
-    const threshold = thresholds.find((candidate) => candidate.tier === to)?.threshold
-    if (!to || threshold === undefined) continue
-    const reason = explainPromotion({
-      metric,
-      threshold,
-      currency: programme.currency,
-      months: programme.tierWindowMonths,
-      to,
-      lacksCertificationFor: to === wanted ? null : wanted,
-    })
-    await recordTierChange(trx, { partnerId, from: tier, to, reason, reviewPeriod: period })
+  const open = standings.filter(({ isDecided }) => !isDecided)
+  const decided: Decided[] = []
+  for (const one of await decide(trx, review, open)) {
+    decided.push(one.outcome === 'promoted' ? await promote(trx, review, one) : one)
   }
-  return metrics.at(-1)?.partnerId ?? null
+  await keepReviews(trx, review, decided)
+  const graced = decided.filter(({ isSuperseded }) => !isSuperseded)
+  const figures = graced.flatMap(({ graceId: id, tier, metric }) =>
+    id === null ? [] : [{ id, metric, recovers: keepsTier({ tier, metric }, rules) }],
+  )
+  await markGracesReviewed(trx, period, figures)
+  const now = await databaseNow(trx)
+  await recordGraces(
+    trx,
+    decided.flatMap((one) => graceOf(review, one, now)),
+  )
+  return standings.at(-1)?.partnerId ?? null
+}
+
+async function keepReviews(trx: Trx, review: Review, decided: Decided[]): Promise<void> {
+  const { period, until: windowUntil, programme } = review
+  await recordTierReviews(
+    trx,
+    decided.map(({ partnerId, metric, tier, reached, outcome, cause, to }) => ({
+      ...{ partnerId, period, windowUntil, currency: programme.currency },
+      ...{ metricMinor: metric, tier, reached, outcome, cause, toTier: to },
+    })),
+  )
 }
 
 export function tierActivities(deps: ActivityDeps) {
-  const { db } = deps
+  const { db, processes } = deps
   const tell = async (changeId: string) => {
     const change = await getTierChange(db, changeId)
     const partner = await getPartner(db, change.partnerId)
@@ -102,10 +204,24 @@ export function tierActivities(deps: ActivityDeps) {
       mails.tierRaised({ contact: partner.contactName, tier, reason }),
     )
   }
+
+  /** Starts the processes of new graces, and wakes those for which this review has news. */
+  async function wakeGraces(range: ReviewedRange): Promise<void> {
+    const { tierWarnings: warnings } = (await getProgramme(db)).deadlines
+    await inLanes(await listGracesToTell(db, range), (grace) =>
+      processes.wake({
+        type: workflowTypes.tierGrace,
+        workflowId: workflowIds.tierGrace(grace.partnerId, grace.period),
+        input: { graceId: grace.id, fallsAt: grace.fallsAt.toISOString(), warnings },
+        signal: signalNames.metricsUpdated,
+      }),
+    )
+  }
+
   return {
     /**
-     * Moves the next partners up where their revenue reached a threshold; never down. Page by
-     * page, each of which is kept: another attempt finds what this one decided.
+     * Decides on the next partners: moves them up at once, and opens a grace for those that will
+     * fall. Page by page, each of which is kept: another attempt finds what this one decided.
      */
     async reviewTierPage(input: { period: string; after: string | null }): Promise<ReviewedPages> {
       let last = input.after
@@ -113,15 +229,17 @@ export function tierActivities(deps: ActivityDeps) {
       for (let pages = 0; pages < pagesAtOnce && promoted < changesAtOnce; pages++) {
         const page = { period: input.period, after: last }
         last = await inTransaction(db, (trx) => reviewPage(trx, page))
-        promoted += (await listTierChangesOf(db, { ...page, until: last })).length
+        const range = { ...page, until: last }
+        await wakeGraces(range)
+        promoted += (await listRisesOf(db, range)).length
         if (last === null) break
       }
       return { last, promoted }
     },
 
-    /** Tells the partners of a range that a review has moved, each of them once. */
+    /** Tells the partners of a range that a review has moved up, each of them once. */
     async mailTierChanges(range: ReviewedRange): Promise<void> {
-      await inLanes(await listTierChangesOf(db, range), tell)
+      await inLanes(await listRisesOf(db, range), tell)
     },
   }
 }

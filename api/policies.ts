@@ -144,6 +144,7 @@ export const policies = {
   'terms.write': { levels: owner, scope: 'write', roles: admins },
   'terms.publish': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'tiers.read': { levels: organisations, scope: 'read' },
+  'tiers.review': { levels: owner, scope: 'read' },
   'tiers.override': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'verification.extend': {
     levels: owner,

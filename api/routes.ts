@@ -47,6 +47,8 @@ import { taxFormRoutes } from './tax-forms.ts'
 import { taxReportRoutes } from './tax-reports.ts'
 import { tenantRoutes } from './tenants/index.ts'
 import { territoryRoutes } from './territories.ts'
+import { tierDecisionRoutes } from './tier-decisions.ts'
+import { tierProgressRoutes } from './tier-progress.ts'
 import { tierRoutes } from './tiers.ts'
 import { trainingRoutes } from './training/index.ts'
 import { webhookRoutes } from './webhooks.ts'
@@ -86,6 +88,8 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...payoutRoutes(),
     ...payoutExceptionRoutes(deps),
     ...tierRoutes(),
+    ...tierProgressRoutes(),
+    ...tierDecisionRoutes(deps),
     ...trainingRoutes(deps),
     ...adjustmentRoutes(),
     ...screeningRoutes(deps),

@@ -273,6 +273,10 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   // How often its programs may ask is looked up with their key.
   tenantQuotas: { kind: 'own', may: { super_admin: change, ...lookedUp } },
   tenants: { kind: 'tree', definer: true, may: { super_admin: ['update'], ...lookedUp } },
+  tierGraceDecisions: { kind: 'inner', may: { super_admin: insert } },
+  tierGraces: { kind: 'tree' },
+  tierLocks: { kind: 'inner', may: { super_admin: change } },
+  tierReviews: { kind: 'tree', may: { super_admin: ['update'] } },
   tiers: { kind: 'shared', may: { super_admin: change } },
   verificationEvents: { kind: 'inner' },
   // A link in its mails stops them, whoever opens it.

@@ -62,6 +62,12 @@ export const deadlinesSchema = z.strictObject({
   /** Since a tax form was asked for; and before the last day of one. */
   taxFormReminders: marks.default([7 * day, 14 * day, 30 * day]),
   taxFormExpiryReminders: marks.default([60 * day, 30 * day, 7 * day]),
+  /** The least time between a figure that is too small for a tier and the fall to the next one. */
+  tierGrace: seconds.default(60 * day),
+  /** How long before the fall a partner is warned of it. */
+  tierWarnings: marks.default([60 * day, 30 * day]),
+  /** How long a tier is held at least. */
+  tierProtection: seconds.default(90 * day),
 })
 export type Deadlines = z.output<typeof deadlinesSchema>
 
@@ -120,6 +126,10 @@ export const onboardingSettingsSchema = z.strictObject({
   taxFormRequired: z.enum(taxFormModes).default('off'),
   /** Tax is withheld of US persons without a certified number, as the year says. */
   backupWithholding: z.boolean().default(false),
+  /** By how much less than its threshold a tier is kept, in hundredths of a percent. */
+  tierTolerance: z.int().min(0).max(5_000).default(1_000),
+  /** Tiers that a review moves nobody up to without a person's yes. */
+  tierApprovalFor: z.array(z.enum(tierNames)).default([]),
   certificationRequiredFor: z.array(z.enum(['activation', ...tierNames])).default([]),
 })
 

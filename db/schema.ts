@@ -1694,6 +1694,66 @@ export interface TerritoryAssignmentsTable {
   until: Timestamp | null
 }
 
+export interface TierGraceDecisionsTable {
+  appliedAt: Timestamp | null
+  graceId: string
+  id: string
+  kind: 'waive' | 'apply'
+  memberId: string
+  reason: string
+  recordedAt: Defaulted<Timestamp>
+}
+
+export interface TierGracesTable {
+  currency: string
+  endedAt: Timestamp | null
+  endedPeriod: string | null
+  ending: 'quarter_end' | 'by_person' | 'recovered' | 'locked' | 'overridden' | 'tier_changed' | 'partner_left' | null
+  fallsAt: Timestamp
+  fromTier: 'bronze' | 'silver' | 'gold' | 'platinum'
+  id: Defaulted<string>
+  leastMinor: bigint
+  masterId: Defaulted<string>
+  metricMinor: bigint
+  openedAt: Defaulted<Timestamp>
+  partnerId: string
+  period: string
+  resellerId: Defaulted<string>
+  status: Defaulted<'open' | 'demoted' | 'recovered' | 'waived' | 'ended'>
+  toTier: 'bronze' | 'silver' | 'gold' | 'platinum'
+}
+
+export interface TierLocksTable {
+  id: string
+  lockedAt: Defaulted<Timestamp>
+  lockedBy: string
+  partnerId: string
+  reason: string
+  releasedAt: Timestamp | null
+  releasedBy: string | null
+  until: Timestamp | null
+}
+
+export interface TierReviewsTable {
+  cause: 'reached' | 'within_tolerance' | 'below_threshold' | 'certification' | 'approval' | 'in_grace' | 'overridden' | 'locked' | 'protected' | 'not_quarter_end' | 'later_review'
+  currency: string
+  decidedAt: Timestamp | null
+  decidedBy: string | null
+  decisionReason: string | null
+  id: Defaulted<string>
+  masterId: Defaulted<string>
+  metricMinor: bigint
+  outcome: 'promoted' | 'kept' | 'gated' | 'awaiting' | 'declined' | 'warned' | 'superseded'
+  partnerId: string
+  period: string
+  reached: 'bronze' | 'silver' | 'gold' | 'platinum'
+  resellerId: Defaulted<string>
+  reviewedAt: Defaulted<Timestamp>
+  tier: 'bronze' | 'silver' | 'gold' | 'platinum'
+  toTier: 'bronze' | 'silver' | 'gold' | 'platinum' | null
+  windowUntil: Timestamp
+}
+
 export interface TiersTable {
   programmeId: string
   thresholdMinor: bigint
@@ -1869,6 +1929,10 @@ export interface DB {
   terminations: TerminationsTable
   termsAcceptances: TermsAcceptancesTable
   territoryAssignments: TerritoryAssignmentsTable
+  tierGraceDecisions: TierGraceDecisionsTable
+  tierGraces: TierGracesTable
+  tierLocks: TierLocksTable
+  tierReviews: TierReviewsTable
   tiers: TiersTable
   verificationEvents: VerificationEventsTable
   verificationExtensions: VerificationExtensionsTable

@@ -9,57 +9,6 @@ import { type Page, type PageRequest, pageOf } from './paging.ts'
 export const holdsNow = sql<SqlBool>`(held.valid @> clock_timestamp()
   or held.previous_tier is null and lower(held.valid) > clock_timestamp())`
 
-/** What customers of the next partners paid net in a window, with the tier each holds now. */
-export async function listTierMetrics(
-  trx: Trx,
-  page: {
-    programmeId: string
-    currency: string
-    from: Date
-    until: Date
-    after: string | null
-    size: number
-  },
-) {
-  const { rows } = await sql<{ partnerId: string; tier: TierName; metric: bigint }>`
-    with page as (
-      select partners.id, held.tier
-      from partners
-      join partner_tiers held on held.partner_id = partners.id and ${holdsNow}
-      -- What two persons have lowered is not raised by a review while it holds.
-      left join approvals override
-        on override.id = held.approval_id and override.tier = held.tier
-      where partners.programme_id = ${page.programmeId} and partners.status = 'active'
-        and (override.id is null
-          or tier_rank(held.tier) > coalesce(tier_rank(held.previous_tier), 0))
-        and (${page.after}::uuid is null or partners.id > ${page.after}::uuid)
-      order by partners.id limit ${page.size}
-    ), line as (
-      select customer.partner_id, line.id, line.base_minor, line.paid_at
-      from customers customer
-      -- What its customers paid while they were another partner's counts for that one.
-      join line_payments line on line.customer_id = customer.id
-        and line.partner_id = customer.partner_id
-      where customer.partner_id in (select id from page) and line.currency = ${page.currency}
-    ), paid as (
-      select partner_id, sum(base_minor) as amount from line
-      where paid_at >= ${page.from} and paid_at < ${page.until}
-      group by 1
-    ), back as (
-      select line.partner_id, sum(reversal.base_minor) as amount
-      from line_reversals reversal join line on line.id = reversal.line_payment_id
-      where reversal.happened_at >= ${page.from} and reversal.happened_at < ${page.until}
-      group by 1
-    )
-    select page.id as partner_id, page.tier,
-      (coalesce(paid.amount, 0) - coalesce(back.amount, 0))::bigint as metric
-    from page
-    left join paid on paid.partner_id = page.id
-    left join back on back.partner_id = page.id
-    order by page.id`.execute(trx)
-  return rows
-}
-
 /**
  * Moves a partner to another tier from this instant on; a review of one period decides once.
  * @returns false when this review moved the partner before.
@@ -193,8 +142,8 @@ async function replaceTier(
   await trx.updateTable('partnerTiers').set({ tier, reason }).where('id', '=', id).execute()
 }
 
-/** What the review of a period has changed for the partners after one and up to another. */
-export async function listTierChangesOf(
+/** How the review of a period moved partners up, of those after one and up to another. */
+export async function listRisesOf(
   db: Db,
   range: { period: string; after: string | null; until: string | null },
 ): Promise<string[]> {
@@ -202,6 +151,7 @@ export async function listTierChangesOf(
     .selectFrom('partnerTiers')
     .select('id')
     .where('reviewPeriod', '=', range.period)
+    .where(sql<boolean>`tier_rank(tier) > tier_rank(previous_tier)`)
     .orderBy('partnerId')
   if (range.after) query = query.where('partnerId', '>', range.after)
   if (range.until) query = query.where('partnerId', '<=', range.until)

@@ -2,6 +2,8 @@
 import { formatRate } from './commission-reasons.ts'
 import type { Band, CapPeriod, CommissionRule } from './commission-rules.ts'
 import { formatMoney } from './currencies.ts'
+import { ruleFor } from './rule-checks.ts'
+import type { TierName } from './tiers.ts'
 
 /** The rules that matter for the agreement of one partner, and how to say them. */
 export interface AgreedCommission {
@@ -23,6 +25,28 @@ export function commissionSentences({ currency, rules, products }: AgreedCommiss
     const who = partner === null ? 'The partner earns' : 'By terms of its own the partner earns'
     return `${who} ${earning(rule, { currency, where })}${limits(rule, currency)}.`
   })
+}
+
+/**
+ * What a partner would earn with a tier, a sentence for each depth and product: of several rules
+ * the one that pays. Bonuses are beside them.
+ */
+export function ratesByTier(
+  { currency, rules, products }: AgreedCommission,
+  { tier, partner, at }: { tier: TierName; partner: string; at: Date },
+): Map<number, string[]> {
+  const own = rules.filter(({ terms }) => terms.kind !== 'performance')
+  const named = [null, ...new Set(own.flatMap(({ scope }) => scope.product ?? []))]
+  const depths = [...new Set(own.map(({ depth }) => depth))].sort((a, b) => a - b)
+  return new Map(
+    depths.map((depth) => {
+      const paying = named.flatMap((product) => {
+        const place = { depth, at, link: null, partner, tier, product, setupFee: false }
+        return ruleFor(own, place) ?? []
+      })
+      return [depth, commissionSentences({ currency, rules: [...new Set(paying)], products })]
+    }),
+  )
 }
 
 const saleAt = (depth: number) =>

@@ -75,6 +75,9 @@ export const auditKinds = {
   tenant_quota: 'tenant',
   tier: null,
   tier_change: 'tierChange',
+  tier_grace: null,
+  tier_grace_decision: null,
+  tier_lock: null,
   verification_extension: null,
 } as const satisfies Record<string, IdKind | null>
 

@@ -47,6 +47,7 @@ const prefixes = {
   territory: 'ter',
   territoryConflict: 'tcf',
   tierChange: 'tch',
+  tierReview: 'trv',
 } as const
 
 export type IdKind = keyof typeof prefixes

@@ -77,6 +77,12 @@ export function monthsLater(from: Date, months: number): Date {
   return target
 }
 
+/** Whether a quarter, in UTC, ends within the period or with it. */
+export function endsQuarter(period: string): boolean {
+  const quarter = (at: Date) => at.getUTCFullYear() * 4 + Math.floor(at.getUTCMonth() / 3)
+  return quarter(periodEnd(period)) > quarter(periodStart(period))
+}
+
 /** The start of the window of so many months that ends with the period. */
 export function windowStart(period: string, months: number): Date {
   const { year, month } = parts(period)

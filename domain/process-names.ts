@@ -19,6 +19,7 @@ export const workflowTypes = {
   payoutBatch: 'payoutBatch',
   payoutException: 'payoutException',
   tierReview: 'tierReview',
+  tierGrace: 'tierGrace',
   rescreening: 'rescreening',
   reconciliation: 'reconciliation',
   sweeper: 'sweeper',
@@ -40,6 +41,7 @@ export const signalNames = {
   payoutChanged: 'payoutChanged',
   trainingChanged: 'trainingChanged',
   certificateChanged: 'certificateChanged',
+  metricsUpdated: 'metricsUpdated',
 } as const
 export type SignalName = keyof typeof signalNames
 
@@ -64,6 +66,9 @@ export const workflowIds = {
   payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
   payoutException: (payoutId: string) => `payout-exception:${outwardId('payout', payoutId)}`,
   tiers: (period: string) => `tiers:${period}`,
+  /** Of a partner and the period whose review found its figure too small. */
+  tierGrace: (partnerId: string, period: string) =>
+    `tier-grace:${outwardId('partner', partnerId)}:${period}`,
   rescreening: 'rescreening',
   /** With the time of its firing, which the schedule adds. */
   reconciliation: 'reconcile',

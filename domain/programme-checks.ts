@@ -69,6 +69,9 @@ const orders: [earlier: string, later: string][] = [
   ['reverificationHold', 'reverificationSuspension'],
 ]
 
+/** Moments before the end of something, the earliest first. */
+const countedFromTheEnd = ['certificateReminders', 'tierWarnings']
+
 type CheckedDeadlines = Record<string, number | number[]>
 
 const isRising = (marks: number[]) =>
@@ -77,7 +80,7 @@ const isRising = (marks: number[]) =>
 function deadlinesOf(deadlines: CheckedDeadlines): Contradiction[] {
   const at = (name: string) => Number(deadlines[name] ?? 0)
   const listed = Object.entries(deadlines).flatMap(([name, marks]) => {
-    const falls = Array.isArray(marks) && name !== 'certificateReminders' && !isRising(marks)
+    const falls = Array.isArray(marks) && !countedFromTheEnd.includes(name) && !isRising(marks)
     return falls
       ? [{ path: ['deadlines', name], why: 'each reminder comes after the last one' }]
       : []

@@ -10,19 +10,20 @@ export interface TierThreshold {
   threshold: bigint
 }
 
-const rank = (tier: TierName) => tierNames.indexOf(tier)
+/** The place of a tier, counted from the lowest. */
+export const rankOf = (tier: TierName) => tierNames.indexOf(tier)
 
 /** The better of two tiers; null is none. */
 export function higherTier(a: TierName | null, b: TierName | null): TierName | null {
   if (a === null || b === null) return a ?? b
-  return rank(a) >= rank(b) ? a : b
+  return rankOf(a) >= rankOf(b) ? a : b
 }
 
 /** The highest tier whose threshold the metric reaches. */
 export function tierReached(metric: bigint, thresholds: TierThreshold[]): TierName {
   return thresholds
     .filter(({ threshold }) => metric >= threshold)
-    .reduce<TierName>((best, { tier }) => (rank(tier) > rank(best) ? tier : best), 'bronze')
+    .reduce<TierName>((best, { tier }) => (rankOf(tier) > rankOf(best) ? tier : best), 'bronze')
 }
 
 /** The tier to move up to, or null: a review raises at once and never lowers. */
@@ -32,7 +33,7 @@ export function promotionFor(
   thresholds: TierThreshold[],
 ): TierName | null {
   const reached = tierReached(metric, thresholds)
-  return rank(reached) > rank(current) ? reached : null
+  return rankOf(reached) > rankOf(current) ? reached : null
 }
 
 /** The highest tier up to the wanted one that the partner may hold, above its present one. */
@@ -41,7 +42,7 @@ export function permittedPromotion(
   wanted: TierName,
   isPermitted: (tier: TierName) => boolean,
 ): TierName | null {
-  const below = tierNames.slice(rank(current) + 1, rank(wanted) + 1)
+  const below = tierNames.slice(rankOf(current) + 1, rankOf(wanted) + 1)
   return below.findLast(isPermitted) ?? null
 }
 

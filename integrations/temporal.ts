@@ -125,6 +125,7 @@ const summaries: Record<WorkflowType, string> = {
   payoutException: 'A payout that waits for a person',
   termsReacceptance: 'A partner and new terms',
   tierReview: 'The review of tiers after a month',
+  tierGrace: 'A partner whose tier falls unless it sells more',
   kycReverification: 'A partner that has to prove again who it is',
   verificationUpkeep: 'Looks at checks of identity day by day',
   rescreening: 'The nightly look at lists of sanctioned parties',

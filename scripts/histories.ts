@@ -109,6 +109,24 @@ async function draftShard(story: Story, { temporal, owner }: { temporal: Client;
   })
 }
 
+/** A quarter in which nobody sold anything: a partner is warned, and its tier falls by hand. */
+async function lowerTier(story: Story, { temporal, owner }: { temporal: Client; owner: string }) {
+  const body = { deadlines: { tier_protection: 0 } }
+  const headers = { 'If-Match': '*' }
+  await story.api('/v1/programme', { method: 'PATCH', key: owner, headers, body })
+  const period = '2099-09'
+  await temporal.workflow.execute(workflowTypes.tierReview, {
+    workflowId: workflowIds.tiers(period),
+    taskQueue,
+    args: [{ period }],
+  })
+  const warned = await story.all<{ partner: string }>('/v1/tiers/reviews?outcome=warned', owner)
+  const [first] = warned
+  if (!first) throw new Error('the story has a partner that reached a tier')
+  const path = `/v1/partners/${first.partner}/tier-grace/apply`
+  await story.api(path, { method: 'POST', key: owner, body: { reason: 'for the record' } })
+}
+
 async function record({ temporal, codec }: StackClient, directory: string): Promise<string[]> {
   mkdirSync(directory, { recursive: true })
   const written: string[] = []
@@ -178,6 +196,7 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
     await rescreenOnce(temporal)
     await reconcileOnce(temporal)
     await draftShard(story, { temporal, owner })
+    await lowerTier(story, { temporal, owner })
     const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))
     print({ files }, () => files.join('\n'))
     return 0

@@ -208,6 +208,20 @@ export interface TierReviewInput {
   period: string
 }
 
+export interface TierGraceInput {
+  graceId: string
+  /** The instant from which the tier is lower. */
+  fallsAt: string
+  /** Seconds before it at which to warn. */
+  warnings: number[]
+}
+/** A review has looked at the partner again. */
+export const metricsUpdated = defineSignal<[]>(signalNames.metricsUpdated)
+/** A person's decision by the id of its row: nothing falls, or at once; refused when it is over. */
+export const decideTierGrace = defineUpdate<{ status: string }, [{ decisionId: string }]>(
+  'decideTierGrace',
+)
+
 export interface WelcomeInput {
   partnerId: string
   /** Seconds after the beginning at which its mails go out. */

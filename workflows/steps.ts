@@ -106,6 +106,7 @@ type MailStep =
   | 'mailLowBalance'
   | 'mailTierChanges'
   | 'mailPayoutException'
+  | 'mailTierGrace'
   | 'mailVerification'
   | 'mailTraining'
   | 'mailCertificate'
@@ -126,6 +127,7 @@ export const mail: {
   mailLowBalance: (input) => sent(post.mailLowBalance(input)),
   mailTierChanges: (input) => sent(post.mailTierChanges(input)),
   mailPayoutException: (input) => sent(post.mailPayoutException(input)),
+  mailTierGrace: (input) => sent(post.mailTierGrace(input)),
   mailVerification: (input) => sent(post.mailVerification(input)),
   mailTraining: (input) => sent(post.mailTraining(input)),
   mailCertificate: (input) => sent(post.mailCertificate(input)),
@@ -143,6 +145,16 @@ export async function sendWelcomeMail(input: Parameters<Activities['sendWelcomeM
   })
   await sent(answered)
   return more
+}
+
+/** One that cannot be sent leaves all as it was. @returns how the grace stands. */
+export async function warnOfTierFall(input: Parameters<Activities['warnOfTierFall']>[0]) {
+  let status: Awaited<ReturnType<Activities['warnOfTierFall']>> = 'open'
+  const answered = post.warnOfTierFall(input).then((answer) => {
+    status = answer
+  })
+  await sent(answered)
+  return status
 }
 
 /** The stable type behind a failed step, or undefined for anything else. */

@@ -45,6 +45,7 @@ export const sampleFacts = {
   since: '2026-11-02',
   unpaid: [{ currency: 'EUR', amount: 1_234_500n }],
   tier: 'gold',
+  lower: 'silver',
   key: 'till (trib_test_sk_…abcd)',
   until: '2026-12-24 10:00 UTC',
   status: 'suspended',

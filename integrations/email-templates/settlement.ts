@@ -117,4 +117,35 @@ export const settlementMails = {
     greeting: hello(to.contact),
     paragraphs: [`Your tier has risen to ${to.tier}: ${to.reason}.`],
   }),
+
+  tierFalls: (to: {
+    contact: string
+    tier: string
+    lower: string
+    day: string
+    why: string
+  }): MailContent => ({
+    subject: `Your tier will fall on ${to.day}`,
+    greeting: hello(to.contact),
+    paragraphs: [
+      `on ${to.day} your tier falls from ${to.tier} to ${to.lower}, unless your revenue rises ` +
+        `until then: ${to.why}.`,
+      'Customers that you have already keep the rates with which they began.',
+    ],
+  }),
+
+  tierFell: (to: { contact: string; tier: string; lower: string; why: string }): MailContent => ({
+    subject: `You are ${to.lower} now`,
+    greeting: hello(to.contact),
+    paragraphs: [
+      `your tier has fallen from ${to.tier} to ${to.lower}: ${to.why}.`,
+      'Customers that you have already keep the rates with which they began.',
+    ],
+  }),
+
+  tierKept: (to: { contact: string; tier: string }): MailContent => ({
+    subject: `You stay ${to.tier}`,
+    greeting: hello(to.contact),
+    paragraphs: [`we had warned you that your tier would fall. It does not: you stay ${to.tier}.`],
+  }),
 }

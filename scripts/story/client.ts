@@ -17,7 +17,7 @@ export class StoryError extends Error {
 }
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   key?: string
   body?: unknown
   idempotencyKey?: string

@@ -57,9 +57,9 @@ const keyed = new RegExp(
   '/(subscriptions|adjustments|settlement-runs(/\\w+/(review|release|reject|rerun|pause|' +
     'resume|cancel|holds|exclusions|holds/\\w+/release|partners/\\w+/rerun))?|' +
     'applications/\\w+/decision|approvals/\\w+/approve|' +
-    'partners/\\w+/(moves|tax-form|tier-override|termination|reinstatement|' +
-    'verification/(extension|link))|statements/\\w+/disputes|line-disputes/\\w+/decision|' +
-    'screenings/\\w+/(override|confirm)|' +
+    'partners/\\w+/(moves|tax-form|tier-override|tier-lock|tier-grace/(waive|apply)|' +
+    'termination|reinstatement|verification/(extension|link))|statements/\\w+/disputes|' +
+    'line-disputes/\\w+/decision|screenings/\\w+/(override|confirm)|' +
     'tenants/\\w+/(retry|abandon|offboarding(/(confirm|cancel))?))$',
 )
 

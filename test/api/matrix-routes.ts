@@ -6,6 +6,7 @@ import { ofEarnings } from './matrix-earnings.ts'
 import { ofFinance } from './matrix-finance.ts'
 import { ofEnds } from './matrix-lifecycle.ts'
 import { ofRuns } from './matrix-runs.ts'
+import { ofTiers } from './matrix-tiers.ts'
 import { maySee, type Thing, type ThingKind, type Viewer } from './matrix-world.ts'
 import { settledPeriod } from './world.ts'
 
@@ -114,10 +115,6 @@ const ofPartners: Record<string, Line> = {
   'GET /v1/partners/:id': { about: 'partner' },
   'POST /v1/partners/:id/suspend': { about: 'partner', body: () => ({ reason }), reaches: below },
   'POST /v1/partners/:id/activate': { about: 'partner', body: () => ({ reason }), reaches: below },
-  'POST /v1/partners/:id/tier-override': {
-    about: 'partner',
-    body: () => ({ tier: 'gold', reason }),
-  },
   'GET /v1/partners/:id/moves': {
     about: 'partner',
     reaches: (viewer, { place }) => viewer.place === null || viewer.place === place,
@@ -183,8 +180,7 @@ const ofPartners: Record<string, Line> = {
     about: 'tenant',
     body: (_, { featurePackage }) => ({ package: featurePackage, offered: true }),
   },
-  'GET /v1/tiers': { without: 'the tiers of the programme are everybody’s' },
-  'GET /v1/tiers/changes': { list: 'tierChange' },
+  ...ofTiers,
   'GET /v1/courses': { list: 'course' },
   'GET /v1/courses/:id': { about: 'course' },
   'POST /v1/courses': { without: 'courses are everybody’s' },

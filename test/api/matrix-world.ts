@@ -325,6 +325,7 @@ export const kinds = {
   territory: ofTree('territory_assignments'),
   territoryConflict: ofTree('territory_assignments', `status = 'conflict'`),
   tierChange: ofTree('partner_tiers', 'previous_tier is not null'),
+  tierReview: ofNobody('tier_reviews', 'platform'),
 } satisfies Partial<Record<IdKind, Kind>>
 
 export type ThingKind = keyof typeof kinds

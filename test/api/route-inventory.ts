@@ -143,6 +143,8 @@ POST /v1/payouts/{id}/release: super_admin, approvals:write
 POST /v1/payouts/{id}/write-off: super_admin, approvals:write
 GET /v1/tiers: super_admin master_reseller reseller, tiers:read
 GET /v1/tiers/changes: super_admin master_reseller reseller, tiers:read
+GET /v1/tiers/reviews: super_admin, tiers:read
+GET /v1/partners/{id}/tier: super_admin master_reseller reseller, tiers:read
 GET /v1/courses: super_admin master_reseller reseller, training:read
 POST /v1/courses: super_admin, courses:write
 GET /v1/courses/{id}: super_admin master_reseller reseller, training:read
@@ -162,6 +164,11 @@ GET /v1/certificates/{id}/pdf: super_admin master_reseller reseller, training:re
 POST /v1/certificates/{id}/revocation: super_admin, approvals:write
 GET /v1/partners/{id}/certification: super_admin master_reseller reseller, training:read
 POST /v1/partners/{id}/tier-override: super_admin, approvals:write
+POST /v1/partners/{id}/tier-grace/waive: super_admin, approvals:write
+POST /v1/partners/{id}/tier-grace/apply: super_admin, approvals:write
+POST /v1/partners/{id}/tier-lock: super_admin, approvals:write
+POST /v1/partners/{id}/tier-lock/release: super_admin, approvals:write
+POST /v1/partners/{id}/tier-promotion: super_admin, approvals:write
 POST /v1/adjustments: super_admin, approvals:write
 GET /v1/adjustments: super_admin master_reseller reseller, adjustments:read
 GET /v1/adjustments/{id}: super_admin master_reseller reseller, adjustments:read

@@ -14,9 +14,10 @@ import { recordRun } from '../../db/settlement/runs.ts'
 import { recordBranding } from '../../db/tenant-branding.ts'
 import { recordDomain } from '../../db/tenant-domains.ts'
 import { recordQuotas } from '../../db/tenant-quotas.ts'
+import { recordTierReviews } from '../../db/tier-reviews.ts'
 import { recordTierChange } from '../../db/tiers.ts'
 import { outwardId } from '../../domain/ids.ts'
-import { newestClosable } from '../../domain/period.ts'
+import { newestClosable, periodEnd } from '../../domain/period.ts'
 import type { StripeBilling } from '../../integrations/stripe-billing.ts'
 import { makeKey, makeOrder, makePartner, paidInvoice, unique } from '../support/factories.ts'
 
@@ -88,6 +89,13 @@ export async function fillWorld(db: Db, world: World): Promise<void> {
         expirySeconds: 3_600,
       })
       await recordQuotas(trx, tenant, await getProgramme(trx))
+      const review = { partnerId: id, period: settledPeriod, windowUntil: periodEnd(settledPeriod) }
+      await recordTierReviews(trx, [
+        {
+          ...{ ...review, metricMinor: 50_000n, currency: 'USD', tier: 'bronze' },
+          ...{ reached: 'silver', outcome: 'promoted', cause: 'reached', toTier: 'silver' },
+        },
+      ])
       await recordTierChange(trx, {
         partnerId: id,
         from: 'bronze',

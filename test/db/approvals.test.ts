@@ -6,7 +6,8 @@ import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunReleased, markRunReviewed, recordRun } from '../../db/settlement/runs.ts'
-import { listTierMetrics, recordTierChange } from '../../db/tiers.ts'
+import { listTierStandings } from '../../db/tier-standings.ts'
+import { recordTierChange } from '../../db/tiers.ts'
 import type { TierName } from '../../domain/tiers.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makePartner, makeProgramme, unique } from '../support/factories.ts'
@@ -221,11 +222,13 @@ describe('a tier override', () => {
       where partner_id = ${partner} order by lower(valid)`.execute(database.db)
     return rows.map(({ tier, was, reason }) => [tier, was, reason])
   }
-  const metrics = async (partner: string) => {
+  const standing = async (partner: string) => {
     const { id: programmeId } = await getProgramme(database.db)
     const all = await inTransaction(database.db, (trx) =>
-      listTierMetrics(trx, {
+      listTierStandings(trx, {
         programmeId,
+        period: '2026-12',
+        protection: 0,
         currency: 'USD',
         from: new Date('2026-01-01T00:00:00Z'),
         until: new Date('2027-01-01T00:00:00Z'),
@@ -233,7 +236,7 @@ describe('a tier override', () => {
         size: 1_000,
       }),
     )
-    return all.find((row) => row.partnerId === partner)?.tier
+    return all.find((row) => row.partnerId === partner)
   }
   const overrideBy = async (partner: string, tier: TierName, until: Date | null = null) =>
     approve(await propose(override(tier, until, partner)))
@@ -246,7 +249,7 @@ describe('a tier override', () => {
       ['gold', 'bronze', 'override: By agreement'],
       ['bronze', 'gold', 'end of the override: By agreement'],
     ])
-    expect(await metrics(partner)).toBe('gold')
+    expect(await standing(partner)).toMatchObject({ tier: 'gold', override: 'raised' })
   })
 
   it('takes the place of an override before it, with whatever was to follow that', async () => {
@@ -276,13 +279,13 @@ describe('a tier override', () => {
     expect((await rowsOf(partner)).map(([tier]) => tier)).toEqual(['bronze', 'silver', 'gold'])
   })
 
-  it('that lowers is left alone by reviews while it holds', async () => {
+  it('that lowers is known to reviews as such while it holds', async () => {
     const partner = await makePartner(database.db, { tier: 'gold' })
-    expect(await metrics(partner)).toBe('gold')
+    expect(await standing(partner)).toMatchObject({ tier: 'gold', override: null })
     await overrideBy(partner, 'bronze')
-    expect(await metrics(partner)).toBeUndefined()
+    expect(await standing(partner)).toMatchObject({ tier: 'bronze', override: 'lowered' })
     await overrideBy(partner, 'silver')
-    expect(await metrics(partner)).toBe('silver')
+    expect(await standing(partner)).toMatchObject({ tier: 'silver', override: 'raised' })
   })
 
   it('to the tier that is held, or over before it is approved, is refused', async () => {

@@ -54,6 +54,7 @@ export const exempt: Record<string, string> = {
   statement_holds: 'kept with statements, and never changed',
   stripe_mirror: 'how far a mirror has come',
   stripe_txns: 'facts of the processor',
+  tier_reviews: 'decided by rule; what a person decides of it stands in the row',
   verification_events: 'a timeline that is only added to',
   webhook_events: 'a queue of hints',
   welcome_sequences: 'how far a row of mails has come',

@@ -225,6 +225,7 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     sql`insert into mail_templates (partner_id, template, subject, paragraphs)
       values (${owner.id}, 'memberInvitation', 'Join us', '{Hello}')`,
     ...screeningRows(application, { master: place.masterId, member }),
+    ...tierRows(stamps),
     ...[
       ...['agreements', 'decision_notes', 'application_events', 'identity_checks'],
       ...['application_answers', 'application_contacts', 'application_twins'],
@@ -238,6 +239,14 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     await sql`set local session_replication_role = replica`.execute(trx)
     for (const statement of statements) await statement.execute(trx)
   })
+}
+
+function tierRows(stamps: unknown) {
+  return [
+    sql`insert into tier_graces (period, from_tier, to_tier, metric_minor, least_minor, currency,
+      falls_at, partner_id, reseller_id, master_id) values ('2026-09', 'silver', 'bronze', 1, 2,
+      'USD', 'infinity', ${stamps})`,
+  ]
 }
 
 function screeningRows(application: unknown, by: { master: string; member: unknown }) {

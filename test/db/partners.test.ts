@@ -4,7 +4,8 @@ import { listChains } from '../../db/commission/standing.ts'
 import { inTransaction } from '../../db/database.ts'
 import { findPartner, getPartner, listPartners } from '../../db/partners.ts'
 import { recordTenant, reserveSubdomain } from '../../db/provisioning.ts'
-import { listTierMetrics, recordTierChange } from '../../db/tiers.ts'
+import { listTierStandings } from '../../db/tier-standings.ts'
+import { recordTierChange } from '../../db/tiers.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeChain, makePartner, makeProgramme } from '../support/factories.ts'
 import { contextAt, openTestTenancy, type TestTenancy } from '../support/tenancy.ts'
@@ -119,8 +120,10 @@ describe('a tier', () => {
     const programme = await makeProgramme(db)
     await makePartner(db)
     const metrics = await inTransaction(db, (trx) =>
-      listTierMetrics(trx, {
+      listTierStandings(trx, {
         programmeId: programme.id,
+        period: '2026-10',
+        protection: 0,
         currency: 'USD',
         from: new Date('2025-11-01T00:00:00Z'),
         until: new Date('2026-11-01T00:00:00Z'),
