@@ -1,6 +1,7 @@
 /** Statements as JSON, PDF and CSV: three forms of one document. */
 import { z } from 'zod'
 import type { Principal } from '../db/access.ts'
+import { listLeftOut } from '../db/settlement/holds.ts'
 import { listStatementHolds } from '../db/settlement/statement-holds.ts'
 import {
   findStatement,
@@ -51,6 +52,10 @@ const statementSummary = z.object({
 })
 
 const statementAnswer = statementSummary.extend({
+  /** The first period that it is about, where runs left the partner out; null for its own. */
+  since_period: z.string().nullable(),
+  /** Why they did, for the platform owner. */
+  left_out: z.array(z.object({ period: z.string(), reason: z.string() })).optional(),
   seal: z.string().nullable(),
   /** SHA-256 over number, figures, parts and lines; the same on every form. */
   hash: z.string().regex(/^[0-9a-f]{64}$/),
@@ -70,6 +75,16 @@ const statementAnswer = statementSummary.extend({
       until: instantAnswer.nullable(),
     }),
   ),
+  /** What is paid of the payable, in the currency in which it is; null where nothing is. */
+  payment: z
+    .object({
+      currency: currencyAnswer,
+      gross: minorAmount,
+      withheld: minorAmount,
+      withheld_bps: z.int().nullable(),
+      net: minorAmount,
+    })
+    .nullable(),
   carried_for: z.array(z.object({ reason: z.string(), amount: minorAmount })),
   lines: z.array(
     z.object({
@@ -116,7 +131,8 @@ export function statementRoutes(): Route[] {
       refusals: ['not_found'],
       handle: async (call) => {
         const { row, document } = await statementDocument(call)
-        return { status: 200, body: presentStatement(row, document) }
+        const leftOut = await leftOutOf(call, row)
+        return { status: 200, body: { ...presentStatement(row, document), ...leftOut } }
       },
     }),
     route({
@@ -158,6 +174,7 @@ async function statementDocument({ db, principal, params }: Call) {
     number: row.documentNumber ?? '',
     partner: row.partnerName,
     period: row.period,
+    since: row.sincePeriod,
     currency: row.currency,
     issuedAt: row.issuedAt ?? new Date(0),
     seal: sealText(row),
@@ -173,6 +190,7 @@ async function statementDocument({ db, principal, params }: Call) {
       reason: row.carryReason,
     },
     held: await listStatementHolds(db, row.id),
+    payment: paymentOf(row),
     lines: (await listStatementLines(db, row)).map((line) => ({
       ...line,
       prior: isPrior(line, row.period),
@@ -180,6 +198,23 @@ async function statementDocument({ db, principal, params }: Call) {
   }
   refuseHiddenLines(principal, row, document)
   return { row, document }
+}
+
+/** Why months before its own are on a statement; a person of the platform said it to others. */
+async function leftOutOf({ db, principal }: Pick<Call, 'db' | 'principal'>, row: StatementRow) {
+  const { partnerId, sincePeriod: since, period } = row
+  if (principal.level !== 'super_admin' || since === null) return {}
+  return { left_out: await listLeftOut(db, { partnerId, since, period }) }
+}
+
+function paymentOf(row: StatementRow): StatementDocument['payment'] {
+  if (row.payableMinor === 0n) return null
+  return {
+    currency: row.payoutCurrency ?? row.currency,
+    gross: row.payoutMinor ?? row.payableMinor,
+    withheld: row.withheldMinor,
+    withheldBps: row.withheldMinor > 0n ? row.withheldBps : null,
+  }
 }
 
 /**
@@ -236,6 +271,7 @@ export function lineId({ kind, id }: Pick<StatementLine, 'kind' | 'id'>): string
 function presentStatement(row: StatementRow, document: StatementDocument) {
   return {
     ...presentSummary(row),
+    since_period: document.since,
     seal: document.seal,
     hash: statementHash(document),
     ...presentParts(document),
@@ -267,9 +303,22 @@ function presentParts(document: StatementDocument) {
       lines,
       until: until?.toISOString() ?? null,
     })),
+    payment: presentPayment(document),
     carried_for: carriedParts(document.totals).map(({ reason, amount }) => ({
       reason,
       amount: wireAmount(amount),
     })),
+  }
+}
+
+function presentPayment({ payment }: StatementDocument) {
+  if (!payment) return null
+  const { currency, gross, withheld, withheldBps } = payment
+  return {
+    currency,
+    gross: wireAmount(gross),
+    withheld: wireAmount(withheld),
+    withheld_bps: withheldBps,
+    net: wireAmount(gross - withheld),
   }
 }

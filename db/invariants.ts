@@ -249,11 +249,11 @@ const settlementInvariants: Invariant[] = [
   },
   {
     id: 'I12',
-    says: 'a payout is what its statement makes payable, in steps of its currency',
+    says: 'a payout is what its statement makes payable after tax, in steps of its currency',
     query: `select p.id from payouts p
       join statements s on s.id = p.statement_id
       join currencies c on c.code = p.currency
-      where p.amount_minor > coalesce(s.payout_minor, s.payable_minor)
+      where p.amount_minor > coalesce(s.payout_minor, s.payable_minor) - s.withheld_minor
         or p.amount_minor % c.payout_step <> 0
         or p.currency <> coalesce(s.payout_currency, s.currency)
         or p.partner_id <> s.partner_id`,
@@ -288,6 +288,26 @@ const settlementInvariants: Invariant[] = [
       left join (select statement_id, sum(amount_minor) as amount
         from statement_holds group by 1) cause on cause.statement_id = s.id
       where s.issued_at is not null and coalesce(cause.amount, 0) <> s.held_minor`,
+  },
+  {
+    id: 'I27',
+    says: 'what the books owe as withheld tax is what statements withheld and nobody gave back',
+    query: `with due as (
+        select coalesce(s.payout_currency, s.currency) as currency,
+          sum(s.withheld_minor) as amount
+        from statements s
+        where s.issued_at is not null and s.withheld_minor > 0 and not exists (
+          select from payouts p where p.statement_id = s.id and p.status = 'returned')
+        group by 1
+      ), booked as (
+        select p.currency, sum(case when c.purpose = 'tax_withheld'
+          then p.amount_minor else -p.amount_minor end) as amount
+        from ledger_postings p
+        join ledger_accounts c on c.id = p.credit_account_id
+        join ledger_accounts d on d.id = p.debit_account_id
+        where 'tax_withheld' in (c.purpose, d.purpose) group by 1)
+      select currency from due full join booked using (currency)
+      where coalesce(due.amount, 0) <> coalesce(booked.amount, 0)`,
   },
   {
     id: 'I21',

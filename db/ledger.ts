@@ -38,7 +38,7 @@ const chart: Record<AccountPurpose, { normalSide: 'debit' | 'credit'; allowContr
   platform_revenue: { normalSide: 'credit', allowContra: false },
   platform_fees: { normalSide: 'credit', allowContra: false },
   tax_payable: { normalSide: 'credit', allowContra: true },
-  tax_withheld: { normalSide: 'credit', allowContra: false },
+  tax_withheld: { normalSide: 'credit', allowContra: true },
   refunds: { normalSide: 'debit', allowContra: true },
   commission_expense: { normalSide: 'debit', allowContra: true },
   partner_accrued: { normalSide: 'credit', allowContra: true },

@@ -137,11 +137,22 @@ export interface HeldPart {
   until: Date | null
 }
 
+/** What is paid, in the currency in which it is: what is payable, less tax. */
+export interface StatementPayment {
+  currency: string
+  gross: bigint
+  withheld: bigint
+  /** In hundredths of a percent; null where nothing is withheld. */
+  withheldBps: number | null
+}
+
 /** An issued statement as every form of it shows it: JSON, PDF and CSV have this one source. */
 export interface StatementDocument {
   number: string
   partner: string
   period: string
+  /** The first month that it is about, where runs left the partner out; null for its own. */
+  since: string | null
   currency: string
   issuedAt: Date
   /** The newest seal of the ledger when it was issued, as `ledger:check --seal` takes it. */
@@ -149,6 +160,8 @@ export interface StatementDocument {
   totals: StatementTotals
   /** What of the totals is held, by cause. */
   held: HeldPart[]
+  /** What is paid of the payable; null where nothing is. */
+  payment: StatementPayment | null
   lines: StatementLine[]
 }
 
@@ -176,8 +189,8 @@ export function statementFigures(totals: StatementTotals): { label: string; amou
 }
 
 /**
- * @throws RangeError when the lines, or the causes of what is held, do not add up to the totals:
- * such a document is not shown.
+ * @throws RangeError when the lines, the causes of what is held, or what is paid do not add up to
+ * the totals: such a document is not shown.
  */
 export function assertLinesMatch(statement: StatementDocument): void {
   const lines = (...kinds: StatementLineKind[]) =>
@@ -187,10 +200,18 @@ export function assertLinesMatch(statement: StatementDocument): void {
     lines('accrual', 'true_up', 'bonus') !== earned ||
     lines('clawback') !== -clawedBack ||
     lines('adjustment') !== adjustments ||
-    sum(statement.held.map(({ amount }) => amount)) !== statement.totals.held
+    sum(statement.held.map(({ amount }) => amount)) !== statement.totals.held ||
+    !isPaymentOf(statement)
   ) {
     throw new RangeError(`the lines of statement ${statement.number} do not add up to its totals`)
   }
+}
+
+/** What is paid before tax is what is payable, where both are in one currency. */
+function isPaymentOf({ payment, currency, totals }: StatementDocument): boolean {
+  if (!payment) return totals.payable === 0n
+  const { gross, withheld } = payment
+  return (payment.currency !== currency || gross === totals.payable) && withheld <= gross
 }
 
 /**

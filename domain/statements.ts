@@ -86,11 +86,28 @@ const plural = (count: number) => (count === 1 ? '1 line' : `${count} lines`)
 /** One part of a figure, as every form of the document names it. */
 export interface StatementPart {
   /** Of which figure it is a part. */
-  figure: 'earned' | 'held' | 'carried' | 'prior_period'
+  figure: 'earned' | 'held' | 'carried' | 'prior_period' | 'payment'
   part: string
   /** The same for people. */
   words: string
   amount: bigint
+  /** Where it is not that of the statement. */
+  currency?: string
+}
+
+/** What becomes of the payable where tax is withheld; without tax the figure itself says it. */
+function paymentParts({ payment, currency: own }: StatementDocument): StatementPart[] {
+  if (!payment || payment.withheld === 0n) return []
+  const { currency, gross, withheld, withheldBps } = payment
+  const part = (name: string, words: string, amount: bigint): StatementPart => ({
+    ...{ figure: 'payment', part: name, words: `Payment: ${words}`, amount },
+    ...(currency === own ? {} : { currency }),
+  })
+  return [
+    part('gross', 'payable before tax', gross),
+    part('withheld', `tax withheld at ${(withheldBps ?? 0) / 100} %`, withheld),
+    part('net', 'paid', gross - withheld),
+  ]
 }
 
 /** Everything that explains the figures, in reading order; parts of nothing are left out. */
@@ -128,6 +145,7 @@ export function statementParts(document: StatementDocument): StatementPart[] {
       words: `Carried: ${carryWords[reason] ?? reason}`,
       amount,
     })),
+    ...paymentParts(document),
   ].filter(({ amount }) => amount !== 0n)
 }
 
@@ -136,14 +154,16 @@ export function statementParts(document: StatementDocument): StatementPart[] {
  * part of it, since the law may take them away later; amounts and ids never change.
  */
 export function statementText(document: StatementDocument): string {
-  const { number, period, currency, totals, lines } = document
+  const { number, period, since, currency, totals, lines } = document
   const { opening, earned, clawedBack, adjustments, closing, held, payable, carried } = totals
   const figures = [opening, earned, clawedBack, adjustments, closing, held, payable, carried]
   return [
-    [number, period, currency, ...figures].join('|'),
+    [number, period, ...(since ? [since] : []), currency, ...figures].join('|'),
     ...lines.map(({ kind, id, at, depth, base, amount }) =>
       [kind, id, at.toISOString(), depth, base, amount].join('|'),
     ),
-    ...statementParts(document).map(({ figure, part, amount }) => [figure, part, amount].join('|')),
+    ...statementParts(document).map(({ figure, part, amount, currency: other }) =>
+      [figure, part, amount, ...(other ? [other] : [])].join('|'),
+    ),
   ].join('\n')
 }

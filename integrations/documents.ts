@@ -59,7 +59,10 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
   })
   document.font(fonts.bold).fontSize(20).text(`Statement ${statement.number}`)
   document.font(fonts.regular).fontSize(10).moveDown(0.5)
-  document.text(`${statement.partner} · period ${statement.period} · ${currency}`)
+  const months = statement.since
+    ? `periods ${statement.since} to ${statement.period}`
+    : `period ${statement.period}`
+  document.text(`${statement.partner} · ${months} · ${currency}`)
   document.text(`Issued ${dayOf(statement.issuedAt)}`).moveDown()
   document.table({
     columnStyles: ['*', 120],
@@ -104,9 +107,9 @@ function printParts(document: PDFKit.PDFDocument, statement: StatementDocument):
   document.table({
     columnStyles: ['*', 120],
     defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 3 },
-    data: parts.map(({ words, amount }) => [
-      words,
-      right(formatAmount(amount, statement.currency)),
+    data: parts.map(({ words, amount, currency = statement.currency }) => [
+      currency === statement.currency ? words : `${words} (${currency})`,
+      right(formatAmount(amount, currency)),
     ]),
   })
 }
@@ -161,17 +164,20 @@ export function statementCsv(statement: StatementDocument): string {
     '',
     '',
   ])
-  const parts = statementParts(statement).map(({ figure, part, words, amount }) => [
-    `${figure}:${part}`,
+  const parts = statementParts(statement).map((one) => [
+    `${one.figure}:${one.part}`,
     statement.period,
     ...['', '', '', ''],
-    decimalAmount(amount, currency),
-    currency,
+    decimalAmount(one.amount, one.currency ?? currency),
+    one.currency ?? currency,
     '',
-    formulaSafe(words),
+    formulaSafe(one.words),
   ])
   const hash = ['hash', statement.period, statementHash(statement), '', '', '', '', '', '', '']
-  return stringify([columns, ...lines, ...totals, ...parts, hash], {
+  const since = statement.since
+    ? [['since_period', statement.since, '', '', '', '', '', '', '', '']]
+    : []
+  return stringify([columns, ...lines, ...totals, ...parts, ...since, hash], {
     bom: true,
     record_delimiter: 'windows',
     // Readers take a lone line break for the end of a row too.

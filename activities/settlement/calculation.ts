@@ -38,6 +38,7 @@ import { downToStep, larger, smaller } from '../../domain/money.ts'
 import { periodEnd } from '../../domain/period.ts'
 import { partnersPerPage, shardsFor, statementTotals } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
+import { readWithholding } from '../tax/withholding.ts'
 
 /** @throws DomainError `not_ready` where nobody entered a rate: the run waits, it never guesses. */
 function converted(payable: bigint, { base, quote, rate, rateId }: PayoutRate): Converted {
@@ -80,16 +81,17 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
   const partnerIds = figures.map(({ partnerId }) => partnerId)
   const listed = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
   const rates = new Map(listed.map((rate) => [`${rate.partnerId}:${rate.base}`, rate]))
-  const withheld = await listWithheldAmong(trx, partnerIds)
+  const kept = await listWithheldAmong(trx, partnerIds)
   const ended = await listTerminationReasons(trx, partnerIds)
   const floorOf = await readFloors(trx, partnerIds)
+  const taxOn = await readWithholding(trx, { programme, partnerIds, at: cutoffAt })
   await recordDraftStatements(
     trx,
     run,
     figures.map(({ partnerId, currency, since, ...amounts }) => {
       const { payoutStep } = currencyOf(currency)
       const terms = lastTerms(ended.get(partnerId), programme)
-      const unpaid = terms.forfeited || withheld.has(partnerId)
+      const unpaid = terms.forfeited || kept.has(partnerId)
       const rate = rates.get(`${partnerId}:${currency}`)
       const floor = floorOf(partnerId, rate?.quote ?? currency)
       const minimumPayout = rate ? terms.minimumPayout : larger(terms.minimumPayout, floor)
@@ -99,9 +101,10 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
       if (payout && payout.amount < floor) {
         // What the rail would not carry once it is converted is carried into the next month.
         const none = statementTotals({ ...given, minimumPayout: totals.payable + 1n })
-        return { partnerId, since, currency, totals: none, payout: null }
+        return { partnerId, since, currency, totals: none, payout: null, withheld: null }
       }
-      return { partnerId, since, currency, totals, payout }
+      const withheld = taxOn(partnerId, payout ?? { amount: totals.payable, currency })
+      return { partnerId, since, currency, totals, payout, withheld }
     }),
   )
 }

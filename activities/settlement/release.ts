@@ -27,6 +27,7 @@ import { releaseRefusal } from '../../domain/settlement.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { notify } from '../notices.ts'
+import { bookWithholding } from '../tax/withholding.ts'
 
 interface Signature {
   runId: string
@@ -141,7 +142,9 @@ async function issuePage(trx: Trx, runId: string): Promise<number> {
   await recordHeldCauses(trx, drafts)
   await recordJournals(trx, drafts.map(settlementJournal))
   await recordJournals(trx, drafts.flatMap(conversionJournal))
-  await reservePayouts(trx, drafts, run.releasedAt ?? run.cutoffAt)
+  const releasedAt = run.releasedAt ?? run.cutoffAt
+  await bookWithholding(trx, drafts, releasedAt)
+  await reservePayouts(trx, drafts, releasedAt)
   return drafts.length
 }
 
@@ -179,13 +182,14 @@ function settlementJournal(draft: Draft): Journal {
   }
 }
 
-/** What a statement pays, in the currency in which the partner is paid. */
+/** What a statement pays after tax, in the currency in which the partner is paid. */
 function payoutOf(draft: Draft) {
   const { id, runId, partnerId, currency, payableMinor, payoutCurrency, payoutMinor } = draft
   const source = { statementId: id, runId, partnerId }
+  const { withheldMinor: tax } = draft
   return payoutCurrency && payoutMinor !== null
-    ? { ...source, currency: payoutCurrency, amountMinor: payoutMinor }
-    : { ...source, currency, amountMinor: payableMinor }
+    ? { ...source, currency: payoutCurrency, amountMinor: payoutMinor - tax }
+    : { ...source, currency, amountMinor: payableMinor - tax }
 }
 
 /** Moves what is payable into the currency of the payout; what the step left is rounding. */

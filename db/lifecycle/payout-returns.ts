@@ -12,6 +12,8 @@ export interface UnsentPayout {
   payableMinor: bigint
   /** What the payout step left when it was converted; null where it was not. */
   restMinor: bigint | null
+  /** What was withheld of it for the tax authority, in its own currency. */
+  withheldMinor: bigint
 }
 
 /** What no attempt has carried to the processor: a lost answer is not known to be unpaid. */
@@ -26,7 +28,7 @@ export async function lockUnsentPayouts(
   const { rows } = await sql<UnsentPayout>`
     select payout.id, payout.currency, payout.amount_minor,
       statement.currency as statement_currency, statement.payable_minor,
-      statement.payout_rest_minor as rest_minor
+      statement.payout_rest_minor as rest_minor, statement.withheld_minor
     from payouts payout join statements statement on statement.id = payout.statement_id
     where ${wanted} and payout.status in ('approved', 'held')
       and not exists (select from payout_attempts attempt
@@ -35,7 +37,7 @@ export async function lockUnsentPayouts(
   return rows
 }
 
-/** The reserve, and the conversion before it, taken back into what the partner has earned. */
+/** The reserve, its tax and the conversion before it, taken back into what was earned. */
 function returnJournal(
   payout: UnsentPayout,
   said: { id: string; partnerId: string; period: string; effectiveAt: Date },
@@ -43,7 +45,8 @@ function returnJournal(
   const accrued = { purpose: 'partner_accrued', partnerId: said.partnerId } as const
   const transit = { purpose: 'payout_in_transit' } as const
   const clearing = { purpose: 'fx_clearing' } as const
-  const { currency, amountMinor: amount, restMinor } = payout
+  const { currency, amountMinor: amount, restMinor, withheldMinor: tax } = payout
+  const taxed = { debit: { purpose: 'tax_withheld' }, currency, amount: tax } as const
   const back = { currency: payout.statementCurrency, amount: payout.payableMinor }
   return {
     kind: 'payout_return',
@@ -53,9 +56,13 @@ function returnJournal(
     effectiveAt: said.effectiveAt,
     postings:
       restMinor === null
-        ? [{ debit: transit, credit: accrued, currency, amount }]
+        ? [
+            { debit: transit, credit: accrued, currency, amount },
+            { ...taxed, credit: accrued },
+          ]
         : [
             { debit: transit, credit: clearing, currency, amount },
+            { ...taxed, credit: clearing },
             {
               debit: { purpose: 'fx_rounding' },
               credit: clearing,

@@ -110,6 +110,24 @@ export async function recordExclusion(
     .execute()
 }
 
+/** Why runs left a partner out of months that a later statement tells of; for the platform. */
+export async function listLeftOut(
+  db: Db,
+  told: { partnerId: string; since: string; period: string },
+): Promise<{ period: string; reason: string }[]> {
+  return db
+    .selectFrom('settlementExclusions')
+    .innerJoin('settlementRuns', 'settlementRuns.id', 'settlementExclusions.runId')
+    .select(['settlementRuns.period', 'settlementExclusions.reason'])
+    .where('settlementExclusions.partnerId', '=', told.partnerId)
+    .where('settlementRuns.mode', '=', 'live')
+    .where('settlementRuns.cancelledAt', 'is', null)
+    .where('settlementRuns.period', '>=', told.since)
+    .where('settlementRuns.period', '<', told.period)
+    .orderBy('settlementRuns.period')
+    .execute()
+}
+
 /**
  * Of partners that the live runs before a period left out, since when: no statement has told of
  * those months. A query to be used under the name `late`.

@@ -4,8 +4,9 @@ import type { HeldPart } from '../../domain/settlement.ts'
 import type { Db, Trx } from '../database.ts'
 
 /**
- * Splits what these statements hold by its cause. What has not matured is known to the line; the
- * rest is what termination forfeits, else what an open dispute or a person keeps back.
+ * Splits what these statements hold by its cause, as it was when they were drafted. What has not
+ * matured and what a person stopped is known to the line; the rest is what a termination forfeits,
+ * what a person holds of the whole partner, or else what an open dispute keeps back.
  */
 export async function recordStatementHolds(
   trx: Trx,
@@ -13,14 +14,19 @@ export async function recordStatementHolds(
 ): Promise<void> {
   await sql`
     insert into statement_holds (statement_id, cause, partner_id, amount_minor, lines, until)
-    select statement.id, part.cause, statement.partner_id, part.amount, part.lines, part.until
+    select statement.id, part.cause, statement.partner_id, sum(part.amount), max(part.lines),
+      max(part.until)
     from statements statement
     join settlement_runs run on run.id = statement.run_id
     cross join lateral (
-      select coalesce(sum(remaining), 0)::bigint as amount, count(*)::int as lines,
-        max(matures_at) as until
+      select
+        coalesce(sum(remaining) filter (where not matured), 0)::bigint as young,
+        count(*) filter (where not matured)::int as lines,
+        max(matures_at) filter (where not matured) as until,
+        coalesce(sum(remaining) filter (where matured), 0)::bigint as stopped
       from (
-        select matures_at, amount_minor - coalesce((
+        select matures_at, matures_at <= run.cutoff_at as matured,
+          amount_minor - coalesce((
             select sum(back.amount_minor) from clawbacks back
             where back.accrual_id = accrual.id and back.period <= statement.period), 0)
           - coalesce((
@@ -30,27 +36,34 @@ export async function recordStatementHolds(
         from accruals accrual
         where accrual.partner_id = statement.partner_id
           and accrual.currency = statement.currency and accrual.period <= statement.period
-          and accrual.matures_at > run.cutoff_at) unpaid
-      where remaining > 0) young
+          and (accrual.matures_at > run.cutoff_at or accrual.id in (
+            select hold.accrual_id from settlement_holds hold
+            where hold.partner_id = statement.partner_id and ${heldThen}))) unpaid
+      where remaining > 0) line
     cross join lateral (
-      select 'not_matured' as cause, least(young.amount, statement.held_minor) as amount,
-        young.lines, young.until
+      select least(line.young, statement.held_minor) as young,
+        least(line.stopped, statement.held_minor - least(line.young, statement.held_minor))
+          as stopped) known
+    cross join lateral (
+      select 'not_matured' as cause, known.young as amount, line.lines, line.until
+      union all
+      select 'by_person', known.stopped, null, null
       union all
       select case
           when statement.partner_id = any(${issue.forfeitedBy}::uuid[]) then 'forfeited'
-          when exists (
-            select from disputes
-            join line_payments line on line.payment_id = disputes.payment_id
-            join line_payments own
-              on own.id = line.id or own.allocation_unit = line.allocation_unit
-            join accruals earned on earned.line_payment_id = own.id
-            where disputes.status = 'open' and earned.partner_id = statement.partner_id)
-          then 'disputed' else 'by_person' end,
-        statement.held_minor - least(young.amount, statement.held_minor), null, null) part
+          when exists (select from settlement_holds hold
+            where hold.partner_id = statement.partner_id and hold.accrual_id is null
+              and ${heldThen}) then 'by_person'
+          else 'disputed' end,
+        statement.held_minor - known.young - known.stopped, null, null) part
     where statement.id = any(${issue.statementIds}::uuid[]) and statement.held_minor > 0
       and part.amount > 0
+    group by statement.id, part.cause
     on conflict (statement_id, cause) do nothing`.execute(trx)
 }
+
+const heldThen = sql`hold.placed_at <= statement.drafted_at
+  and (hold.released_at is null or hold.released_at > statement.drafted_at)`
 
 /** What a statement holds, cause by cause; the sum is the figure. */
 export async function listStatementHolds(db: Db, statementId: string): Promise<HeldPart[]> {

@@ -15,6 +15,8 @@ export interface DraftStatement {
   totals: StatementTotals
   /** Null where the partner is paid in the currency of the statement. */
   payout: Converted | null
+  /** Of what it pays, in the currency in which it does. */
+  withheld: { bps: number; amount: bigint } | null
 }
 
 export interface Converted {
@@ -25,10 +27,10 @@ export interface Converted {
   rateId: string
 }
 
-type Column = (draft: DraftStatement) => bigint | string | null
+type Column = (draft: DraftStatement) => bigint | string | number | null
 
 /** What differs from partner to partner, with the type of its column. */
-const draftColumns: Record<string, { type: 'bigint' | 'text' | 'uuid'; of: Column }> = {
+const draftColumns: Record<string, { type: 'bigint' | 'text' | 'uuid' | 'int'; of: Column }> = {
   partner_id: { type: 'uuid', of: ({ partnerId }) => partnerId },
   currency: { type: 'text', of: ({ currency }) => currency },
   since_period: { type: 'text', of: ({ since }) => since },
@@ -45,6 +47,8 @@ const draftColumns: Record<string, { type: 'bigint' | 'text' | 'uuid'; of: Colum
   payout_minor: { type: 'bigint', of: ({ payout }) => payout?.amount ?? null },
   payout_rest_minor: { type: 'bigint', of: ({ payout }) => payout?.rest ?? null },
   fx_rate_id: { type: 'uuid', of: ({ payout }) => payout?.rateId ?? null },
+  withheld_minor: { type: 'bigint', of: ({ withheld }) => withheld?.amount ?? 0n },
+  withheld_bps: { type: 'int', of: ({ withheld }) => withheld?.bps ?? null },
 }
 
 /**

@@ -1,6 +1,9 @@
 /** What statements say of late events, of months without events, and of what they keep back. */
+import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
+import { placeSettlementHold } from '../../db/settlement/holds.ts'
 import { listStatementHolds } from '../../db/settlement/statement-holds.ts'
 import { findStatement, listStatementLines } from '../../db/settlement/statements.ts'
 import { isPrior } from '../../domain/statements.ts'
@@ -31,6 +34,21 @@ async function statement(partnerId: string, period: string) {
   if (!row) throw new Error('no statement')
   const lines = await listStatementLines(database.db, row)
   return { row, lines, held: await listStatementHolds(database.db, id) }
+}
+
+/** A person holds the newest line of a partner, or all of it. */
+async function stopped(partnerId: string, what: 'line' | 'partner'): Promise<void> {
+  const runId = await books.newRun('2026-08', 'preview')
+  const { id } = await database.db
+    .selectFrom('accruals')
+    .select('id')
+    .where('partnerId', '=', partnerId)
+    .orderBy('id', 'desc')
+    .executeTakeFirstOrThrow()
+  const hold = { id: randomUUIDv7(), runId, partnerId, reason: 'test', placedBy: null }
+  await inTransaction(database.db, (trx) =>
+    placeSettlementHold(trx, { ...hold, accrualId: what === 'line' ? id : null }),
+  )
 }
 
 describe('a payment of the last second of a month that is told after its close', () => {
@@ -94,6 +112,42 @@ describe('what a statement holds', () => {
     await expect(
       sql`update statement_holds set amount_minor = 1`.execute(database.db),
     ).rejects.toThrow('never changed or removed')
+  })
+
+  it('is told apart where a person stopped a line and a customer disputes another', async () => {
+    await makeProgramme(database.db, { holdDays: 30 })
+    const partnerId = await makePartner(database.db)
+    await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
+    await sql`insert into disputes (vendor_dispute_id, payment_id, amount_minor, status, opened_at)
+      select 'dp_' || id, id, 5000, 'open', timestamptz '2026-08-05' from payments`.execute(
+      database.db,
+    )
+    await books.sell(partnerId, { paidAt: '2026-08-03T00:00:00Z' })
+    await stopped(partnerId, 'line')
+    await books.sell(partnerId, { paidAt: '2026-08-20T00:00:00Z' })
+    await books.settle('2026-08')
+    const { held } = await statement(partnerId, '2026-08')
+    expect(held.map(({ cause, amount }) => [cause, amount])).toEqual([
+      ['by_person', 2_000n],
+      ['disputed', 1_000n],
+      ['not_matured', 2_000n],
+    ])
+  })
+
+  it('is all by a person where one holds the partner, but for what has not matured', async () => {
+    await makeProgramme(database.db, { holdDays: 30 })
+    const partnerId = await makePartner(database.db)
+    await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
+    await books.sell(partnerId, { paidAt: '2026-08-03T00:00:00Z' })
+    await stopped(partnerId, 'line')
+    await stopped(partnerId, 'partner')
+    await books.sell(partnerId, { paidAt: '2026-08-20T00:00:00Z' })
+    await books.settle('2026-08')
+    const { held } = await statement(partnerId, '2026-08')
+    expect(held.map(({ cause, amount }) => [cause, amount])).toEqual([
+      ['by_person', 4_000n],
+      ['not_matured', 2_000n],
+    ])
   })
 
   it('and its opening balance are all that a month without events has', async () => {

@@ -130,6 +130,14 @@ describe('a statement', () => {
     expect(body).toEqual({
       id,
       ...summary,
+      since_period: null,
+      payment: {
+        currency: 'USD',
+        gross: summary?.payable,
+        net: summary?.payable,
+        withheld: 0,
+        withheld_bps: null,
+      },
       seal: null,
       hash: expect.stringMatching(/^[0-9a-f]{64}$/),
       // 20.00 of the own sale, 5.00 of one below.

@@ -113,6 +113,8 @@ const faults: Record<string, string> = {
   I26: `insert into statement_holds
       (statement_id, cause, partner_id, reseller_id, master_id, amount_minor)
     select id, 'disputed', partner_id, reseller_id, master_id, 1 from statements limit 1`,
+  I27: `update statements set withheld_minor = 1, withheld_bps = 2400
+    where payable_minor > 1 and issued_at is not null`,
 }
 
 describe('the books of two settled months', () => {

@@ -181,14 +181,20 @@ describe('the lines of a statement', () => {
     note: null,
     prior: false,
   })
+  const totals = statementTotals(month({ earned: 2_500n, clawedBack: 666n }))
   const document = (lines: StatementLine[]): StatementDocument => ({
     number: 'S-2026-10-0001',
     partner: 'Acme',
     period: '2026-10',
+    since: null,
     currency: 'USD',
     issuedAt: new Date('2026-11-04T03:00:00Z'),
     seal: null,
-    totals: statementTotals(month({ earned: 2_500n, clawedBack: 666n })),
+    totals,
+    payment:
+      totals.payable === 0n
+        ? null
+        : { currency: 'USD', gross: totals.payable, withheld: 0n, withheldBps: null },
     held: [],
     lines,
   })

@@ -35,22 +35,28 @@ function statement(
 ): StatementDocument {
   const of = (kind: StatementLine['kind']) =>
     lines.filter((one) => one.kind === kind).reduce((total, { amount }) => total + amount, 0n)
+  const totals = statementTotals({
+    opening: 1_000_000n,
+    earned: of('accrual'),
+    clawedBack: -of('clawback'),
+    adjustments: -100n,
+    held: 500n,
+    minimumPayout: 2_500n,
+    payoutStep: 1n,
+  })
   return {
     number: 'S-2026-10-0001',
     partner: 'Acme',
     period: '2026-10',
+    since: null,
     currency: 'USD',
     issuedAt: new Date('2026-11-04T03:00:00Z'),
     seal: `12:${'ab'.repeat(32)}`,
-    totals: statementTotals({
-      opening: 1_000_000n,
-      earned: of('accrual'),
-      clawedBack: -of('clawback'),
-      adjustments: -100n,
-      held: 500n,
-      minimumPayout: 2_500n,
-      payoutStep: 1n,
-    }),
+    totals,
+    payment:
+      totals.payable === 0n
+        ? null
+        : { currency: 'USD', gross: totals.payable, withheld: 0n, withheldBps: null },
     held: [{ cause: 'disputed', amount: 500n, lines: null, until: null }],
     lines,
     ...changes,

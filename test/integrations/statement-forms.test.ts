@@ -55,26 +55,37 @@ const documentOf = fc
     currency: fc.constantFrom('USD', 'JPY', 'KWD', 'HUF'),
     minimumPayout: fc.bigInt({ min: 0n, max: 10n ** 9n }),
     payoutStep: fc.constantFrom(1n, 10n, 100n),
+    since: fc.constantFrom(null, '2026-08'),
+    withheldBps: fc.constantFrom(0, 1, 2_400, 10_000),
+    paidIn: fc.constantFrom('own', 'own', 'EUR'),
   })
-  .map(({ lines, opening, held, currency, ...terms }): StatementDocument => {
+  .map(({ lines, opening, held, currency, since, withheldBps, paidIn, ...terms }) => {
     const of = (...kinds: StatementLine['kind'][]) =>
       total(lines.filter(({ kind }) => kinds.includes(kind)).map(({ amount }) => amount))
     const causes = ['disputed', 'by_person', 'forfeited'] as const
-    return {
+    const totals = statementTotals({
+      ...terms,
+      opening,
+      earned: of('accrual', 'true_up', 'bonus'),
+      clawedBack: -of('clawback'),
+      adjustments: of('adjustment'),
+      held: total(held),
+    })
+    const gross = paidIn === 'own' ? totals.payable : (totals.payable * 9n) / 10n
+    const withheld = (gross * BigInt(withheldBps)) / 10_000n
+    const document: StatementDocument = {
       number: `${period}-000001`,
       partner: 'Żółw',
       period,
+      since,
       currency,
       issuedAt: new Date('2026-11-04T03:00:00Z'),
       seal: null,
-      totals: statementTotals({
-        ...terms,
-        opening,
-        earned: of('accrual', 'true_up', 'bonus'),
-        clawedBack: -of('clawback'),
-        adjustments: of('adjustment'),
-        held: total(held),
-      }),
+      totals,
+      payment:
+        totals.payable === 0n
+          ? null
+          : { currency: paidIn === 'own' ? currency : paidIn, gross, withheld, withheldBps },
       held: held.map(
         (amount, n): HeldPart => ({
           cause: causes[n] ?? 'disputed',
@@ -85,6 +96,7 @@ const documentOf = fc
       ),
       lines,
     }
+    return document
   })
 
 const rowsOf = (csv: string) =>
@@ -111,21 +123,44 @@ test('CSV and PDF show the figures, parts and hash of the screen', async () => {
   await fc.assert(
     fc.asyncProperty(documentOf, async (document) => {
       const { currency } = document
-      const shown = [...statementFigures(document.totals), ...statementParts(document)]
+      const shown = [...statementFigures(document.totals), ...statementParts(document)].map(
+        (one) => ({
+          amount: one.amount,
+          currency: ('currency' in one && one.currency) || currency,
+        }),
+      )
       const rows = rowsOf(statementCsv(document))
       const last = 1 + document.lines.length
-      expect(rows.slice(last, -1).map((row) => row[6])).toEqual(
-        shown.map(({ amount }) => decimalAmount(amount, currency)),
+      const figures = rows.slice(last, -1).filter(([record]) => record !== 'since_period')
+      expect(figures.map((row) => [row[6], row[7]])).toEqual(
+        shown.map((one) => [decimalAmount(one.amount, one.currency), one.currency]),
       )
       expect(rows.at(-1)?.[2]).toBe(statementHash(document))
       const cells = readPdf(await statementPdf(document)).pages.join('\n')
       const paper = cells.replace(/\s+/g, ' ')
-      for (const { amount } of shown) expect(paper).toContain(formatAmount(amount, currency))
+      for (const one of shown) expect(paper).toContain(formatAmount(one.amount, one.currency))
+      if (document.since) expect(paper).toContain(`periods ${document.since} to ${period}`)
       for (const { words } of statementParts(document)) expect(paper).toContain(words)
       for (const { customer } of document.lines) expect(paper).toContain(String(customer))
       expect(paper.replaceAll(' ', '')).toContain(statementHash(document))
     }),
     { numRuns: 40 },
+  )
+})
+
+test('tax is apart: what is payable stays, and what is paid is the rest of it', () => {
+  fc.assert(
+    fc.property(documentOf, (document) => {
+      const parts = statementParts(document).filter(({ figure }) => figure === 'payment')
+      const amounts = Object.fromEntries(parts.map(({ part, amount }) => [part, amount]))
+      const { payment, totals } = document
+      if (!payment?.withheld) return expect(parts).toEqual([])
+      expect(amounts.withheld).toBe(payment.withheld)
+      expect((amounts.net ?? 0n) + payment.withheld).toBe(amounts.gross)
+      if (payment.currency === document.currency) expect(amounts.gross).toBe(totals.payable)
+      const taxed = { ...payment, withheld: payment.withheld - 1n }
+      expect(statementHash({ ...document, payment: taxed })).not.toBe(statementHash(document))
+    }),
   )
 })
 
