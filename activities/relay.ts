@@ -38,6 +38,7 @@ import { effectDueTerminations } from './lifecycle/terminations.ts'
 import { startException, tellException } from './payout-exceptions/tell.ts'
 import { platformSubscriptionActivities } from './provisioning.ts'
 import { sendDisputeMails } from './settlement/line-disputes.ts'
+import { tellOfOverduePeriods } from './settlement/overdue.ts'
 import { keepTaxForms } from './tax/forms.ts'
 import { startReacceptances } from './terms.ts'
 
@@ -218,6 +219,7 @@ export function relayActivities(deps: ActivityDeps) {
       await sendKeyNotices(deps)
       await sendStatusMails(deps)
       await sendDisputeMails(deps)
+      await tellOfOverduePeriods(deps)
       await keepTaxForms(deps)
       await forgetOldRequests(db)
     },

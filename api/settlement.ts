@@ -99,13 +99,21 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       path: '/v1/settlement-runs',
       tag: 'Settlement',
       summary: 'List settlement runs',
+      description:
+        'Overdue is a live run that has not ended by the time that the programme sets ' +
+        '(`settlement_alarm`) after its cut-off.',
       access: 'settlement.read',
-      query: z.strictObject({ ...pageQuery, period: periodField.optional() }),
+      query: z.strictObject({
+        ...pageQuery,
+        period: periodField.optional(),
+        overdue: z.enum(['true', 'false']).optional(),
+      }),
       answers: { 200: { description: 'Newest first', schema: listAnswer(runAnswer) } },
       refusals: [],
       handle: async ({ db, query }) => {
-        const page = await listRuns(db, { ...pageRequest(query), period: query.period })
-        return { status: 200, body: presentPage(page, presentRun) }
+        const { period, overdue } = query
+        const filter = { ...pageRequest(query), period, overdue: await overdueFilter(db, overdue) }
+        return { status: 200, body: presentPage(await listRuns(db, filter), presentRun) }
       },
     }),
     route({
@@ -127,6 +135,12 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
     }),
     ...signingRoutes(deps),
   ]
+}
+
+async function overdueFilter(db: Db, asked: 'true' | 'false' | undefined) {
+  if (asked === undefined) return undefined
+  const { deadlines } = await getProgramme(db)
+  return { is: asked === 'true', seconds: deadlines.settlementAlarm }
 }
 
 /** The two persons. */

@@ -49,6 +49,8 @@ export const deadlinesSchema = z.strictObject({
   releaseReminder: seconds.default(day),
   /** When a run that nobody releases is shown as a problem. */
   releaseEscalation: seconds.default(3 * day),
+  /** How long after its close a month may wait before everybody is told each day. */
+  settlementAlarm: seconds.default(7 * day),
   /** How long after its issue lines of a statement can be disputed; how long each side has. */
   lineDisputeWindow: seconds.default(60 * day),
   lineDisputeAnswer: seconds.default(7 * day),

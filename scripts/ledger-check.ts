@@ -2,6 +2,7 @@
 import type { Db } from '../db/database.ts'
 import { checkInvariants, invariants } from '../db/invariants.ts'
 import { findLastSeal, hasSeal, type Seal } from '../db/seals.ts'
+import { listOverduePeriods } from '../db/settlement/overdue.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { openDevDatabase, withDatabase } from './stack/database.ts'
 
@@ -20,21 +21,25 @@ interface Checked {
   onChecked: NonNullable<Parameters<typeof checkInvariants>[1]>
 }
 
-/** All invariants, the newest seal, and whether the seal that somebody kept is still there. */
+/** All invariants, months that are overdue, the newest seal, and whether a kept one is there. */
 async function checkBooks({ db, kept, onChecked }: Checked) {
   const books = await checkInvariants(db, onChecked)
   const keptSeal = kept && ((await hasSeal(db, kept)) ? 'found' : 'missing')
-  return { ...books, seal: (await findLastSeal(db)) ?? null, keptSeal }
+  const overdue = (await listOverduePeriods(db)).map(({ period, stage }) => ({ period, stage }))
+  return { ...books, overdue, seal: (await findLastSeal(db)) ?? null, keptSeal }
 }
 
 type Books = Awaited<ReturnType<typeof checkBooks>>
 
-function describe({ checked, violations, seal, keptSeal }: Books): string {
+function describe({ checked, violations, overdue, seal, keptSeal }: Books): string {
   const broken = violations.map(
     ({ invariant, says, rows }) => `${invariant} is broken (${says}): ${rows.length} row(s)`,
   )
   const result = violations.length === 0 ? [`${checked} invariants hold`] : broken
   if (keptSeal === 'missing') result.push('the seal that was kept is not in the books any more')
+  for (const { period, stage } of overdue) {
+    result.push(`${period} is overdue: ${stage ? `its run is in ${stage}` : 'it has no run'}`)
+  }
   if (seal) result.push(`newest seal ${seal.number}:${seal.hash}`)
   return result.join('\n')
 }

@@ -72,7 +72,11 @@ export async function findLiveRun(db: Db, programmeId: string, period: string) {
 
 export async function listRuns(
   db: Db,
-  filter: PageRequest & { period?: string | undefined },
+  filter: PageRequest & {
+    period?: string | undefined
+    /** So many seconds after its cut-off a live run that has not ended is overdue. */
+    overdue?: { is: boolean; seconds: number } | undefined
+  },
 ): Promise<Page<RunRow>> {
   let query = db
     .selectFrom('settlementRuns')
@@ -81,6 +85,12 @@ export async function listRuns(
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('id', '<', filter.after)
   if (filter.period) query = query.where('period', '=', filter.period)
+  if (filter.overdue) {
+    const { is, seconds } = filter.overdue
+    const isOverdue = sql<boolean>`(mode = 'live' and stage not in ('closed', 'cancelled')
+      and cutoff_at + make_interval(secs => ${seconds}) < clock_timestamp())`
+    query = query.where(is ? isOverdue : sql<boolean>`not ${isOverdue}`)
+  }
   const page = pageOf(await query.execute(), filter.limit)
   return { rows: page.rows.map(parsed), next: page.next }
 }

@@ -24,6 +24,7 @@ export const sampleFacts = {
   docsUrl: 'https://api.example/docs',
   stopUrl: 'https://api.example/stop',
   days: 'in 3 days',
+  where: 'its run is in the stage review',
   questions: 'Who sells for you?\nSince when?',
   domain: 'shop.example.com',
   challenge: '_tributary-challenge.shop.example.com',

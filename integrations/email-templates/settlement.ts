@@ -94,6 +94,16 @@ export const settlementMails = {
     paragraphs: [`The settlement of ${to.period} still needs ${to.missing}.`],
   }),
 
+  settlementOverdue: (to: { member: string; period: string; where: string }): MailContent => ({
+    subject: `The settlement of ${to.period} is overdue`,
+    greeting: hello(to.member),
+    paragraphs: [
+      `The month ${to.period} should be settled by now: ${to.where}. Partners wait for their ` +
+        'statements and their money.',
+      'You are told once a day until the month is closed.',
+    ],
+  }),
+
   disputeNews: (to: { contact: string; statement: string; news: string }): MailContent => ({
     subject: `A line of statement ${to.statement} is disputed: ${to.news}`,
     greeting: hello(to.contact),

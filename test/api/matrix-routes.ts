@@ -95,7 +95,10 @@ const ofPlatform: Record<string, Line> = {
     about: 'agreementTerms',
     body: () => ({ effective_from: '2100-01-01T00:00:00Z' }),
   },
-  'GET /v1/settlement-runs': { list: 'settlementRun', queries: [`period=${settledPeriod}`] },
+  'GET /v1/settlement-runs': {
+    list: 'settlementRun',
+    queries: [`period=${settledPeriod}`, 'overdue=false'],
+  },
   'POST /v1/settlement-runs': { without: 'a period is nobody’s' },
   'GET /v1/settlement-runs/:id': { about: 'settlementRun' },
   'POST /v1/settlement-runs/:id/review': {

@@ -119,6 +119,32 @@ describe('a live run in review', () => {
   })
 })
 
+describe('the list of what is overdue', () => {
+  it('has live runs that have not ended in time, and no others', async () => {
+    const { body: programme, headers } = await call('/v1/programme', { key: product.owner })
+    expect((programme.deadlines as Json).settlement_alarm).toBe(7 * 86_400)
+    const late = await post('', { period: previousPeriod(settledPeriod), mode: 'live' })
+    await post('', { period: settledPeriod, mode: 'preview' })
+    const listed = async (query: string) =>
+      rows(await call(`${runs}?limit=100&${query}`, { key: product.owner })).map(({ id }) => id)
+    expect(await listed('overdue=true')).toEqual([late.body.id])
+    const others = await listed('overdue=false')
+    expect(others).not.toContain(late.body.id)
+    expect(new Set([...others, late.body.id])).toEqual(new Set(await listed('')))
+    const change = { deadlines: { settlement_alarm: 20 * 365 * 86_400 } }
+    const changed = await call('/v1/programme', {
+      method: 'PATCH',
+      key: product.owner,
+      headers: { 'If-Match': String(headers.get('etag')) },
+      body: change,
+    })
+    expect(changed.status).toBe(200)
+    expect(await listed('overdue=true')).toEqual([])
+    const bad = await call(`${runs}?overdue=maybe`, { key: product.owner })
+    expect(faults(bad)).toEqual(['invalid /overdue'])
+  })
+})
+
 describe('a preview', () => {
   it('is run again and never decided about', async () => {
     const preview = await start('preview')
