@@ -108,6 +108,7 @@ describe('a complete environment', () => {
       stripe: {
         secretKey: 'sk_test_51Secret',
         apiBase: 'http://127.0.0.1:4410',
+        perSecond: 20,
         webhookSecrets: ['whsec_snapshot'],
         thinWebhookSecrets: ['whsec_thin'],
       },
@@ -248,6 +249,8 @@ describe('what is malformed', () => {
   })
 })
 
+const SCREENING_URL = 'http://127.0.0.1:8084'
+
 describe('settings that contradict each other', () => {
   test.each([
     [
@@ -285,11 +288,8 @@ describe('settings that contradict each other', () => {
       production({ STRIPE_API_BASE: 'http://api.stripe.com' }),
       'STRIPE_API_BASE',
     ],
-    [
-      'an open address in production',
-      production({ API_PUBLIC_URL: 'http://api.example' }),
-      'API_PUBLIC_URL',
-    ],
+    ['an open address', production({ API_PUBLIC_URL: 'http://api.example' }), 'API_PUBLIC_URL'],
+    ['two places of lists', sandboxed({ SCREENING_LIST_FILE: 'a', SCREENING_URL }), 'SCREENING_URL'],
   ])('are refused: %s', (_, env, name) => {
     const problems = problemsOf(env)
     expect(problems.map((problem) => problem.split(':')[0])).toEqual([name])

@@ -6,6 +6,7 @@ import { recordMember } from '../../db/access.ts'
 import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { inTransaction } from '../../db/database.ts'
 import { getApplication, listTimeline } from '../../db/onboarding/applications.ts'
+import { recordDecisionNote } from '../../db/onboarding/decisions.ts'
 import { listHolds } from '../../db/partner-holds.ts'
 import {
   countOpenScreenings,
@@ -14,7 +15,7 @@ import {
   recordScreeningDecision,
 } from '../../db/screenings.ts'
 import { createScreening } from '../../integrations/screening/screening.ts'
-import { makeApplication, makePartner, unique } from '../support/factories.ts'
+import { makeApplication, makeGreenApplication, makePartner, unique } from '../support/factories.ts'
 import { makeScreening } from '../support/screenings.ts'
 import { asSteps, failureOf, type Steps, startSteps } from '../support/steps.ts'
 
@@ -210,6 +211,28 @@ describe('a partner', () => {
     ])
     await override(id)
     expect(await listHolds(kit.db, partnerId)).toEqual([])
+  })
+
+  it('that was found on a list while its approval could be taken back begins with a hold', async () => {
+    const found = await makeGreenApplication(kit.db)
+    const clean = await makeGreenApplication(kit.db)
+    for (const applicationId of [found, clean]) {
+      const noteId = randomUUIDv7()
+      await inTransaction(kit.db, (trx) =>
+        recordDecisionNote(trx, {
+          ...{ id: noteId, applicationId, memberId: first, decision: 'approve' },
+          ...{ reason: 'fits', effectiveFrom: new Date() },
+        }),
+      )
+      const undoUntil = new Date(Date.now() + 60_000).toISOString()
+      await kit.steps.recordDecision({ applicationId, noteId, undoUntil })
+      if (applicationId === found) await makeScreening(kit.db, { applicationId })
+      for (let n = 0; n < 2; n++) await kit.steps.admitPartner({ applicationId })
+    }
+    expect(await listHolds(kit.db, found)).toMatchObject([
+      { cause: 'screening', reason: 'screening_open' },
+    ])
+    expect(await listHolds(kit.db, clean)).toEqual([])
   })
 
   it('is let go by a list that knows it no more, but not by another name of its own', async () => {

@@ -1,4 +1,6 @@
 import { sql } from 'kysely'
+import { inTransaction } from '../../db/database.ts'
+import { eraseCompany, erasePersons, shredKeys } from '../../db/lifecycle/erasures.ts'
 import { sealedFields } from '../../db/personal-fields.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { type Product, startProduct } from '../support/product.ts'
@@ -45,6 +47,16 @@ beforeAll(async () => {
   await issueStatements(product.db)
 })
 afterAll(() => product.stop())
+
+/** As the last steps of a tenant that has left do it. */
+async function erase(name: PlaceName): Promise<void> {
+  const { id } = world[name]
+  await inTransaction(product.db, async (trx) => {
+    await erasePersons(trx, id)
+    await eraseCompany(trx, id, `erased partner ${outwardId('partner', id)}`)
+    await shredKeys(trx, id)
+  })
+}
 
 const stage = () => ({ db: product.db, call, key: world.north.key })
 
@@ -243,4 +255,30 @@ describe('whoever has no live key is answered 401', () => {
     'GET /v1/statements/:id/pdf',
     'GET /v1/statements/:id/csv',
   ])
+})
+
+describe('the statement of a partner whose data are erased', () => {
+  it('is the same in every form but for names, which are none', async () => {
+    const { id } = await statementOf('pier')
+    const read = (form = '') => call(`/v1/statements/${id}${form}`, { key: world.owner.key })
+    const [before, csvBefore] = [await read(), await read('/csv')]
+    const { rows: people } = await sql<{ name: string }>`
+      select name from partners where id = ${world.pier.id}`.execute(product.db)
+    await erase('pier')
+    const after = await read()
+    expect([after.status, { ...after.body, lines: [] }]).toEqual([
+      200,
+      { ...before.body, lines: [] },
+    ])
+    const amounts = ({ body }: typeof before) => (body.lines as Json[]).map(({ amount }) => amount)
+    expect(amounts(after)).toEqual(amounts(before))
+    const pdf = await read('/pdf')
+    expect([pdf.status, pdf.bytes.subarray(0, 5).toString()]).toEqual([200, '%PDF-'])
+    const csv = await read('/csv')
+    expect(csv.status).toBe(200)
+    expect(csv.text).not.toContain('customer@customer.example')
+    expect(csv.text).not.toContain(people[0]?.name ?? 'nobody')
+    const rowsIn = (text: string) => text.trim().split('\r\n').length
+    expect(rowsIn(csv.text)).toBe(rowsIn(csvBefore.text))
+  })
 })

@@ -1,55 +1,15 @@
 /** The worker is killed again and again while a month is played; everything happens once. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { checkInvariants } from '../../db/invariants.ts'
 import { newestClosable, periodStart } from '../../domain/period.ts'
 import { onboardPartner, payPlatformFee } from '../../scripts/story/partners.ts'
 import { refund, sell } from '../../scripts/story/sales.ts'
 import { reviewEnds, settle } from '../../scripts/story/settlement.ts'
 import { ensureSchedules } from '../../worker/schedules.ts'
+import { mortalWorker } from '../support/mortal-worker.ts'
 import { type Product, startProduct } from '../support/product.ts'
 
 const period = newestClosable(new Date())
 const killEveryMs = 4_000
-
-/** A worker as a process of its own that is killed without warning and started again. */
-function mortalWorker(product: Product) {
-  const root = join(import.meta.dirname, '..', '..')
-  let child: ChildProcess | undefined
-  let deaths = 0
-  let ending = false
-  const start = () => {
-    child = spawn(
-      process.execPath,
-      ['--import', './scripts/launch/exit-with-parent.ts', 'worker/main.ts'],
-      {
-        cwd: root,
-        env: { PATH: product.variables.PATH ?? '', ...product.variables },
-        stdio: ['pipe', 'pipe', 'ignore'],
-      },
-    )
-    const own = child
-    own.stdout?.once('data', () => {
-      // It lives long enough to do something, and dies in the middle of something else.
-      setTimeout(() => own.kill('SIGKILL'), killEveryMs).unref()
-    })
-    own.once('exit', () => {
-      if (ending) return
-      deaths += 1
-      start()
-    })
-  }
-  start()
-  return {
-    deaths: () => deaths,
-    async stop() {
-      ending = true
-      const gone = new Promise((resolve) => child?.once('exit', resolve))
-      child?.kill('SIGKILL')
-      await gone
-    },
-  }
-}
 
 interface Found {
   id: string
@@ -68,7 +28,7 @@ afterAll(() => product.stop())
 describe('a month with a worker that dies every few seconds', () => {
   it('has one of each: envelope, account, tenant, subscription, accrual, statement, transfer', async () => {
     const { story, owner, second, temporal, db } = product
-    const worker = mortalWorker(product)
+    const worker = mortalWorker(product, () => killEveryMs)
     try {
       const by = {
         approver: owner,

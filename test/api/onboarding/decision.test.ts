@@ -1,13 +1,23 @@
 import { sql } from 'kysely'
-import { uuidOf } from '../../../domain/ids.ts'
+import { outwardId, uuidOf } from '../../../domain/ids.ts'
 import { workflowIds } from '../../../domain/process-names.ts'
 import { eventually } from '../../../scripts/story/client.ts'
 import { unique } from '../../support/factories.ts'
 import { type Product, startProduct, type TestWorker } from '../../support/product.ts'
+import { makeScreening } from '../../support/screenings.ts'
 import { type Answer, type Call, clientOf, faults, type Json } from '../kit.ts'
 import { makeWorld, type World } from '../world.ts'
 
-const names = ['dated', 'instant', 'refused', 'twice', 'early', 'crowded', 'patient'] as const
+const names = [
+  'dated',
+  'instant',
+  'refused',
+  'twice',
+  'early',
+  'crowded',
+  'patient',
+  'listed',
+] as const
 type Name = (typeof names)[number]
 
 let product: Product
@@ -172,6 +182,26 @@ describe('a decision', () => {
   it('is not taken before everything is there to decide on', async () => {
     expect(refusal(await decide(ids.early, {}))).toEqual([409, 'not_ready'])
     expect(await read(ids.early)).toMatchObject({ stage: 'agreement', status: 'in_review' })
+  })
+
+  it('is not taken for one that may be on a list, until two persons say that it is not', async () => {
+    const applicationId = uuidOf('application', ids.listed) ?? ''
+    const screening = outwardId('screening', await makeScreening(product.db, { applicationId }))
+    const refused = await decide(ids.listed, {})
+    expect(refusal(refused)).toEqual([409, 'screening_open'])
+    expect(refused.body.detail).toContain('an approval has to wait for: screening')
+    expect(await read(ids.listed)).toMatchObject({ stage: 'approval', status: 'in_review' })
+    const { rows } = await sql`select from partners where id = ${applicationId}`.execute(product.db)
+    expect(rows).toEqual([])
+    const proposed = await call(`/v1/screenings/${screening}/override`, {
+      ...{ method: 'POST', key: product.owner, body: { reason: 'another company' } },
+    })
+    const { id, payload_hash } = proposed.body
+    const approved = await call(`/v1/approvals/${id}/approve`, {
+      ...{ method: 'POST', key: product.second, body: { payload_hash } },
+    })
+    expect(approved.status).toBe(200)
+    expect((await decide(ids.listed, {})).status).toBe(200)
   })
 
   it.each<[string, Json, string[]]>([
