@@ -56,13 +56,6 @@ export function clawBack(accrual: {
   return floorShare(accrual.amount, rate) - accrual.clawedBack
 }
 
-/** What an open dispute keeps back of one accrual. */
-export function heldByDispute(accrual: { amount: bigint; base: bigint; disputed: bigint }): bigint {
-  if (accrual.base === 0n) return 0n
-  const disputed = smaller(accrual.disputed, accrual.base)
-  return floorShare(accrual.amount, { num: disputed, den: accrual.base })
-}
-
 /**
  * What is taken back of a period's true-up when its lines go back after the close: the floor of
  * the target so far less what was taken before. The true-up, and so the result, may be negative.

@@ -13,8 +13,6 @@ export interface Money {
   currency: string
 }
 
-export const noMoney = 0n
-
 export function basisPoints(bps: number): Rate {
   return { num: BigInt(bps), den: 10_000n }
 }

@@ -88,11 +88,6 @@ export function isClosed(status: ApplicationStatus): boolean {
   return closed.has(status)
 }
 
-/** Verification states in which the vendor's last word is still to come. */
-export function awaitsApplicant(status: VerificationStatus): boolean {
-  return status === 'link_issued' || status === 'in_progress' || status === 'needs_input'
-}
-
 /** Deadlines of a programme, pinned into each process at its start. All in seconds. */
 export interface OnboardingDeadlines {
   agreementReminders: number[]

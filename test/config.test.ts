@@ -289,7 +289,7 @@ describe('settings that contradict each other', () => {
       'STRIPE_API_BASE',
     ],
     ['an open address', production({ API_PUBLIC_URL: 'http://api.example' }), 'API_PUBLIC_URL'],
-    ['two places of lists', sandboxed({ SCREENING_LIST_FILE: 'a', SCREENING_URL }), 'SCREENING_URL'],
+    ['two lists', sandboxed({ SCREENING_LIST_FILE: 'a', SCREENING_URL }), 'SCREENING_URL'],
   ])('are refused: %s', (_, env, name) => {
     const problems = problemsOf(env)
     expect(problems.map((problem) => problem.split(':')[0])).toEqual([name])

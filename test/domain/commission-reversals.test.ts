@@ -1,10 +1,5 @@
 import fc from 'fast-check'
-import {
-  clawBack,
-  heldByDispute,
-  type ReversibleLine,
-  reverseLines,
-} from '../../domain/commission-reversals.ts'
+import { clawBack, type ReversibleLine, reverseLines } from '../../domain/commission-reversals.ts'
 import { sum } from '../../domain/money.ts'
 import { propertyRuns } from '../support/runs.ts'
 import { floorOf, fraction } from './fractions.ts'
@@ -206,18 +201,5 @@ describe('clawBack', () => {
 
   test('takes nothing of an accrual on nothing', () => {
     expect(clawBack({ amount: 0n, base: 0n, reversedBase: 0n, clawedBack: 0n })).toBe(0n)
-  })
-})
-
-describe('heldByDispute', () => {
-  test('keeps back the part of an accrual that is disputed, rounded down', () => {
-    expect(heldByDispute({ amount: 2_000n, base: 9_999n, disputed: 3_333n })).toBe(666n)
-    expect(heldByDispute({ amount: 2_000n, base: 9_999n, disputed: 9_999n })).toBe(2_000n)
-    expect(heldByDispute({ amount: 2_000n, base: 9_999n, disputed: 0n })).toBe(0n)
-  })
-
-  test('keeps back no more than the accrual, however much is disputed', () => {
-    expect(heldByDispute({ amount: 2_000n, base: 9_999n, disputed: 20_000n })).toBe(2_000n)
-    expect(heldByDispute({ amount: 0n, base: 0n, disputed: 5n })).toBe(0n)
   })
 })

@@ -1,11 +1,4 @@
-import {
-  applicationStatuses,
-  awaitsApplicant,
-  isClosed,
-  isDecided,
-  reapplyFrom,
-  verificationStatuses,
-} from '../../domain/onboarding.ts'
+import { applicationStatuses, isClosed, isDecided, reapplyFrom } from '../../domain/onboarding.ts'
 
 describe('the status of an application', () => {
   test('is decided from the approval on, and after every other end', () => {
@@ -17,11 +10,6 @@ describe('the status of an application', () => {
     const closed = applicationStatuses.filter(isClosed)
     expect(closed).toEqual(['active', 'rejected', 'withdrawn', 'lapsed'])
     for (const status of closed) expect(isDecided(status)).toBe(true)
-  })
-
-  test('waits for the applicant exactly while the vendor wants something from it', () => {
-    const waiting = verificationStatuses.filter(awaitsApplicant)
-    expect(waiting).toEqual(['link_issued', 'in_progress', 'needs_input'])
   })
 })
 
