@@ -148,13 +148,15 @@ export function taxFormRoutes(): Route[] {
   ]
 }
 
-/** The partner, where the caller is that or the platform; those above do not see its forms. */
+/**
+ * The partner, where the caller is that or the platform.
+ * @throws DomainError `not_found`, and `forbidden` for a partner below: its forms are its own.
+ */
 async function concerned({ db, principal, params }: Pick<Call, 'db' | 'principal' | 'params'>) {
   const id = pathId('partner', params.id, noPartner)
-  if (principal.level !== 'super_admin' && principal.partnerId !== id) {
-    throw new DomainError('not_found', noPartner)
-  }
-  return found(await findPartner(db, id), noPartner)
+  const partner = found(await findPartner(db, id), noPartner)
+  if (principal.level === 'super_admin' || principal.partnerId === id) return partner
+  throw new DomainError('forbidden', 'tax forms are for the partner itself and the platform owner')
 }
 
 async function list(call: Call) {

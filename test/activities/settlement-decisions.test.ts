@@ -5,6 +5,7 @@ import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { listUnpaid } from '../../db/lifecycle/cancellations.ts'
 import { type NewRunDecision, recordRunDecision } from '../../db/settlement/decisions.ts'
+import { listLeftOut } from '../../db/settlement/holds.ts'
 import { getRun } from '../../db/settlement/runs.ts'
 import { listStages } from '../../db/settlement/stages.ts'
 import { listStatementLines } from '../../db/settlement/statements.ts'
@@ -218,6 +219,11 @@ describe('an exclusion', () => {
     const statement = { partnerId: out, period: '2026-11', currency: 'USD' }
     const lines = await listStatementLines(database.db, { ...statement, sincePeriod: '2026-09' })
     expect(sum(lines.map(({ amount }) => amount))).toBe(4_000n)
+    const told = { partnerId: out, since: '2026-09', period: '2026-11' }
+    expect(await listLeftOut(database.db, told)).toEqual([
+      { period: '2026-09', reason: 'looked at by a person' },
+      { period: '2026-10', reason: 'looked at by a person' },
+    ])
   })
 
   it('carries the opening balance over the period that was left out', async () => {
