@@ -10,7 +10,7 @@ import {
 } from '../db/tier-graces.ts'
 import { recordTierReviews } from '../db/tier-reviews.ts'
 import { listTierStandings, type StandingRow } from '../db/tier-standings.ts'
-import { getTierChange, listRisesOf, recordTierChange } from '../db/tiers.ts'
+import { getTierChange, listRisesOf, recordTierChanges, type TierMove } from '../db/tiers.ts'
 import { listCertificationGaps } from '../db/training/certificates.ts'
 import { endsQuarter, periodEnd, windowStart } from '../domain/period.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
@@ -105,12 +105,21 @@ const superseded = ({ tier }: StandingRow): TierVerdict => ({
   reached: tier,
 })
 
-/** Moves it up; where its tier was changed meanwhile by people, theirs stays. */
-async function promote(trx: Trx, review: Review, decided: Decided): Promise<Decided> {
-  const { partnerId, tier: from, metric, to, reached } = decided
-  const { programme, rules, period } = review
+/** Moves up who is promoted; where people changed its tier meanwhile, theirs stays. */
+async function promote(trx: Trx, review: Review, decided: Decided[]): Promise<Decided[]> {
+  const moves = decided.flatMap((one) => moveOf(review, one))
+  const moved = await recordTierChanges(trx, review.period, moves)
+  return decided.map((one) =>
+    one.outcome !== 'promoted' || moved.has(one.partnerId)
+      ? one
+      : { ...one, outcome: 'kept', cause: 'overridden', to: null },
+  )
+}
+
+function moveOf({ programme, rules }: Review, decided: Decided): TierMove[] {
+  const { partnerId, tier: from, metric, outcome, to, reached } = decided
   const threshold = rules.thresholds.find((one) => one.tier === to)?.threshold
-  if (to === null || threshold === undefined) return decided
+  if (outcome !== 'promoted' || to === null || threshold === undefined) return []
   const reason = explainPromotion({
     metric,
     threshold,
@@ -119,9 +128,7 @@ async function promote(trx: Trx, review: Review, decided: Decided): Promise<Deci
     to,
     lacksCertificationFor: to === reached ? null : reached,
   })
-  const change = { partnerId, from, to, reason, reviewPeriod: period }
-  if (await recordTierChange(trx, change)) return decided
-  return { ...decided, outcome: 'kept', cause: 'overridden', to: null }
+  return [{ partnerId, from, to, reason }]
 }
 
 function graceOf(review: Review, decided: Decided, now: Date): NewGrace[] {
@@ -162,10 +169,7 @@ async function reviewPage(
     size: partnersPerPage,
   })
   const open = standings.filter(({ isDecided }) => !isDecided)
-  const decided: Decided[] = []
-  for (const one of await decide(trx, review, open)) {
-    decided.push(one.outcome === 'promoted' ? await promote(trx, review, one) : one)
-  }
+  const decided = await promote(trx, review, await decide(trx, review, open))
   await keepReviews(trx, review, decided)
   const graced = decided.filter(({ isSuperseded }) => !isSuperseded)
   const figures = graced.flatMap(({ graceId: id, tier, metric }) =>

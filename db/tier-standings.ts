@@ -25,8 +25,12 @@ const netPaid = ({ currency, from, until }: FigureWindow) => sql`
     where paid_at >= ${from} and paid_at < ${until}
     union all
     select line.partner_id, -reversal.base_minor
-    from line_reversals reversal join line on line.id = reversal.line_payment_id
-    where reversal.happened_at >= ${from} and reversal.happened_at < ${until}),
+    from line
+    -- For each line on its own: how many there are is not seen through the page.
+    cross join lateral (
+      select base_minor from line_reversals
+      where line_payment_id = line.id
+        and happened_at >= ${from} and happened_at < ${until} offset 0) reversal),
   net as (select partner_id, sum(amount) as amount from moved group by 1)`
 
 export interface StandingRow {

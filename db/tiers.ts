@@ -4,35 +4,70 @@ import { DomainError } from '../domain/errors.ts'
 import type { TierName } from '../domain/tiers.ts'
 import { type Db, lockName, type Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
+import { type Columns, unnested } from './rows.ts'
 
 /** Of the tiers of a partner as `held`: the one now, or the first of one that has yet to join. */
 export const holdsNow = sql<SqlBool>`(held.valid @> clock_timestamp()
   or held.previous_tier is null and lower(held.valid) > clock_timestamp())`
 
-/**
- * Moves a partner to another tier from this instant on; a review of one period decides once.
- * @returns false when this review moved the partner before.
- */
+export interface TierMove {
+  partnerId: string
+  from: TierName
+  to: TierName
+  reason: string
+}
+
+const moveColumns: Columns<TierMove> = {
+  partnerId: 'uuid',
+  from: 'text',
+  to: 'text',
+  reason: 'text',
+}
+
+/** Moves one partner; see `recordTierChanges`. @returns whether it was moved now. */
 export async function recordTierChange(
   trx: Trx,
-  change: { partnerId: string; from: TierName; to: TierName; reason: string; reviewPeriod: string },
+  { reviewPeriod, ...move }: TierMove & { reviewPeriod: string },
 ): Promise<boolean> {
-  const { partnerId, from, to, reason, reviewPeriod } = change
-  const before = await trx
-    .selectFrom('partnerTiers')
-    .select('id')
-    .where('partnerId', '=', partnerId)
-    .where('reviewPeriod', '=', reviewPeriod)
-    .executeTakeFirst()
-  if (before) return false
-  const held = await lockHeldTier(trx, partnerId)
-  if (held?.tier !== from) return false
-  await endTier(trx, { partnerId, ...held })
+  return (await recordTierChanges(trx, reviewPeriod, [move])).has(move.partnerId)
+}
+
+/**
+ * Moves partners to another tier from this instant on; a review of one period decides once.
+ * @returns those that were moved: not whom this review moved before, nor who holds another tier.
+ */
+export async function recordTierChanges(
+  trx: Trx,
+  reviewPeriod: string,
+  moves: TierMove[],
+): Promise<Set<string>> {
+  if (moves.length === 0) return new Set()
+  const names = moves.map(({ partnerId }) => `partner_tiers:${partnerId}`)
   await sql`
-    insert into partner_tiers (partner_id, tier, previous_tier, valid, reason, review_period)
-    values (${partnerId}, ${to}, ${from}, tstzrange(${held.now}, null), ${reason},
-      ${reviewPeriod})`.execute(trx)
-  return true
+    select pg_advisory_xact_lock(lock_key(name))
+    from (select name from unnest(${names}::text[]) given (name) order by name) held`.execute(trx)
+  const { rows: held } = await sql<{ id: string; partnerId: string; now: Date }>`
+    with clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as now)
+    select held.id, held.partner_id, clock.now
+    from ${unnested(moveColumns, moves)} as move (partner_id, was, tier, reason)
+    cross join clock
+    join partner_tiers held on held.partner_id = move.partner_id and held.tier = move.was
+      and held.valid @> clock.now and lower(held.valid) < clock.now
+    where not exists (select from partner_tiers before
+      where before.partner_id = move.partner_id and before.review_period = ${reviewPeriod})`.execute(
+    trx,
+  )
+  const [now] = held.map((row) => row.now)
+  if (!now) return new Set()
+  const moved = new Set(held.map(({ partnerId }) => partnerId))
+  await endTiers(trx, held, now)
+  const open = moves.filter(({ partnerId }) => moved.has(partnerId))
+  await sql`
+    insert into partner_tiers (partner_id, previous_tier, tier, reason, valid, review_period)
+    select move.partner_id, move.was, move.tier, move.reason,
+      tstzrange(${now}::timestamptz, null), ${reviewPeriod}
+    from ${unnested(moveColumns, open)} as move (partner_id, was, tier, reason)`.execute(trx)
+  return moved
 }
 
 /** The tier that a partner holds at the database's clock, and that clock. */
@@ -50,14 +85,16 @@ async function lockHeldTier(trx: Trx, partnerId: string) {
 }
 
 /** Ends what is held now, and forgets what was to come after it: it never held. */
-async function endTier(
+async function endTiers(
   trx: Trx,
-  { partnerId, id, now }: { partnerId: string; id: string; now: Date },
+  held: { id: string; partnerId: string }[],
+  now: Date,
 ): Promise<void> {
+  const [ids, partnerIds] = [held.map(({ id }) => id), held.map(({ partnerId }) => partnerId)]
   await sql`delete from partner_tiers
-    where partner_id = ${partnerId} and lower(valid) > ${now}`.execute(trx)
+    where partner_id = any(${partnerIds}) and lower(valid) > ${now}`.execute(trx)
   await sql`update partner_tiers set valid = tstzrange(lower(valid), ${now})
-    where id = ${id}`.execute(trx)
+    where id = any(${ids})`.execute(trx)
 }
 
 export interface TierOverride {
@@ -81,7 +118,7 @@ export async function recordTierOverride(trx: Trx, override: TierOverride): Prom
   if (until && until <= held.now) {
     throw new DomainError('conflict', 'the override would be over before it began')
   }
-  await endTier(trx, { partnerId, ...held })
+  await endTiers(trx, [{ partnerId, id: held.id }], held.now)
   const reason = `override: ${override.reason}`
   const end = held.planned === tier ? null : until
   await sql`
