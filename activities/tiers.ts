@@ -1,6 +1,5 @@
 /** Steps of the tier review. */
 import { databaseNow, inTransaction, lockName, type Trx } from '../db/database.ts'
-import { getPartner } from '../db/partners.ts'
 import { getProgramme, listTierThresholds, type Programme } from '../db/programmes.ts'
 import {
   listGracesToTell,
@@ -10,7 +9,7 @@ import {
 } from '../db/tier-graces.ts'
 import { recordTierReviews } from '../db/tier-reviews.ts'
 import { listTierStandings, type StandingRow } from '../db/tier-standings.ts'
-import { getTierChange, listRisesOf, recordTierChanges, type TierMove } from '../db/tiers.ts'
+import { listRisesOf, recordTierChanges, type TierMove } from '../db/tiers.ts'
 import { listCertificationGaps } from '../db/training/certificates.ts'
 import { endsQuarter, periodEnd, windowStart } from '../domain/period.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
@@ -24,10 +23,9 @@ import {
 } from '../domain/tier-review.ts'
 import { explainPromotion, promotionFor, type TierName } from '../domain/tiers.ts'
 import type { CertifiedStep } from '../domain/training.ts'
-import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
 import { inLanes } from './lanes.ts'
-import { notify } from './notices.ts'
+import { tellOfRise } from './tier-mails.ts'
 
 const partnersPerPage = 1_000
 
@@ -197,18 +195,6 @@ async function keepReviews(trx: Trx, review: Review, decided: Decided[]): Promis
 
 export function tierActivities(deps: ActivityDeps) {
   const { db, processes } = deps
-  const tell = async (changeId: string) => {
-    const change = await getTierChange(db, changeId)
-    const partner = await getPartner(db, change.partnerId)
-    const recipient = partner.contactEmail
-    const { tier, reason } = change
-    await notify(
-      deps,
-      { kind: 'tier_raised', subjectId: changeId, recipient },
-      mails.tierRaised({ contact: partner.contactName, tier, reason }),
-    )
-  }
-
   /** Starts the processes of new graces, and wakes those for which this review has news. */
   async function wakeGraces(range: ReviewedRange): Promise<void> {
     const { tierWarnings: warnings } = (await getProgramme(db)).deadlines
@@ -243,7 +229,7 @@ export function tierActivities(deps: ActivityDeps) {
 
     /** Tells the partners of a range that a review has moved up, each of them once. */
     async mailTierChanges(range: ReviewedRange): Promise<void> {
-      await inLanes(await listRisesOf(db, range), tell)
+      await inLanes(await listRisesOf(db, range), (changeId) => tellOfRise(deps, changeId))
     },
   }
 }

@@ -54,9 +54,8 @@ export async function recordTierChanges(
     join partner_tiers held on held.partner_id = move.partner_id and held.tier = move.was
       and held.valid @> clock.now and lower(held.valid) < clock.now
     where not exists (select from partner_tiers before
-      where before.partner_id = move.partner_id and before.review_period = ${reviewPeriod})`.execute(
-    trx,
-  )
+      where before.partner_id = move.partner_id
+        and before.review_period = ${reviewPeriod})`.execute(trx)
   const [now] = held.map((row) => row.now)
   if (!now) return new Set()
   const moved = new Set(held.map(({ partnerId }) => partnerId))

@@ -2,6 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import type { ActivityDeps } from '../../activities/deps.ts'
+import { sendPromotionMails } from '../../activities/tier-mails.ts'
 import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
@@ -47,7 +48,10 @@ function stage() {
     },
     processes: { wake: async (process: (typeof woken)[number]) => woken.push(process) },
   }
-  return { sent, woken, steps: asSteps(deps as unknown as ActivityDeps) }
+  return {
+    ...{ sent, woken, deps: deps as unknown as ActivityDeps },
+    steps: asSteps(deps as unknown as ActivityDeps),
+  }
 }
 
 /** A partner that has held its tier for years. */
@@ -292,7 +296,7 @@ describe('a person', () => {
     expect(await endOf(id)).toEqual(['demoted', 'by_person'])
   })
 
-  it('says yes to a promotion where the programme wants that, or no', async () => {
+  it('says yes to a promotion where the programme wants that, which is told once, or no', async () => {
     await sql`update programmes
       set onboarding = onboarding || '{"tierApprovalFor": ["gold"]}'`.execute(database.db)
     const [wanted, unwanted] = [await held('silver', 600_000n), await held('silver', 600_000n)]
@@ -311,6 +315,10 @@ describe('a person', () => {
       ['silver'],
     ])
     expect((await outcomeOf(unwanted))?.[0]).toBe('declined')
+    const { sent, deps } = stage()
+    await sendPromotionMails(deps)
+    await sendPromotionMails(deps)
+    expect(sent).toEqual(['You are gold now'])
     await expect(say(wanted, false)).rejects.toMatchObject({ code: 'already_decided' })
     await expect(say(await held('gold'), true)).rejects.toMatchObject({ code: 'not_ready' })
   })
