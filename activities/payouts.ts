@@ -195,6 +195,7 @@ export function payoutActivities(deps: ActivityDeps) {
         period: payout.period,
         statement: payout.documentNumber ?? '',
         seal: sealText(payout),
+        remittanceUrl: deps.links.remittanceUrl(payout.id),
       }),
     )
   }

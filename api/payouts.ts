@@ -25,6 +25,8 @@ export const shortPayoutAnswer = z.object({
   /** What to do about it. */
   hold_advice: z.string().nullable(),
   transfer: z.string().nullable(),
+  /** Not before this day; null is at once. */
+  pay_on: z.string().nullable(),
   created_at: instantAnswer,
   paid_at: instantAnswer.nullable(),
 })
@@ -147,6 +149,7 @@ export function presentPayout(row: PayoutRow) {
     hold_reason: row.holdReason,
     hold_advice: row.holdReason && holdAdvice[row.holdReason],
     transfer: row.transferId,
+    pay_on: row.payOn,
     created_at: row.createdAt.toISOString(),
     paid_at: row.paidAt?.toISOString() ?? null,
   }

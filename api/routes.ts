@@ -30,6 +30,7 @@ import { payoutRoutes } from './payouts.ts'
 import { programmeRoutes } from './programme.ts'
 import { provisioningRoutes } from './provisioning.ts'
 import { reconciliationRoutes } from './reconciliation.ts'
+import { remittanceRoutes } from './remittances.ts'
 import type { Route } from './route.ts'
 import { screeningRoutes } from './screenings.ts'
 import { secondFactorRoutes } from './second-factors.ts'
@@ -86,6 +87,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...taxFormRoutes(),
     ...taxReportRoutes(),
     ...payoutRoutes(),
+    ...remittanceRoutes(),
     ...payoutExceptionRoutes(deps),
     ...tierRoutes(),
     ...tierProgressRoutes(),

@@ -48,6 +48,10 @@ const statementSummary = z.object({
   currency: currencyAnswer,
   ...figures,
   carry_reason: z.string().nullable(),
+  /** Why less than the minimum is paid. */
+  payable_reason: z.enum(['aged_balance', 'final_balance']).nullable(),
+  /** Not before this day; null where it is paid at once, or nothing is. */
+  pay_on: z.string().nullable(),
   issued_at: instantAnswer,
 })
 
@@ -178,6 +182,7 @@ async function statementDocument({ db, principal, params }: Call) {
     currency: row.currency,
     issuedAt: row.issuedAt ?? new Date(0),
     seal: sealText(row),
+    payOn: row.payOn,
     totals: {
       opening: row.openingMinor,
       earned: row.earnedMinor,
@@ -251,6 +256,8 @@ function presentSummary(row: StatementRow) {
     payable: wireAmount(row.payableMinor),
     carried: wireAmount(row.carriedMinor),
     carry_reason: row.carryReason,
+    payable_reason: row.payableReason,
+    pay_on: row.payOn,
     issued_at: row.issuedAt?.toISOString() ?? '',
   }
 }

@@ -15,6 +15,8 @@ export interface NewPayout {
   currency: string
   amountMinor: bigint
   holdReason: HoldReason | null
+  /** Not before this day; null is at once. */
+  payOn: string | null
   vendorAccountId: string | null
 }
 
@@ -58,7 +60,11 @@ export interface PayoutShard {
 const ofShard = (shard: number | undefined) =>
   inShard({ partner: 'payouts.partnerId', run: 'payouts.runId' }, shard)
 
-/** Payouts of a run that are neither paid nor held, in the order of their ids. */
+/** That the day of a payout has come. */
+const isDue = sql<boolean>`(payouts.pay_on is null
+  or payouts.pay_on <= to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD'))`
+
+/** Payouts of a run that are due, neither paid nor held, in the order of their ids. */
 export async function listPayablePage(
   db: Db,
   page: PayoutShard & { after: string | null; size: number },
@@ -68,6 +74,7 @@ export async function listPayablePage(
     .select('id')
     .where('runId', '=', page.runId)
     .where('status', 'in', ['approved', 'in_flight', 'unknown'])
+    .where(isDue)
     .where(ofShard(page.shard))
     .orderBy('id')
     .limit(page.size)
@@ -95,7 +102,7 @@ const holdIsOver = sql<boolean>`payouts.status = 'held'
 export async function listUnpaidAmounts(db: Db, runId: string) {
   const { rows } = await sql<{ currency: string; amount: bigint }>`
     select currency, sum(amount_minor)::bigint as amount from payouts
-    where run_id = ${runId} and status = 'approved'
+    where run_id = ${runId} and status = 'approved' and ${isDue}
     group by 1 order by 1`.execute(db)
   return rows
 }
@@ -106,7 +113,8 @@ export async function listWaitingBatches(db: Db): Promise<{ period: string; shar
     select period, coalesce(shard.number, 0) as shard from settlement_runs run
     left join settlement_shards shard on shard.run_id = run.id and run.stage = 'pay'
     where run.stage in ('pay', 'closed') and exists (
-      select from payouts where payouts.run_id = run.id and payouts.status = 'approved')
+      select from payouts where payouts.run_id = run.id and payouts.status = 'approved'
+        and ${isDue})
     order by 1, 2`.execute(db)
   return rows
 }
@@ -140,7 +148,8 @@ export async function listClosedRunsToPay(db: Db): Promise<{ id: string; period:
     where stage = 'closed' and exists (
       select from payouts left join payout_accounts account using (partner_id)
       where payouts.run_id = settlement_runs.id
-        and (payouts.status in ('approved', 'in_flight', 'unknown') or ${holdIsOver}))
+        and (payouts.status in ('approved', 'in_flight', 'unknown') or ${holdIsOver})
+        and ${isDue})
     order by period limit 100`.execute(db)
   return rows
 }

@@ -104,7 +104,8 @@ export const transitAtRest = `(
   from payouts o
   left join payout_accounts account on account.partner_id = o.partner_id
   where o.status in ('approved', 'in_flight', 'unknown')
-    and greatest(o.created_at, account.checked_at, (
+    and greatest(o.created_at, account.checked_at,
+      to_date(o.pay_on, 'YYYY-MM-DD')::timestamp at time zone 'UTC', (
         select max(greatest(a.first_sent_at, a.finished_at)) from payout_attempts a
         where a.payout_id = o.id and (o.status = 'approved' or a.finished_at is null)),
         (select max(released_at) from partner_holds hold

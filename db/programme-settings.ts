@@ -124,6 +124,15 @@ export const onboardingSettingsSchema = z.strictObject({
   screeningThreshold: z.int().min(1).max(100).default(85),
   /** From which balance, in minor units, a terminated partner is paid what it is owed. */
   finalPayoutFrom: z.int().min(0).default(100),
+  /** So many days after the end of a month, at the next working day; 0 pays at once. */
+  payNetDays: z.literal([0, 15, 20, 30, 45, 60]).default(0),
+  /** After so long what waits below the minimum is paid all the same; null never does. */
+  agedBalanceDays: z.int().min(1).max(730).nullable().default(90),
+  /** From which balance, in minor units; where a currency is not named, from 1.00 or its like. */
+  agedBalanceFrom: z
+    .array(z.strictObject({ currency: z.string().regex(/^[A-Z]{3}$/), amount: z.int().min(1) }))
+    .max(200)
+    .default([]),
   /** Whose payouts wait until there is a valid tax form. */
   taxFormRequired: z.enum(taxFormModes).default('off'),
   /** Tax is withheld of US persons without a certified number, as the year says. */

@@ -1206,6 +1206,7 @@ export interface PayoutsTable {
   masterId: Defaulted<string>
   paidAt: Timestamp | null
   partnerId: string
+  payOn: string | null
   resellerId: Defaulted<string>
   runId: string
   statementId: string
@@ -1469,6 +1470,7 @@ export interface StatementsTable {
   openingMinor: bigint
   partnerId: string
   payableMinor: bigint
+  payableReason: 'aged_balance' | 'final_balance' | null
   payoutCurrency: string | null
   payoutMinor: bigint | null
   payoutRestMinor: bigint | null

@@ -110,3 +110,9 @@ export function convert(
   const den = 10n ** BigInt(fraction.length + currencyOf(from).exponent)
   return amount < 0n ? -halfEven(-amount * num, den) : halfEven(amount * num, den)
 }
+
+/** One whole unit, and a hundred of a currency that has no smaller ones. */
+export function wholeUnit(code: string): bigint {
+  const { exponent } = currencyOf(code)
+  return 10n ** BigInt(exponent === 0 ? 2 : exponent)
+}

@@ -1,4 +1,5 @@
 /** The attempt protocol of payouts: reserve, send once with a stored key, record what is known. */
+import { dayOf, periodEnd } from './period.ts'
 
 export const payoutStatuses = [
   'approved',
@@ -148,3 +149,17 @@ export const holdAdvice: Record<HoldReason, string> = {
 
 /** The key under which the transfer of an attempt is taken back. */
 export const reversalKey = (attempt: string) => `${attempt}_r`
+
+const dayMs = 86_400_000
+
+/**
+ * The day on which a payout of a period is due, so many days after its last one; Saturdays and
+ * Sundays give way to the Monday. Null where it is due at once.
+ */
+export function payDay(period: string, netDays: number): string | null {
+  if (netDays === 0) return null
+  const last = periodEnd(period).getTime() - dayMs
+  let day = new Date(last + netDays * dayMs)
+  while ([0, 6].includes(day.getUTCDay())) day = new Date(day.getTime() + dayMs)
+  return dayOf(day)
+}

@@ -95,6 +95,14 @@ function carryReason(
   return payable === 0n ? 'below_minimum' : 'payout_step'
 }
 
+/** Why less than the minimum is paid. */
+export type PayableReason = 'aged_balance' | 'final_balance'
+
+/** Whether a balance that waits since the end of a month is so old that any of it is paid. */
+export function isAged(since: Date, at: Date, days: number | null): boolean {
+  return days !== null && at.getTime() - since.getTime() >= days * 86_400_000
+}
+
 export const statementLineKinds = ['accrual', 'true_up', 'bonus', 'clawback', 'adjustment'] as const
 export type StatementLineKind = (typeof statementLineKinds)[number]
 
@@ -157,6 +165,8 @@ export interface StatementDocument {
   issuedAt: Date
   /** The newest seal of the ledger when it was issued, as `ledger:check --seal` takes it. */
   seal: string | null
+  /** Not before this day; null where it is paid at once, or nothing is. */
+  payOn?: string | null
   totals: StatementTotals
   /** What of the totals is held, by cause. */
   held: HeldPart[]

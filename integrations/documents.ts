@@ -4,8 +4,9 @@ import { createRequire } from 'node:module'
 import { stringify } from 'csv-stringify/sync'
 import PDFDocument from 'pdfkit'
 import { type AgreementValues, agreementBlocks, filledText } from '../domain/agreement-text.ts'
-import { decimalAmount, formatAmount } from '../domain/currencies.ts'
+import { decimalAmount, formatAmount, formatMoney } from '../domain/currencies.ts'
 import { dayOf } from '../domain/period.ts'
+import { type Remittance, remittanceFigures } from '../domain/remittances.ts'
 import {
   type StatementDocument,
   type StatementLine,
@@ -63,7 +64,8 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
     ? `periods ${statement.since} to ${statement.period}`
     : `period ${statement.period}`
   document.text(`${statement.partner} · ${months} · ${currency}`)
-  document.text(`Issued ${dayOf(statement.issuedAt)}`).moveDown()
+  const due = statement.payOn ? ` · paid on ${statement.payOn}` : ''
+  document.text(`Issued ${dayOf(statement.issuedAt)}${due}`).moveDown()
   document.table({
     columnStyles: ['*', 120],
     defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 4 },
@@ -95,6 +97,32 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
     .fontSize(7)
     .text(`Hash of this statement: ${statementHash(statement)}`)
   if (statement.seal) document.text(`Newest seal of the ledger: ${statement.seal}`)
+  return finished(document)
+}
+
+/** What a payout is for, to print: from the statement that it pays to what was sent. */
+export async function remittancePdf(advice: Remittance): Promise<Buffer> {
+  const { statement, rate, currency, statementCurrency } = advice
+  const title = `Remittance advice ${statement.number}`
+  const document = newDocument({ title, date: advice.paidAt })
+  document.font(fonts.bold).fontSize(20).text(title)
+  document.font(fonts.regular).fontSize(10).moveDown(0.5)
+  document.text(`${advice.partner} · paid ${dayOf(advice.paidAt)}`)
+  document.text(`Payout ${advice.payout} · transfer ${advice.transfer}`)
+  const since = statement.sincePeriod ? ` (since ${statement.sincePeriod})` : ''
+  document.text(`Statement ${statement.number} · period ${statement.period}${since}`)
+  if (rate) {
+    const day = dayOf(rate.asOf)
+    document.text(`1 ${statementCurrency} = ${rate.rate} ${currency} · ${rate.source}, ${day}`)
+  }
+  document.moveDown().table({
+    columnStyles: ['*', 140],
+    defaultStyle: { border: [0, 0, 0.5, 0], borderColor: '#cccccc', padding: 4 },
+    data: remittanceFigures(advice).map((figure) => [
+      figure.label,
+      right(formatMoney(figure.amount, figure.currency)),
+    ]),
+  })
   return finished(document)
 }
 

@@ -66,6 +66,10 @@ export function createLinks(settings: {
     /** What a member of a partner opens, with a key or signed in. */
     coursesUrl: () => `${publicUrl}/v1/courses`,
 
+    /** What people of a partner open after a payout, with a key or signed in. */
+    remittanceUrl: (payoutId: string) =>
+      `${publicUrl}/v1/payouts/${outwardId('payout', payoutId)}/remittance/pdf`,
+
     docsUrl: () => `${publicUrl}/docs`,
     docusignWebhookUrl: () => `${publicUrl}/v1/webhooks/docusign`,
   }

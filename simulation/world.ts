@@ -37,6 +37,8 @@ export async function makeWorld(trx: Trx, scenario: Scenario): Promise<World> {
     allocationUnit: programme.allocationUnit,
     overridePoolBps: programme.overridePoolBps,
     deadlines: {},
+    // A scenario says itself what is paid when.
+    onboarding: { agedBalanceDays: null },
     tiers: [{ tier: 'bronze', threshold: 0n }],
     rules: [],
   })

@@ -2,12 +2,14 @@
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
 import { getProgramme, type Programme } from '../../db/programmes.ts'
+import { listCarriedSince } from '../../db/settlement/aged-balances.ts'
 import {
   allowLargeSums,
   balancesAgree,
   listControlDifferences,
   listStatementFigures,
   type PartnerRange,
+  type StatementFigures,
 } from '../../db/settlement/figures.ts'
 import { readFloors } from '../../db/settlement/floors.ts'
 import { listWithheldAmong } from '../../db/settlement/holds.ts'
@@ -31,12 +33,12 @@ import {
   recordDraftStatements,
   removeDraftStatements,
 } from '../../db/settlement/statements.ts'
-import { convert, currencyOf } from '../../domain/currencies.ts'
+import { convert, currencyOf, wholeUnit } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { forfeits, type TerminationReason } from '../../domain/lifecycle.ts'
 import { downToStep, larger, smaller } from '../../domain/money.ts'
 import { periodEnd } from '../../domain/period.ts'
-import { partnersPerPage, shardsFor, statementTotals } from '../../domain/settlement.ts'
+import { isAged, partnersPerPage, shardsFor, statementTotals } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { readWithholding } from '../tax/withholding.ts'
 
@@ -85,6 +87,7 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
   const ended = await listTerminationReasons(trx, partnerIds)
   const floorOf = await readFloors(trx, partnerIds)
   const taxOn = await readWithholding(trx, { programme, partnerIds, at: cutoffAt })
+  const agedFrom = await agedBalances(trx, { run, programme, figures })
   await recordDraftStatements(
     trx,
     run,
@@ -94,19 +97,48 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
       const unpaid = terms.forfeited || kept.has(partnerId)
       const rate = rates.get(`${partnerId}:${currency}`)
       const floor = floorOf(partnerId, rate?.quote ?? currency)
-      const minimumPayout = rate ? terms.minimumPayout : larger(terms.minimumPayout, floor)
+      const least = smaller(terms.minimumPayout, agedFrom(partnerId, currency))
+      const minimumPayout = rate ? least : larger(least, floor)
       const given = { ...amounts, minimumPayout, payoutStep, unpaid }
       const totals = statementTotals(given)
       const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
       if (payout && payout.amount < floor) {
         // What the rail would not carry once it is converted is carried into the next month.
         const none = statementTotals({ ...given, minimumPayout: totals.payable + 1n })
-        return { partnerId, since, currency, totals: none, payout: null, withheld: null }
+        const nothing = { payout: null, withheld: null, payableReason: null }
+        return { partnerId, since, currency, totals: none, ...nothing }
       }
       const withheld = taxOn(partnerId, payout ?? { amount: totals.payable, currency })
-      return { partnerId, since, currency, totals, payout, withheld }
+      const isSmall = totals.payable > 0n && totals.payable < programme.minimumPayoutMinor
+      const small = ended.has(partnerId) ? 'final_balance' : 'aged_balance'
+      const payableReason = isSmall ? small : null
+      return { partnerId, since, currency, totals, payout, withheld, payableReason }
     }),
   )
+}
+
+/** From which balance an old one is paid, by partner and currency; the minimum for all others. */
+async function agedBalances(
+  trx: Trx,
+  about: { run: RunRow; programme: Programme; figures: StatementFigures[] },
+): Promise<(partnerId: string, currency: string) => bigint> {
+  const { run, programme, figures } = about
+  const { minimumPayoutMinor, onboarding } = programme
+  const { agedBalanceDays, agedBalanceFrom } = onboarding
+  if (agedBalanceDays === null) return () => minimumPayoutMinor
+  const waiting = figures.filter(({ opening, earned, clawedBack, adjustments, held }) => {
+    const free = opening + earned - clawedBack + adjustments - held
+    return opening > 0n && free > 0n && free < minimumPayoutMinor
+  })
+  const partnerIds = waiting.map(({ partnerId }) => partnerId)
+  const carried = await listCarriedSince(trx, { period: run.period, partnerIds })
+  return (partnerId, currency) => {
+    const since = carried.get(`${partnerId}:${currency}`)
+    const isOld = since !== undefined && isAged(periodEnd(since), run.cutoffAt, agedBalanceDays)
+    if (!isOld) return minimumPayoutMinor
+    const own = agedBalanceFrom.find((one) => one.currency === currency)
+    return own ? BigInt(own.amount) : wholeUnit(currency)
+  }
 }
 
 /**

@@ -21,7 +21,7 @@ import { lockDraftPage, markStatementsIssued } from '../../db/settlement/stateme
 import { placeTaxHolds } from '../../db/tax/holds.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { forfeits } from '../../domain/lifecycle.ts'
-import { holdReasonOf } from '../../domain/payouts.ts'
+import { holdReasonOf, payDay } from '../../domain/payouts.ts'
 import { periodEnd } from '../../domain/period.ts'
 import { releaseRefusal } from '../../domain/settlement.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
@@ -142,9 +142,8 @@ async function issuePage(trx: Trx, runId: string): Promise<number> {
   await recordHeldCauses(trx, drafts)
   await recordJournals(trx, drafts.map(settlementJournal))
   await recordJournals(trx, drafts.flatMap(conversionJournal))
-  const releasedAt = run.releasedAt ?? run.cutoffAt
-  await bookWithholding(trx, drafts, releasedAt)
-  await reservePayouts(trx, drafts, releasedAt)
+  await bookWithholding(trx, drafts, run.releasedAt ?? run.cutoffAt)
+  await reservePayouts(trx, drafts, run)
   return drafts.length
 }
 
@@ -220,7 +219,9 @@ function conversionJournal(draft: Draft): Journal[] {
 }
 
 /** Takes what will be paid out of the partner's balance before anything is sent. */
-async function reservePayouts(trx: Trx, drafts: Draft[], releasedAt: Date): Promise<void> {
+async function reservePayouts(trx: Trx, drafts: Draft[], run: RunRow): Promise<void> {
+  const { period: runPeriod, releasedAt: releasedOrNot, cutoffAt } = run
+  const releasedAt = releasedOrNot ?? cutoffAt
   const due = drafts.map(payoutOf).filter(({ amountMinor }) => amountMinor > 0n)
   const partnerIds = due.map((draft) => draft.partnerId)
   const accounts = await listPayoutAccountsOf(trx, partnerIds)
@@ -234,6 +235,7 @@ async function reservePayouts(trx: Trx, drafts: Draft[], releasedAt: Date): Prom
       return {
         ...draft,
         holdReason: holdReasonOf(account, held.get(draft.partnerId) ?? null),
+        payOn: payDay(runPeriod, onboarding.payNetDays),
         vendorAccountId: account?.vendorAccountId ?? null,
       }
     }),

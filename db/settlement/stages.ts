@@ -36,7 +36,8 @@ const counted = (run: string) => {
           ('approved', 'in_flight', 'unknown')), 'total', count(*), 'control', (${paid}
         from (select currency, sum(amount_minor) as amount from payouts
           where run_id = ${run} and status = 'paid' group by 1) money))
-      from payouts where run_id = ${run})
+      from payouts where run_id = ${run} and (pay_on is null or pay_on <= to_char(
+        clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD')))
     end`
 }
 

@@ -1,6 +1,6 @@
 /** Statements: what one partner gets for one period, frozen when issued. */
 import { sql } from 'kysely'
-import type { StatementLineKind, StatementTotals } from '../../domain/settlement.ts'
+import type { PayableReason, StatementLineKind, StatementTotals } from '../../domain/settlement.ts'
 import type { EarningsFilter } from '../commission/accruals.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
@@ -17,6 +17,8 @@ export interface DraftStatement {
   payout: Converted | null
   /** Of what it pays, in the currency in which it does. */
   withheld: { bps: number; amount: bigint } | null
+  /** Why less than the minimum is paid. */
+  payableReason: PayableReason | null
 }
 
 export interface Converted {
@@ -43,6 +45,7 @@ const draftColumns: Record<string, { type: 'bigint' | 'text' | 'uuid' | 'int'; o
   payable_minor: { type: 'bigint', of: ({ totals }) => totals.payable },
   carried_minor: { type: 'bigint', of: ({ totals }) => totals.carried },
   carry_reason: { type: 'text', of: ({ totals }) => totals.reason },
+  payable_reason: { type: 'text', of: ({ payableReason }) => payableReason },
   payout_currency: { type: 'text', of: ({ payout }) => payout?.currency ?? null },
   payout_minor: { type: 'bigint', of: ({ payout }) => payout?.amount ?? null },
   payout_rest_minor: { type: 'bigint', of: ({ payout }) => payout?.rest ?? null },
@@ -128,6 +131,11 @@ function issuedStatements(db: Db) {
     .leftJoin('partners', 'partners.id', 'statements.partnerId')
     .selectAll('statements')
     .select(nameOrFormer.as('partnerName'))
+    .select(
+      sql<string | null>`(select pay_on from payouts where statement_id = statements.id)`.as(
+        'payOn',
+      ),
+    )
     .where('statements.issuedAt', 'is not', null)
 }
 

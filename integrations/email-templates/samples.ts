@@ -8,6 +8,7 @@ export const sampleFacts = {
   message: 'We would like to sell with you.',
   again: 'on 2026-12-24',
   applyUrl: 'https://api.example/apply',
+  remittanceUrl: 'https://api.example/remittance',
   statusUrl: 'https://api.example/status',
   signingUrl: 'https://api.example/signing',
   version: '2027-01',

@@ -11,6 +11,7 @@ export const settlementMails = {
     statement: string
     /** The newest seal of the ledger when the statement was issued. */
     seal: string | null
+    remittanceUrl: string
   }): MailContent => ({
     subject: `Your payout for ${to.period}`,
     greeting: hello(to.contact),
@@ -19,6 +20,7 @@ export const settlementMails = {
         `${to.statement} shows every line of it.`,
       ...(to.seal ? [`The seal of our ledger was ${to.seal} when it was issued.`] : []),
     ],
+    action: { label: 'Read the remittance advice', url: to.remittanceUrl },
   }),
 
   payoutReturned: (to: { contact: string; amount: bigint; currency: string }): MailContent => ({

@@ -60,6 +60,7 @@ describe('the list of payouts', () => {
         hold_reason: 'no_payout_account',
         hold_advice: 'The partner opens its payout account; the payout then goes by itself.',
         transfer: null,
+        pay_on: null,
         created_at: expect.stringMatching(/Z$/),
         paid_at: null,
       },

@@ -136,6 +136,8 @@ GET /v1/tax/years: super_admin master_reseller reseller, tax:read
 PUT /v1/tax/years/{year}: super_admin, approvals:write
 GET /v1/payouts: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}: super_admin master_reseller reseller, payouts:read
+GET /v1/payouts/{id}/remittance: super_admin master_reseller reseller, payouts:read
+GET /v1/payouts/{id}/remittance/pdf: super_admin master_reseller reseller, payouts:read
 GET /v1/payout-exceptions: super_admin, payouts:read
 POST /v1/payouts/{id}/retry: super_admin, approvals:write
 POST /v1/payouts/{id}/method: super_admin, approvals:write

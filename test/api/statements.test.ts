@@ -101,6 +101,8 @@ describe('the list of statements', () => {
         payable: 1_334,
         carried: 0,
         carry_reason: null,
+        payable_reason: null,
+        pay_on: null,
         issued_at: expect.stringMatching(/Z$/),
       },
     ])

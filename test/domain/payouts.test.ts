@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { attemptKey, holdReasonOf, nextMove, transferGroup } from '../../domain/payouts.ts'
+import { attemptKey, holdReasonOf, nextMove, payDay, transferGroup } from '../../domain/payouts.ts'
 
 const hourMs = 3_600_000
 const now = new Date('2026-11-05T12:00:00Z')
@@ -92,5 +92,34 @@ describe('the reason to hold a payout', () => {
     )
     expect(holdReasonOf(undefined, 'partner_held')).toBe('partner_held')
     expect(holdReasonOf(undefined, 'tax_form')).toBe('tax_form')
+  })
+})
+
+describe('the day on which a payout is due', () => {
+  test.each([
+    ['2026-10', 30, '2026-11-30'],
+    ['2026-10', 15, '2026-11-16'],
+    ['2026-11', 30, '2026-12-30'],
+    ['2027-01', 45, '2027-03-17'],
+    ['2028-01', 30, '2028-03-01'],
+  ])('of %s, %i days after it, is %s', (period, days, day) => {
+    expect(payDay(period, days)).toBe(day)
+  })
+
+  test('is none where the programme pays at once', () => {
+    expect(payDay('2026-10', 0)).toBeNull()
+  })
+
+  test('is never a Saturday or a Sunday, and at most two days late', () => {
+    const months = fc.tuple(fc.integer({ min: 2020, max: 2090 }), fc.integer({ min: 1, max: 12 }))
+    fc.assert(
+      fc.property(months, fc.constantFrom(15, 20, 30, 45, 60), ([year, month], days) => {
+        const day = payDay(`${year}-${String(month).padStart(2, '0')}`, days)
+        const at = new Date(`${day}T00:00:00Z`)
+        const late = (at.getTime() - Date.UTC(year, month, days)) / 86_400_000
+        expect([0, 6]).not.toContain(at.getUTCDay())
+        expect([0, 1, 2]).toContain(late)
+      }),
+    )
   })
 })
