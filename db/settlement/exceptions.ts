@@ -137,8 +137,11 @@ export async function listRunExceptions(
   const codes = code ? [code] : exceptionCodes
   const follows = (partner: RawBuilder<unknown>) =>
     after ? sql`${partner} > ${after}::uuid` : sql`true`
+  // Each kind is read in the order of its index, no further than a page needs.
+  const ofKind = (kind: ExceptionCode) => sql`(select distinct partner_id
+    from ${all(run, [kind], follows)} order by partner_id limit ${limit + 1})`
   const found = await sql<{ partnerId: string }>`
-    select distinct partner_id from ${all(run, codes, follows)}
+    select distinct partner_id from (${sql.join(codes.map(ofKind), sql` union all `)}) kinds
     order by partner_id limit ${limit + 1}`.execute(db)
   const ids = found.rows.slice(0, limit).map(({ partnerId }) => partnerId)
   const next = found.rows.length > limit ? (ids.at(-1) ?? null) : null

@@ -2,7 +2,8 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { ScheduleOverlapPolicy } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import { scheduleIds, workflowTypes } from '../../domain/process-names.ts'
+import { periodOf, previousPeriod } from '../../domain/period.ts'
+import { scheduleIds, workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import { ensureSchedules } from '../../worker/schedules.ts'
 import { joinDevServer, steppedWorker, until } from '../support/processes.ts'
 
@@ -165,5 +166,58 @@ describe('a schedule that fires', () => {
       await until(() => months.length === 2, 20)
     })
     expect(months).toEqual(['2026-02', '2026-03'])
+  })
+})
+
+describe('the dispatcher of settlements', () => {
+  const processesOf = async (period: string) => {
+    const query = `WorkflowId = '${workflowIds.settlement(period)}'`
+    const found: string[] = []
+    for await (const { runId } of env.client.workflow.list({ query })) found.push(runId)
+    return found
+  }
+
+  /** Plays with a month that waits for its cut-off; the process of the run is ended after it. */
+  async function dispatching(period: string, work: (months: string[]) => Promise<void>) {
+    const months: string[] = []
+    const worker = await steppedWorker(env, {
+      openScheduledRun({ period }: { period: string }) {
+        months.push(period)
+        return { runId: randomUUIDv7(), releaseReminder: 86_400 }
+      },
+      timeToCutoff: () => day,
+    })
+    await worker.runUntil(async () => {
+      await work(months)
+      await until(async () => (await processesOf(period)).length > 0)
+      expect(await processesOf(period)).toHaveLength(1)
+      await env.client.workflow.getHandle(workflowIds.settlement(period)).terminate()
+    })
+  }
+
+  const isThrough = (times: number) =>
+    until(async () => {
+      const { info } = await described(scheduleIds.settlement)
+      return info.runningActions.length === 0 && info.recentActions.length >= times
+    }, 20)
+
+  it('finds the run of a month whose firing is repeated, and starts none beside it', async () => {
+    await dispatching('2026-05', async (months) => {
+      for (const times of [1, 2]) {
+        await catchUp(scheduleIds.settlement, '2026-06-04T02:00:00Z', '2026-06-04T04:00:00Z')
+        await until(() => months.length === times, 20)
+        await isThrough(times)
+      }
+      expect(months).toEqual(['2026-05', '2026-05'])
+    })
+  })
+
+  it('settles the month before now when somebody triggers it', async () => {
+    const last = previousPeriod(periodOf(new Date()))
+    await dispatching(last, async (months) => {
+      await env.client.schedule.getHandle(scheduleIds.settlement).trigger()
+      await until(() => months.length === 1, 20)
+      expect(months).toEqual([last])
+    })
   })
 })
