@@ -62,6 +62,7 @@ const effectKinds = {
   tier_override: 'tierChange',
   screening_override: 'screening',
   payout_write_off: 'adjustment',
+  write_off: 'adjustment',
   // A partner is named as such.
   termination: 'partner',
   reinstatement: 'partner',

@@ -54,6 +54,7 @@ import { tierRoutes } from './tiers.ts'
 import { trainingRoutes } from './training/index.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { welcomeRoutes } from './welcome.ts'
+import { writeOffRoutes } from './write-offs.ts'
 
 /** Fixed paths stand before those with parameters. */
 export function allRoutes(deps: ApiDeps): Route[] {
@@ -72,6 +73,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...manualTaskRoutes(),
     ...reconciliationRoutes(),
     ...ledgerRoutes(),
+    ...writeOffRoutes(),
     ...catalogRoutes(),
     ...partnerLinkRoutes(),
     ...customerRoutes(),

@@ -20,7 +20,11 @@ export interface NewAdjustment {
  * Books an approved entry, once by its id: a negative amount takes from the partner. It lands in
  * the month that it happened in, or in the first open one after that.
  */
-export async function recordAdjustment(trx: Trx, entry: NewAdjustment): Promise<void> {
+export async function recordAdjustment(
+  trx: Trx,
+  entry: NewAdjustment,
+  against: 'commission_expense' | 'write_offs' = 'commission_expense',
+): Promise<void> {
   const period = await bookingPeriod(trx, entry.happenedAt)
   const inserted = await trx
     .insertInto('adjustments')
@@ -38,7 +42,7 @@ export async function recordAdjustment(trx: Trx, entry: NewAdjustment): Promise<
       effectiveAt: entry.happenedAt,
       postings: [
         signedPosting({
-          debit: { purpose: 'commission_expense' },
+          debit: { purpose: against },
           credit: { purpose: 'partner_accrued', partnerId: entry.partnerId },
           currency: entry.currency,
           amount: entry.amountMinor,
@@ -93,7 +97,7 @@ export async function listEntries(
         when proposal.status = 'proposed' and proposal.lapses_at <= clock_timestamp()
         then 'expired' else proposal.status end as status,
       proposal.payload_hash, entry.period, entry.recorded_at
-    from (select * from approvals where kind = 'manual_entry') proposal
+    from (select * from approvals where kind in ('manual_entry', 'write_off')) proposal
     full join adjustments entry using (id)`
   const { rows } = await sql<EntryRow>`
     select * from (${search.proposals ? all : booked}) entry

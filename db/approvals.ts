@@ -18,6 +18,7 @@ import { writeOffPayout } from './payout-exceptions.ts'
 import { isSamePerson } from './same-person.ts'
 import { recordScreeningDecision } from './screenings.ts'
 import { recordTierOverride } from './tiers.ts'
+import { recordWriteOff } from './write-offs.ts'
 
 /** Time alone ends a proposal. */
 const presentStatus = sql<ApprovalStatus>`case
@@ -28,7 +29,7 @@ const presentStatus = sql<ApprovalStatus>`case
 const effectId = sql<string | null>`case
   when approvals.status <> 'approved' then null
   when approvals.kind in ('termination', 'reinstatement') then null
-  when approvals.kind in ('manual_entry', 'payout_write_off') then approvals.id
+  when approvals.kind in ('manual_entry', 'payout_write_off', 'write_off') then approvals.id
   when approvals.kind = 'screening_override' then approvals.screening_id
   else (select id from partner_tiers effect
     where effect.approval_id = approvals.id and effect.tier = approvals.tier
@@ -170,7 +171,9 @@ async function takeEffect(trx: Trx, proposal: ApprovalRow, approvedBy: string): 
     await writeOffPayout(trx, { payoutId: proposal.payoutId, happenedAt })
   }
   if (amountMinor !== null && currency !== null && happenedAt !== null) {
-    await recordAdjustment(trx, { id, partnerId, amountMinor, currency, reason, happenedAt })
+    const entry = { id, partnerId, amountMinor, currency, reason, happenedAt }
+    if (proposal.kind === 'write_off') await recordWriteOff(trx, entry)
+    else await recordAdjustment(trx, entry)
   }
   if (tier !== null) {
     await recordTierOverride(trx, { approvalId: id, partnerId, tier, until, reason })

@@ -40,6 +40,7 @@ const chart: Record<AccountPurpose, { normalSide: 'debit' | 'credit'; allowContr
   tax_payable: { normalSide: 'credit', allowContra: true },
   tax_withheld: { normalSide: 'credit', allowContra: true },
   refunds: { normalSide: 'debit', allowContra: true },
+  write_offs: { normalSide: 'debit', allowContra: true },
   commission_expense: { normalSide: 'debit', allowContra: true },
   partner_accrued: { normalSide: 'credit', allowContra: true },
   partner_payable: { normalSide: 'credit', allowContra: true },

@@ -270,7 +270,7 @@ export interface ApprovalsTable {
   effectiveAt: Timestamp | null
   happenedAt: Timestamp | null
   id: Defaulted<string>
-  kind: 'manual_entry' | 'tier_override' | 'termination' | 'reinstatement' | 'screening_override' | 'payout_write_off'
+  kind: 'write_off' | 'manual_entry' | 'tier_override' | 'termination' | 'reinstatement' | 'screening_override' | 'payout_write_off'
   lapsesAt: Defaulted<Timestamp>
   payloadHash: string
   payoutId: string | null
@@ -718,7 +718,7 @@ export interface LedgerAccountsTable {
   id: GeneratedAlways<bigint>
   normalSide: 'debit' | 'credit'
   partnerId: string | null
-  purpose: 'tax_withheld' | 'stripe_clearing' | 'stripe_balance' | 'stripe_fees' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
+  purpose: 'write_offs' | 'tax_withheld' | 'stripe_clearing' | 'stripe_balance' | 'stripe_fees' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
 }
 
 export interface LedgerBalancesTable {

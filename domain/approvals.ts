@@ -10,6 +10,7 @@ export const approvalKinds = [
   'reinstatement',
   'screening_override',
   'payout_write_off',
+  'write_off',
 ] as const
 export type ApprovalKind = (typeof approvalKinds)[number]
 
@@ -23,9 +24,12 @@ export const approvalStatuses = [
 ] as const
 export type ApprovalStatus = (typeof approvalStatuses)[number]
 
-/** An entry in the books of a partner; a negative amount takes from it. */
+/**
+ * An entry in the books of a partner; a negative amount takes from it. A write-off is the whole
+ * balance of the partner with its sign turned.
+ */
 export interface EntryProposal {
-  kind: 'manual_entry'
+  kind: 'manual_entry' | 'write_off'
   amountMinor: bigint
   currency: string
   happenedAt: Date
@@ -91,7 +95,8 @@ export function proposalText(proposal: Proposal): string {
 
 function termsOf(proposal: Proposal): (string | null | string[])[] {
   switch (proposal.kind) {
-    case 'manual_entry': {
+    case 'manual_entry':
+    case 'write_off': {
       const { amountMinor, currency, happenedAt } = proposal
       return [amountMinor.toString(), currency, happenedAt.toISOString()]
     }

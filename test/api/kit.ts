@@ -54,7 +54,8 @@ export function clientOf(api: string): Call {
 
 /** What routes do not go without; tests that are about it send theirs. */
 const keyed = new RegExp(
-  '/(subscriptions|adjustments|settlement-runs(/\\w+/(review|release|reject|rerun|pause|' +
+  '/(subscriptions|adjustments|write-offs|' +
+    'settlement-runs(/\\w+/(review|release|reject|rerun|pause|' +
     'resume|cancel|holds|exclusions|holds/\\w+/release|partners/\\w+/rerun))?|' +
     'applications/\\w+/decision|approvals/\\w+/approve|' +
     'partners/\\w+/(moves|tax-form|tier-override|tier-lock|tier-grace/(waive|apply)|' +

@@ -16,6 +16,12 @@ export const ofFinance: Record<string, Line> = {
   'GET /v1/reconciliation': { without: 'a month of the platform’s own balance' },
   'GET /v1/ledger/trial-balance': { without: 'the books are the platform’s alone' },
   'GET /v1/ledger/export': { without: 'the books are the platform’s alone' },
+  'GET /v1/write-off-candidates': { without: 'balances that the platform may give up' },
+  'POST /v1/write-offs': {
+    about: 'partner',
+    body: (partner) => ({ partner, currency: 'USD', reason: 'for the matrix' }),
+    absent: 422,
+  },
   [`GET ${breaks}`]: {
     list: about,
     queries: ['status=open', 'kind=amount', `period=${settledPeriod}`],

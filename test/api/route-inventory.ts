@@ -72,6 +72,8 @@ GET /v1/tenants/{id}/quotas: super_admin master_reseller reseller, tenants:read
 PATCH /v1/tenants/{id}/quotas: super_admin, tenants:write
 GET /v1/tenants/{id}/packages: super_admin master_reseller reseller, tenants:read
 PUT /v1/tenants/{id}/packages: super_admin, tenants:write
+GET /v1/write-off-candidates: super_admin, ledger:read
+POST /v1/write-offs: super_admin, approvals:write
 GET /v1/ledger/trial-balance: super_admin, ledger:read
 GET /v1/ledger/export: super_admin, ledger:read
 GET /v1/reconciliation: super_admin, reconciliation:read

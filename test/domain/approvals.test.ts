@@ -44,8 +44,8 @@ describe('what is signed', () => {
     expect(proposalText(other)).not.toBe(proposalText(entry))
   })
 
-  test('is of five kinds and has five statuses', () => {
-    expect([approvalKinds.length, approvalStatuses.length]).toEqual([5, 5])
+  test('is of seven kinds and has five statuses', () => {
+    expect([approvalKinds.length, approvalStatuses.length]).toEqual([7, 5])
   })
 })
 
