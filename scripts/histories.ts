@@ -12,6 +12,7 @@ import { openStackClient, type StackClient } from './stack/sealing.ts'
 import { startThrowaway } from './stack/throwaway.ts'
 import { createStory, eventually, type Story } from './story/client.ts'
 import { playDemo } from './story/demo.ts'
+import { acceptNewTerms, leaveWithData } from './story/departures.ts'
 import { passCourse } from './story/training.ts'
 
 /** The sweeper runs by the minute; the story is shorter than that. */
@@ -140,7 +141,10 @@ async function record({ temporal, codec }: StackClient, directory: string): Prom
     const file = `${type}-${number}.json`
     // Stored plain: the keys of this stack are gone with it.
     const { namespace } = temporal.options
-    const plain = await plainHistory(historyOf(history), { codec, namespace, workflowId })
+    const options = { codec, namespace, workflowId }
+    const plain = await plainHistory(historyOf(history), options).catch((cause: unknown) => {
+      throw new Error(`the history ${runId} of ${workflowId} does not open`, { cause })
+    })
     writeFileSync(
       join(directory, file),
       `${JSON.stringify({ workflowId, ...plain }, withoutStack)}\n`,
@@ -182,10 +186,11 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
   try {
     const story = createStory(stack.urls)
     const owner = stack.keys.super_admin ?? ''
+    const owners = { first: owner, second: stack.keys.super_admin_2 ?? '' }
     const { memberKey } = await playDemo({
       story,
       temporal,
-      owners: { first: owner, second: stack.keys.super_admin_2 ?? '' },
+      owners,
       documents: join(stack.directory, 'documents'),
       stage: (_name, _why, work) => work(),
     })
@@ -197,6 +202,8 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
     await reconcileOnce(temporal)
     await draftShard(story, { temporal, owner })
     await lowerTier(story, { temporal, owner })
+    await acceptNewTerms(story, { temporal, owner })
+    await leaveWithData(story, { temporal, owners })
     const files = await record(client, join(pathsOf(env).root, 'test', 'replay'))
     print({ files }, () => files.join('\n'))
     return 0
