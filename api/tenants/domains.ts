@@ -169,7 +169,7 @@ function askRoute(): Route {
     summary: 'Whether the edge may get a certificate for a domain',
     description: 'What Caddy’s `on_demand_tls` asks with `?domain=`: 200 is yes, 404 is no.',
     access: 'public',
-    query: z.strictObject({ domain: z.string().max(253).toLowerCase() }),
+    query: z.strictObject({ domain: text(253).toLowerCase() }),
     answers: { 200: { description: 'It may', schema: z.object({ domain: z.string() }) } },
     refusals: ['not_found'],
     handle: async ({ db, query: { domain } }) => {

@@ -6,6 +6,8 @@ export interface Schema {
   enum?: unknown[]
   const?: unknown
   anyOf?: Schema[]
+  /** Told apart by a constant: one fits, and no other. */
+  oneOf?: Schema[]
   properties?: Record<string, Schema>
   required?: string[]
   additionalProperties?: boolean | Schema
@@ -28,7 +30,7 @@ export interface Schema {
 
 /** A word of the schema that this file does not know would be a check that is not made. */
 const known = new Set([
-  ...['type', 'enum', 'const', 'anyOf', 'properties', 'required', 'additionalProperties'],
+  ...['type', 'enum', 'const', 'anyOf', 'oneOf', 'properties', 'required', 'additionalProperties'],
   ...['propertyNames', 'items', 'minItems', 'maxItems', 'minLength', 'maxLength', 'pattern'],
   ...['format', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'default'],
   ...['description', 'note'],
@@ -66,6 +68,10 @@ export function misfits(schema: Schema, value: unknown, at = ''): string[] {
       schema.anyOf.some((one) => misfits(one, value, at).length === 0),
       'fits none',
     )
+  }
+  if (schema.oneOf) {
+    const fit = schema.oneOf.filter((one) => misfits(one, value, at).length === 0)
+    return is(fit.length === 1, `fits ${fit.length}`)
   }
   const types = [schema.type ?? []].flat()
   if (types.length > 0 && !types.some((type) => hasType(type, value))) {
@@ -154,6 +160,7 @@ const anyText = fc.oneof(
 /** Values that fit a schema. */
 export function fitting(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.anyOf) return fc.oneof(...schema.anyOf.map(fitting))
+  if (schema.oneOf) return fc.oneof(...schema.oneOf.map(fitting))
   if (schema.const !== undefined) return fc.constant(schema.const)
   if (schema.enum) return fc.constantFrom(...schema.enum)
   if (Array.isArray(schema.type)) {
