@@ -70,8 +70,9 @@ export const ofEarnings: Record<string, Line> = {
   'PUT /v1/tax/years/:year': { without: 'the years are everybody’s' },
   'GET /v1/payouts': { list: 'payout', ...earnings },
   'GET /v1/payouts/:id': { about: 'payout' },
-  'GET /v1/payouts/:id/remittance': { about: 'payout' },
-  'GET /v1/payouts/:id/remittance/pdf': { about: 'payout' },
+  // Nothing of this world is paid yet.
+  'GET /v1/payouts/:id/remittance': { about: 'payout', early: 409 },
+  'GET /v1/payouts/:id/remittance/pdf': { about: 'payout', early: 409 },
   'GET /v1/payout-exceptions': { without: 'the platform alone lists them' },
   'POST /v1/payouts/:id/retry': { about: 'payout', body: () => ({ reason }) },
   'POST /v1/payouts/:id/method': { about: 'payout', body: () => ({ reason }) },

@@ -33,6 +33,8 @@ export interface Line {
   reaches?(viewer: Viewer, thing: Thing): boolean
   /** Its path also names something inside of the thing, which is not there. */
   inside?: true
+  /** How it answers about a thing that is there and not yet so far; 200 where it is left out. */
+  early?: number
   /** How it answers about what is not there; 404 unless it is named in a body. */
   absent?: number
   /** Of routes that are open, where a key is looked at: what it has to be good for. */
