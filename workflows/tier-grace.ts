@@ -4,6 +4,8 @@ import { type GraceMark, type GraceStatus, graceMarks } from '../domain/tier-rev
 import { decideTierGrace, metricsUpdated, type TierGraceInput } from './contract.ts'
 import { mail, quick, refusal, warnOfTierFall } from './steps.ts'
 
+const monthMs = 30 * 86_400_000
+
 interface Desk {
   status: GraceStatus
   news: boolean
@@ -25,13 +27,16 @@ export async function tierGrace(input: TierGraceInput): Promise<{ status: GraceS
     // The signal that started it is no news.
     const looks = desk.news && desk.passed > 0
     desk.news = false
-    if (Date.now() >= fallsAt) settle(desk, await quick.applyTierFall(input))
+    const isDue = Date.now() >= fallsAt
+    if (isDue) settle(desk, await quick.applyTierFall(input))
     else if (looks) settle(desk, await quick.lookAtTierGrace(input))
     else await warn(input, desk)
     if (desk.status !== 'open') break
     const next = Math.min(desk.marks[desk.passed]?.at ?? fallsAt, fallsAt)
     setCurrentDetails('Warned; waiting for better figures')
-    await condition(() => desk.news || desk.status !== 'open', Math.max(next - Date.now(), 1))
+    // A fall that is due and does not come, of a partner that is suspended, waits for a review.
+    const left = isDue ? monthMs : Math.max(next - Date.now(), 1)
+    await condition(() => desk.news || desk.status !== 'open', left)
   }
   setCurrentDetails(`Ended: ${desk.status}`)
   await mail.mailTierGrace(input)

@@ -113,6 +113,24 @@ describe('a partner whose figure is too small for its tier', () => {
     expect(Math.round(((fell?.at ?? 0) - (worker.calls[0]?.at ?? 0)) / dayMs)).toBe(88)
   })
 
+  it('falls with a later review where its day finds it suspended', async () => {
+    const end: { status: GraceStatus } = { status: 'open' }
+    const worker = await steppedWorker(env, { ...grace(), applyTierFall: () => end.status })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      // Time is skipped while somebody sleeps or waits for a result.
+      await env.sleep('98 days')
+      end.status = 'demoted'
+      await handle.signal(metricsUpdated)
+      expect(await handle.result()).toEqual({ status: 'demoted' })
+    })
+    expect(storyOf(worker).slice(-3)).toEqual([
+      '88: applyTierFall',
+      '98: applyTierFall',
+      '98: mailTierGrace',
+    ])
+  })
+
   it.each<GraceStatus>(['waived', 'demoted'])('ends at once as %s by a person', async (status) => {
     const worker = await steppedWorker(env, { ...grace(), takeGraceDecision: () => status })
     const decisionId = randomUUIDv7()
