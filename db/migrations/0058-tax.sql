@@ -140,4 +140,5 @@ begin
 end $$;
 
 call audit_table('tax_years', 'tax_year', '{}');
-call audit_table('tax_forms', 'tax_form');
+-- Forms are nobody's but the partner's own: no event of them is for those above it.
+call audit_table('tax_forms', 'tax_form', '{}');
