@@ -275,11 +275,12 @@ const brokenQuery: Change = (draft, { parameters }) => {
   )
 }
 
+// Dots alone in a segment would be taken away by the client: another path, not a strange id.
 const strangeIds = [
   ...[
     'x',
-    '..',
-    '%2e%2e',
+    '..%2f..',
+    '%2e%2e%2f',
     '%00',
     '%ff',
     '%',

@@ -171,6 +171,7 @@ describe('what the vendor says beyond the sandbox', () => {
     expect(transactions).toEqual([
       {
         transactionId: 'txn_1',
+        transfer: null,
         type: 'charge',
         sourceId: 'ch_1',
         currency: 'USD',
