@@ -70,7 +70,7 @@ const orders: [earlier: string, later: string][] = [
 ]
 
 /** Moments before the end of something, the earliest first. */
-const countedFromTheEnd = ['certificateReminders', 'tierWarnings']
+const countedFromTheEnd = ['certificateReminders', 'taxFormExpiryReminders', 'tierWarnings']
 
 type CheckedDeadlines = Record<string, number | number[]>
 

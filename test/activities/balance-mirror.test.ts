@@ -260,7 +260,10 @@ describe('what is told', () => {
     tell('', { type, sourceId: 'tr_1', amount: -2_000n, fee: 0n, settles: null })
     tell('', { type, sourceId: 'tr_2', amount: -7n, fee: 0n, settles: null })
     await read()
-    await asSteps({ db, connect, stripePerSecond: 1_000 } as ActivityDeps).payPage({ runId, after: null })
+    await asSteps({ db, connect, stripePerSecond: 1_000 } as ActivityDeps).payPage({
+      runId,
+      after: null,
+    })
     expect(await brokenAfter(db, 2)).toMatchObject([{ invariant: 'I18', rows: [{ type }] }])
     await read()
     expect(await balances(db)).toMatchObject({ 'stripe_balance USD': 7_699n })
