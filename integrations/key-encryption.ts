@@ -75,7 +75,15 @@ function localKeyEncryption(reread: () => Kek[], first: Kek[]): KeyEncryption {
       const kek = find(kekId)
       if (!kek)
         throw new Error(`the key encryption key ${kekId} is not among those of the settings`)
-      return decrypt(kek.key, wrapped, boundTo(kekId, associatedData))
+      try {
+        return decrypt(kek.key, wrapped, boundTo(kekId, associatedData))
+      } catch {
+        throw new Error(
+          `the key encryption key ${kekId} of the settings does not open a data key of this ` +
+            'database: another one had this id when it was made. Bring that one back; where the ' +
+            'data is of development only, `npm run reset` forgets it',
+        )
+      }
     },
   }
 }
