@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ThrowawayStack } from '../stack/throwaway.ts'
 import type { Story } from '../story/client.ts'
+import { tally } from '../story/traces.ts'
 
 const filesIn = (directory: string) => ({
   deaths: join(directory, 'deaths'),
@@ -44,9 +45,6 @@ export async function firedFaults(story: Story): Promise<Record<string, number>>
   const { data } = await story.sandbox<{ data: { kind: string; fired: number }[] }>('/faults')
   return tally(data.flatMap(({ kind, fired }) => Array<string>(fired).fill(kind)))
 }
-
-export const tally = (names: string[]): Record<string, number> =>
-  Object.fromEntries([...Map.groupBy(names, (name) => name)].map(([k, v]) => [k, v.length]))
 
 /** Kills a child of the stack, which is started again. @returns whether there was one to kill. */
 export function killChild(stack: ThrowawayStack, wanted: string): boolean {

@@ -4,6 +4,7 @@ import { CommandError, type CommandInput } from '../command.ts'
 import { withDatabase } from '../stack/database.ts'
 import { startThrowaway, type ThrowawayStack } from '../stack/throwaway.ts'
 import { createStory, type Story } from '../story/client.ts'
+import { tally } from '../story/traces.ts'
 import {
   deathsAtSteps,
   dyingWorker,
@@ -11,7 +12,6 @@ import {
   killAtRandom,
   killChild,
   letStepsDie,
-  tally,
 } from './disturbance.ts'
 import { type Outcome, patientProgramme, playWays } from './onboarding-ways.ts'
 import { seededRandom } from './random.ts'

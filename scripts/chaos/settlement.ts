@@ -8,6 +8,7 @@ import { type KeptServer, keepAlive } from '../stack/keep-alive.ts'
 import { startThrowaway, type ThrowawayStack } from '../stack/throwaway.ts'
 import { keksIn } from '../stack/vault.ts'
 import { createStory, type Story } from '../story/client.ts'
+import { tally } from '../story/traces.ts'
 import {
   deathsAtSteps,
   dyingWorker,
@@ -16,7 +17,6 @@ import {
   killAtRandom,
   killChild,
   letStepsDie,
-  tally,
 } from './disturbance.ts'
 import { seededRandom } from './random.ts'
 import {

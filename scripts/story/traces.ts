@@ -27,7 +27,8 @@ export interface Traces {
   mails: Record<string, number>
 }
 
-const tally = (names: string[]): Record<string, number> =>
+/** How often each name stands there, in the order of the names. */
+export const tally = (names: string[]): Record<string, number> =>
   Object.fromEntries([...Map.groupBy(names.sort(), (name) => name)].map(([k, v]) => [k, v.length]))
 
 export async function snapshot(story: Story) {

@@ -1,6 +1,6 @@
 /** The agreement of an application: every way in which it is signed, or not, by the clock. */
 import { randomUUIDv7 } from 'node:crypto'
-import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
+import { ApplicationFailure } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { deadlinesSchema } from '../../db/programme-settings.ts'
 import { onboardingDeadlines } from '../../domain/onboarding.ts'
@@ -12,6 +12,7 @@ import {
   resendAgreement,
 } from '../../workflows/contract.ts'
 import { partnerOnboarding } from '../../workflows/onboarding.ts'
+import { refusalOf } from '../support/onboarding-process.ts'
 import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
 
 const day = 86_400_000
@@ -51,18 +52,6 @@ const refusedLater: StandIns = { readVerification: () => 'rejected' }
 
 const resend = (handle: Handle, resendId = 'wish') =>
   handle.executeUpdate(resendAgreement, { args: [{ resendId }] })
-
-async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
-  try {
-    await update
-  } catch (error) {
-    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-      return error.cause.type
-    }
-    throw error
-  }
-  throw new Error('the update was accepted')
-}
 
 const attempts = (worker: Awaited<ReturnType<typeof steppedWorker>>) =>
   worker.calls

@@ -1,7 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
+import { ApplicationFailure } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import { taskQueue, workflowIds } from '../../domain/process-names.ts'
 import type { RunDecisionKind } from '../../domain/settlement.ts'
 import {
   decideRun,
@@ -10,11 +9,19 @@ import {
   type SettlementInput,
   settlementState,
 } from '../../workflows/contract.ts'
-import { monthlySettlement } from '../../workflows/settlement.ts'
-import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
+import { inTurn, type StandIns, startSkipping, steppedWorker } from '../support/processes.ts'
+import {
+  freshBooks,
+  type Settlement as Handle,
+  hash,
+  inReview,
+  refusalOf,
+  settlementEnds,
+  stageOf,
+  startSettlement,
+} from '../support/settlement-process.ts'
 
 const day = 86_400
-const hash = 'a'.repeat(64)
 const otherHash = 'b'.repeat(64)
 
 let env: TestWorkflowEnvironment
@@ -23,42 +30,18 @@ beforeEach(async () => {
 })
 afterEach(() => env.teardown())
 
-let month = 0
-
-async function start(changes: Partial<SettlementInput> = {}) {
-  month += 1
-  const period = `2050-${String(month).padStart(2, '0')}`
-  const input = { runId: randomUUIDv7(), period, mode: 'live' as const, releaseReminder: day }
-  return env.client.workflow.start(monthlySettlement, {
-    workflowId: workflowIds.settlement(period),
-    taskQueue,
-    args: [{ ...input, ...changes }],
-  })
-}
-
-type Handle = Awaited<ReturnType<typeof start>>
+const start = (changes: Partial<SettlementInput> = {}) => startSettlement(env, changes)
+const ended = (handle: Handle) => settlementEnds(env, handle)
 
 const atStart = { stage: 'freeze', totalsHash: null, reviewed: false, released: false, shards: 0 }
 
-const fresh = (changes: StandIns = {}): StandIns => ({
-  readRun: () => atStart,
-  timeToCutoff: () => 0,
-  countUnbookedEvents: () => 0,
-  bookBalance: () => 0,
-  mirrorPeriodBalance: () => null,
-  planShards: () => ({ shards: 1 }),
-  draftPages: () => ({ finished: true }),
-  totalStatements: () => hash,
-  applyRunDecision: () => ({ totalsHash: hash }),
-  issueStatements: inTurn(2, 0),
-  payPage: () => ({ last: null, paid: 0, unknown: 0, insufficientBalance: false }),
-  reconcilePage: () => ({ last: null, differences: 0 }),
-  reviewTierPage: () => ({ last: null, promoted: 0 }),
-  ...changes,
-})
-
-const stageOf = async (handle: Handle) => (await handle.query(settlementState)).stage
-const inReview = (handle: Handle) => until(async () => (await stageOf(handle)) === 'review')
+const fresh = (changes: StandIns = {}): StandIns =>
+  freshBooks({
+    bookBalance: () => 0,
+    mirrorPeriodBalance: () => null,
+    applyRunDecision: () => ({ totalsHash: hash }),
+    ...changes,
+  })
 
 const decide = (handle: Handle, kind: RunDecisionKind) =>
   handle.executeUpdate(decideRun, { args: [{ decisionId: randomUUIDv7(), kind }] })
@@ -66,25 +49,6 @@ const decide = (handle: Handle, kind: RunDecisionKind) =>
 async function sign(handle: Handle, totalsHash = hash): Promise<void> {
   await handle.executeUpdate(reviewRun, { args: [{ memberId: 'one', totalsHash }] })
   await handle.executeUpdate(releaseRun, { args: [{ memberId: 'two', totalsHash }] })
-}
-
-/** The end of a run and of the review of tiers that it starts. */
-async function ended(handle: Handle) {
-  const result = await handle.result()
-  const period = handle.workflowId.replace('settlement:', '')
-  await env.client.workflow.getHandle(workflowIds.tiers(period)).result()
-  return result
-}
-
-async function refusalOf(update: Promise<unknown>): Promise<string | undefined> {
-  const error = await update.catch((caught: unknown) => caught)
-  expect(error).toBeInstanceOf(WorkflowUpdateFailedError)
-  let cause: unknown = error
-  while (cause instanceof Error) {
-    if (cause instanceof ApplicationFailure) return cause.type ?? undefined
-    cause = cause.cause
-  }
-  return undefined
 }
 
 describe('a decision in review', () => {

@@ -1,18 +1,23 @@
-import { randomUUIDv7 } from 'node:crypto'
-import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client'
+import { ApplicationFailure } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import { taskQueue, workflowIds } from '../../domain/process-names.ts'
 import {
   releaseRun,
   reviewRun,
   type SettlementInput,
   settlementState,
 } from '../../workflows/contract.ts'
-import { monthlySettlement } from '../../workflows/settlement.ts'
-import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
+import { inTurn, startSkipping, steppedWorker } from '../support/processes.ts'
+import {
+  freshBooks as fresh,
+  type Settlement as Handle,
+  hash,
+  inReview,
+  refusalOf,
+  settlementEnds,
+  startSettlement,
+} from '../support/settlement-process.ts'
 
 const day = 86_400
-const hash = 'a'.repeat(64)
 
 // A child that outlives its parent keeps this server from skipping: each test has its own.
 let env: TestWorkflowEnvironment
@@ -21,63 +26,8 @@ beforeEach(async () => {
 })
 afterEach(() => env.teardown())
 
-let month = 0
-
-/** A month of its own, because a period is settled by one process only. */
-async function start(changes: Partial<SettlementInput> = {}) {
-  month += 1
-  const period = `20${30 + Math.floor(month / 12)}-${String((month % 12) + 1).padStart(2, '0')}`
-  const input: SettlementInput = {
-    runId: randomUUIDv7(),
-    period,
-    mode: 'live',
-    releaseReminder: day,
-    ...changes,
-  }
-  return env.client.workflow.start(monthlySettlement, {
-    workflowId: `settlement:${period}`,
-    taskQueue,
-    args: [input],
-  })
-}
-
-type Handle = Awaited<ReturnType<typeof start>>
-
-/** The end of a run and of the review of tiers that it starts: nothing is left on the server. */
-async function ended(handle: Handle) {
-  const result = await handle.result()
-  const period = handle.workflowId.replace('settlement:', '')
-  await env.client.workflow.getHandle(workflowIds.tiers(period)).result()
-  return result
-}
-
-const books: StandIns = {
-  readRun: () => ({
-    stage: 'freeze',
-    totalsHash: null,
-    reviewed: false,
-    released: false,
-    shards: 0,
-  }),
-  timeToCutoff: () => 0,
-  countUnbookedEvents: () => 0,
-  planShards: () => ({ shards: 1 }),
-  draftPages: () => ({ finished: true }),
-  totalStatements: () => hash,
-  issueStatements: inTurn(2, 0),
-  payPage: () => ({ last: null, paid: 0, unknown: 0, insufficientBalance: false }),
-  reconcilePage: () => ({ last: null, differences: 0 }),
-  reviewTierPage: () => ({ last: null, promoted: 0 }),
-}
-
-const fresh = (changes: StandIns = {}): StandIns => ({
-  ...books,
-  issueStatements: inTurn(2, 0),
-  ...changes,
-})
-
-const inReview = (handle: Handle) =>
-  until(async () => (await handle.query(settlementState)).stage === 'review')
+const start = (changes: Partial<SettlementInput> = {}) => startSettlement(env, changes)
+const ended = (handle: Handle) => settlementEnds(env, handle)
 
 const signature = { memberId: 'one', totalsHash: hash }
 
@@ -85,18 +35,6 @@ async function sign(handle: Handle): Promise<void> {
   await inReview(handle)
   await handle.executeUpdate(reviewRun, { args: [signature] })
   await handle.executeUpdate(releaseRun, { args: [{ ...signature, memberId: 'two' }] })
-}
-
-/** The code with which an update was refused, wherever it lies in the chain of causes. */
-async function refusalOf(update: Promise<unknown>): Promise<string | undefined> {
-  const error = await update.catch((caught: unknown) => caught)
-  expect(error).toBeInstanceOf(WorkflowUpdateFailedError)
-  let cause: unknown = error
-  while (cause instanceof Error) {
-    if (cause instanceof ApplicationFailure) return cause.type ?? undefined
-    cause = cause.cause
-  }
-  return undefined
 }
 
 describe('a live run', () => {
