@@ -1,8 +1,7 @@
 /** How one attempt to have terms signed is sent, followed, kept and withdrawn. */
 import { sleep } from '@temporalio/activity'
 import { getTerms, type TermsRow } from '../db/agreement-terms.ts'
-import { listFeaturePackages } from '../db/catalog.ts'
-import { listAgreedRules } from '../db/commission/rules.ts'
+import { listAgreedRules, listProductNames } from '../db/commission/rules.ts'
 import { inTransaction } from '../db/database.ts'
 import {
   type AgreementRow,
@@ -71,14 +70,10 @@ export function agreementDesk({ db, docusign, links }: ActivityDeps) {
       partnerId: party.id,
       at: new Date(),
     })
-    const named = rules.some(({ scope }) => scope.product !== null)
-    const packages = named
-      ? (await listFeaturePackages(db, { limit: 1_000, after: undefined })).rows
-      : []
     const commission = commissionSentences({
       currency: programme.currency,
       rules,
-      products: new Map(packages.map(({ id, name }) => [id, name])),
+      products: await listProductNames(db, rules),
     })
     if (terms.docusignTemplateId) {
       const fields = { ...values, commission: commission.join('\n') }

@@ -41,7 +41,7 @@ import { sendDisputeMails } from './settlement/line-disputes.ts'
 import { tellOfOverduePeriods } from './settlement/overdue.ts'
 import { keepTaxForms } from './tax/forms.ts'
 import { startReacceptances } from './terms.ts'
-import { sendPromotionMails } from './tier-mails.ts'
+import { sendTierMails } from './tier-mails.ts'
 
 /** In one round; what is left waits for the next. */
 const mostForgotten = 5_000
@@ -219,7 +219,7 @@ export function relayActivities(deps: ActivityDeps) {
       await sendAccessMails(deps)
       await sendKeyNotices(deps)
       await sendStatusMails(deps)
-      await sendPromotionMails(deps)
+      await sendTierMails(deps)
       await sendDisputeMails(deps)
       await tellOfOverduePeriods(deps)
       await keepTaxForms(deps)

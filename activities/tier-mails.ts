@@ -1,32 +1,43 @@
-/** Tells partners that their tier rose. */
+/** Tells partners of their new tier. */
 import { getPartner } from '../db/partners.ts'
-import { listUntoldPromotions, riseNotice } from '../db/tier-promotions.ts'
+import { listUntoldTierChanges, tierNotice } from '../db/tier-notices.ts'
 import { getTierChange } from '../db/tiers.ts'
-import { mails } from '../integrations/email-templates/index.ts'
+import { dayOf } from '../domain/period.ts'
+import { type MailContent, mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
 
-const promotionsAtOnce = 50
+const changesAtOnce = 50
 
 type Deps = Pick<ActivityDeps, 'db' | 'mailer'>
 
+type Change = Awaited<ReturnType<typeof getTierChange>>
+
+function wordsFor({ tier, reason, isOverride, ends, until }: Change, contact: string): MailContent {
+  if (!isOverride) return mails.tierRaised({ contact, tier, reason })
+  if (ends) return mails.tierOverrideEnded({ contact, tier })
+  return until === null
+    ? mails.tierSet({ contact, tier })
+    : mails.tierSetUntil({ contact, tier, day: dayOf(until) })
+}
+
 /** Tells the partner of one change, once. */
-export async function tellOfRise(deps: Deps, changeId: string): Promise<void> {
-  const { partnerId, tier, reason } = await getTierChange(deps.db, changeId)
-  const { contactEmail: recipient, contactName: contact } = await getPartner(deps.db, partnerId)
-  const notice = { kind: riseNotice, subjectId: changeId, recipient }
-  await notify(deps, notice, mails.tierRaised({ contact, tier, reason }))
+export async function tellOfTier(deps: Deps, changeId: string): Promise<void> {
+  const change = await getTierChange(deps.db, changeId)
+  const { contactEmail, contactName } = await getPartner(deps.db, change.partnerId)
+  const notice = { kind: tierNotice, subjectId: changeId, recipient: contactEmail }
+  await notify(deps, notice, wordsFor(change, contactName))
 }
 
 /**
- * Tells of promotions that a person said yes to; those that need nobody are told by their review.
+ * Tells of changes that people decided on; those that a review decided are told by their process.
  * A server that takes no mails leaves the rest to the next round.
  */
-export async function sendPromotionMails(deps: Deps): Promise<void> {
-  for (const changeId of await listUntoldPromotions(deps.db, promotionsAtOnce)) {
+export async function sendTierMails(deps: Deps): Promise<void> {
+  for (const changeId of await listUntoldTierChanges(deps.db, changesAtOnce)) {
     try {
-      await tellOfRise(deps, changeId)
+      await tellOfTier(deps, changeId)
     } catch (error) {
       if (!(error instanceof VendorError)) throw error
       if (error.failure !== 'rejected') return

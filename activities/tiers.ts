@@ -25,7 +25,7 @@ import { explainPromotion, promotionFor, type TierName } from '../domain/tiers.t
 import type { CertifiedStep } from '../domain/training.ts'
 import type { ActivityDeps } from './deps.ts'
 import { inLanes } from './lanes.ts'
-import { tellOfRise } from './tier-mails.ts'
+import { tellOfTier } from './tier-mails.ts'
 
 const partnersPerPage = 1_000
 
@@ -229,7 +229,7 @@ export function tierActivities(deps: ActivityDeps) {
 
     /** Tells the partners of a range that a review has moved up, each of them once. */
     async mailTierChanges(range: ReviewedRange): Promise<void> {
-      await inLanes(await listRisesOf(db, range), (changeId) => tellOfRise(deps, changeId))
+      await inLanes(await listRisesOf(db, range), (changeId) => tellOfTier(deps, changeId))
     },
   }
 }

@@ -7,7 +7,7 @@ import {
   recordTerms,
   type TermsRow,
 } from '../db/agreement-terms.ts'
-import { listAgreedRules } from '../db/commission/rules.ts'
+import { listAgreedRules, listProductNames } from '../db/commission/rules.ts'
 import { type Db, inTransaction } from '../db/database.ts'
 import { getProgramme } from '../db/programmes.ts'
 import { type AcceptanceCounts, countAcceptances } from '../db/terms-acceptances.ts'
@@ -189,10 +189,11 @@ async function previewOf(db: Db, row: TermsRow): Promise<Buffer> {
   const { id: programmeId, name: programme, currency } = await getProgramme(db)
   const date = row.effectiveFrom ?? row.createdAt
   const rules = await listAgreedRules(db, { programmeId, partnerId: nobody, at: new Date() })
+  const products = await listProductNames(db, rules)
   const day = dayOf(date)
   return agreementPdf({
     ...row,
-    commission: commissionSentences({ currency, rules, products: new Map() }),
+    commission: commissionSentences({ currency, rules, products }),
     date,
     values: {
       company: 'Sample Company',

@@ -1,6 +1,6 @@
 /** How far a partner is from another tier, and what reviews decided. */
 import { z } from 'zod'
-import { listAgreedRules } from '../db/commission/rules.ts'
+import { listAgreedRules, listProductNames } from '../db/commission/rules.ts'
 import { type Db, databaseNow } from '../db/database.ts'
 import { findPartner } from '../db/partners.ts'
 import { getProgramme, listTierThresholds, type Programme } from '../db/programmes.ts'
@@ -222,7 +222,8 @@ async function ratesOf(
   const { programme, partnerId } = of
   const at = await databaseNow(db)
   const rules = await listAgreedRules(db, { programmeId: programme.id, partnerId, at })
-  const agreed = { currency: programme.currency, rules, products: new Map<string, string>() }
+  const products = await listProductNames(db, rules)
+  const agreed = { currency: programme.currency, rules, products }
   const now = ratesByTier(agreed, { tier: of.now, partner: partnerId, at })
   const next = of.next
     ? ratesByTier(agreed, { tier: of.next, partner: partnerId, at })

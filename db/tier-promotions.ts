@@ -1,8 +1,7 @@
 /** Promotions that wait for a person: a review found the figure, somebody says yes or no. */
-import { sql } from 'kysely'
 import { DomainError } from '../domain/errors.ts'
 import { explainPromotion } from '../domain/tiers.ts'
-import type { Db, Trx } from './database.ts'
+import type { Trx } from './database.ts'
 import { getProgramme, listTierThresholds } from './programmes.ts'
 import { lockLastReview, markReviewDecided } from './tier-reviews.ts'
 import { recordTierChange } from './tiers.ts'
@@ -44,22 +43,4 @@ export async function recordPromotionDecision(
   const reason = explainPromotion({ metric, threshold, currency, months, to })
   if (await recordTierChange(trx, { partnerId, from, to, reason, reviewPeriod })) return
   throw new DomainError('conflict', 'the tier of the partner has changed since the review')
-}
-
-/** Of mails that tell a partner of its new tier; their subject is the change. */
-export const riseNotice = 'tier_raised'
-
-/** Changes of the last week that a person said yes to and that nobody was told of. */
-export async function listUntoldPromotions(db: Db, limit: number): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select change.id
-    from tier_reviews review
-    join partner_tiers change on change.partner_id = review.partner_id
-      and change.review_period = review.period
-    where review.decided_at > clock_timestamp() - interval '7 days'
-      and review.outcome = 'promoted'
-      and not exists (select from notices
-        where kind = ${riseNotice} and subject_id = change.id and sent_at is not null)
-    order by review.decided_at limit ${limit}`.execute(db)
-  return rows.map(({ id }) => id)
 }

@@ -194,12 +194,19 @@ export async function listRisesOf(
   return (await query.execute()).map(({ id }) => id)
 }
 
+/** `isOverride` where two persons set the tier; `ends` where it is the one after that. */
 export async function getTierChange(db: Db, id: string) {
-  return db
-    .selectFrom('partnerTiers')
-    .select(['partnerId', 'tier', 'reason'])
-    .where('id', '=', id)
-    .executeTakeFirstOrThrow()
+  return (
+    db
+      .selectFrom('partnerTiers')
+      .select(['partnerId', 'tier', 'reason'])
+      .select(sql<boolean>`approval_id is not null`.as('isOverride'))
+      // The tier after an override is written down together with it.
+      .select(sql<boolean>`lower(valid) > decided_at`.as('ends'))
+      .select(sql<Date | null>`upper(valid)`.as('until'))
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+  )
 }
 
 function changeQuery(db: Db) {

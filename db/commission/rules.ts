@@ -33,6 +33,18 @@ export async function listAgreedRules(
   return withBands(db, rows)
 }
 
+/** The names of the packages that rules are for, by id. */
+export async function listProductNames(db: Db, rules: StoredRule[]): Promise<Map<string, string>> {
+  const ids = [...new Set(rules.flatMap(({ scope }) => scope.product ?? []))]
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('featurePackages')
+    .select(['id', 'name'])
+    .where('id', 'in', ids)
+    .execute()
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
 function ruleRows(db: Db) {
   return db
     .selectFrom('commissionRules')

@@ -2,6 +2,8 @@
 import { formatMoney } from '../../domain/currencies.ts'
 import { hello, type MailContent } from './layout.ts'
 
+const oldCustomers = 'Customers that you have already keep the rates with which they began.'
+
 export const settlementMails = {
   payoutSent: (to: {
     contact: string
@@ -130,6 +132,27 @@ export const settlementMails = {
     paragraphs: [`Your tier has risen to ${to.tier}: ${to.reason}.`],
   }),
 
+  tierSet: (to: { contact: string; tier: string }): MailContent => ({
+    subject: `You are ${to.tier} now`,
+    greeting: hello(to.contact),
+    paragraphs: [`we have set your tier to ${to.tier}.`, oldCustomers],
+  }),
+
+  tierSetUntil: (to: { contact: string; tier: string; day: string }): MailContent => ({
+    subject: `You are ${to.tier} now`,
+    greeting: hello(to.contact),
+    paragraphs: [`we have set your tier to ${to.tier} until ${to.day}.`, oldCustomers],
+  }),
+
+  tierOverrideEnded: (to: { contact: string; tier: string }): MailContent => ({
+    subject: `You are ${to.tier} again`,
+    greeting: hello(to.contact),
+    paragraphs: [
+      `the time for which we had set your tier is over: it is ${to.tier}.`,
+      oldCustomers,
+    ],
+  }),
+
   tierFalls: (to: {
     contact: string
     tier: string
@@ -142,17 +165,14 @@ export const settlementMails = {
     paragraphs: [
       `on ${to.day} your tier falls from ${to.tier} to ${to.lower}, unless your revenue rises ` +
         `until then: ${to.why}.`,
-      'Customers that you have already keep the rates with which they began.',
+      oldCustomers,
     ],
   }),
 
   tierFell: (to: { contact: string; tier: string; lower: string; why: string }): MailContent => ({
     subject: `You are ${to.lower} now`,
     greeting: hello(to.contact),
-    paragraphs: [
-      `your tier has fallen from ${to.tier} to ${to.lower}: ${to.why}.`,
-      'Customers that you have already keep the rates with which they began.',
-    ],
+    paragraphs: [`your tier has fallen from ${to.tier} to ${to.lower}: ${to.why}.`, oldCustomers],
   }),
 
   tierKept: (to: { contact: string; tier: string }): MailContent => ({

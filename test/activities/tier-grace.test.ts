@@ -2,7 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import type { ActivityDeps } from '../../activities/deps.ts'
-import { sendPromotionMails } from '../../activities/tier-mails.ts'
+import { sendTierMails } from '../../activities/tier-mails.ts'
 import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
@@ -15,6 +15,7 @@ import type { TierName } from '../../domain/tiers.ts'
 import { openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makePartner, makeProgramme } from '../support/factories.ts'
+import { until } from '../support/processes.ts'
 import { asSteps, failureOf } from '../support/steps.ts'
 
 const quarter = '2026-09'
@@ -52,6 +53,21 @@ function stage() {
     ...{ sent, woken, deps: deps as unknown as ActivityDeps },
     steps: asSteps(deps as unknown as ActivityDeps),
   }
+}
+
+/** One person proposes another tier, a second one approves it. */
+async function setByTwo(concernedId: string, tier: TierName, until: Date | null = null) {
+  const id = randomUUIDv7()
+  const { payloadHash } = await inTransaction(database.db, (trx) =>
+    recordProposal(trx, {
+      ...{ kind: 'tier_override', id, concernedId, tier, until },
+      ...{ reason: 'As agreed', proposedBy: member },
+    }),
+  )
+  const memberId = await openBooks(database.db).person('bob@platform.example')
+  await inTransaction(database.db, (trx) =>
+    recordDecision(trx, { id, memberId, verdict: 'approved', payloadHash }),
+  )
 }
 
 /** A partner that has held its tier for years. */
@@ -127,19 +143,7 @@ describe('the review of a quarter', () => {
       await held('silver'),
     ]
     await lock(locked)
-    const proposal = await inTransaction(database.db, (trx) =>
-      recordProposal(trx, {
-        ...{ kind: 'tier_override', id: randomUUIDv7(), concernedId: overridden, tier: 'gold' },
-        ...{ until: null, reason: 'As agreed', proposedBy: member },
-      }),
-    )
-    const second = await openBooks(database.db).person('bob@platform.example')
-    await inTransaction(database.db, (trx) =>
-      recordDecision(trx, {
-        ...{ id: proposal.id, memberId: second, verdict: 'approved' },
-        payloadHash: proposal.payloadHash,
-      }),
-    )
+    await setByTwo(overridden, 'gold')
     const acting = stage()
     await review(quarter, acting)
     const outcomes = await Promise.all([locked, fresh, close, overridden].map(outcomeOf))
@@ -316,8 +320,8 @@ describe('a person', () => {
     ])
     expect((await outcomeOf(unwanted))?.[0]).toBe('declined')
     const { sent, deps } = stage()
-    await sendPromotionMails(deps)
-    await sendPromotionMails(deps)
+    await sendTierMails(deps)
+    await sendTierMails(deps)
     expect(sent).toEqual(['You are gold now'])
     await expect(say(wanted, false)).rejects.toMatchObject({ code: 'already_decided' })
     await expect(say(await held('gold'), true)).rejects.toMatchObject({ code: 'not_ready' })
@@ -325,6 +329,25 @@ describe('a person', () => {
 })
 
 describe('a partner', () => {
+  it('is told once that two persons set its tier, and once that this is over', async () => {
+    const { deps, sent } = stage()
+    await sendTierMails(deps)
+    sent.length = 0
+    const [set, left] = [await held('silver'), await held('silver')]
+    const soon = new Date(Date.now() + 1_500)
+    await setByTwo(set, 'platinum', soon)
+    await setByTwo(left, 'gold')
+    await sql`update partners set status = 'terminated' where id = ${left}`.execute(database.db)
+    await sendTierMails(deps)
+    await sendTierMails(deps)
+    expect(sent).toEqual(['You are platinum now'])
+    await until(async () => {
+      await sendTierMails(deps)
+      return sent.length > 1
+    }, 60)
+    expect(sent).toEqual(['You are platinum now', 'You are silver again'])
+  })
+
   it('is warned once by each mark, and hears once how it ended', async () => {
     const { graceId } = await graced('gold')
     const { steps, sent } = stage()

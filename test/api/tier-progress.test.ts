@@ -77,6 +77,13 @@ describe('the tier of a partner', () => {
         tier) select programme_id, 1, 0, 3, 10, '(,)', 'golden', 'gold' from commission_rules
       limit 1 returning id`.execute(db)
     expect(made).toHaveLength(1)
+    await sql`
+      with package as (insert into feature_packages (programme_id, name, amount_minor, currency,
+        interval) select id, 'Special package', 1000, currency, 'month' from programmes limit 1
+        returning id, programme_id)
+      insert into commission_rules (programme_id, version, depth, rate_num, rate_den, valid, code,
+        feature_package_id)
+      select programme_id, 1, 0, 1, 4, '(,)', 'special', id from package`.execute(db)
     await sql`update programmes set onboarding = onboarding ||
       '{"certificationRequiredFor": ["gold"], "tierApprovalFor": ["gold"]}'`.execute(db)
     await makeCourse(db, { code: 'gold-sales', certifies: ['gold'] })
@@ -84,6 +91,7 @@ describe('the tier of a partner', () => {
     const { rates, next } = body as { rates: { now: string[]; next: string[] }[]; next: Json }
     expect(rates[0]?.now[0]).toMatch(/^The partner earns 20 % of /)
     expect(rates[0]?.next[0]).toMatch(/^The partner earns 30 % of .*, while it is gold/)
+    expect(rates[0]?.now).toContainEqual(expect.stringMatching(/own sales of Special package/))
     expect(next.certification).toEqual({ missing: ['gold-sales'] })
     expect(next.needs_approval).toBe(true)
   })
