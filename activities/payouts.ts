@@ -37,6 +37,7 @@ import { sealText } from '../domain/settlement.ts'
 import { mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
+import { inLanes, inLanesUntil } from './lanes.ts'
 import { notify } from './notices.ts'
 import { paceOfStripe } from './pace.ts'
 import { tellException } from './payout-exceptions/tell.ts'
@@ -208,8 +209,9 @@ export function payoutActivities(deps: ActivityDeps) {
     },
 
     /**
-     * Pays the next payouts of a run, each at most once; one that fails stops no other. Where the
-     * processor says that it is too much, the page ends early, or is repeated when it said so.
+     * Pays the next payouts of a run, some at a time and each at most once; one that fails stops
+     * no other. Where the processor says that it is too much no other one begins, and the page
+     * ends early, or is repeated when it said so.
      * @throws VendorError of failure `throttled`.
      */
     async payPage(input: PayoutShard & { after: string | null }): Promise<PaidPage> {
@@ -217,20 +219,19 @@ export function payoutActivities(deps: ActivityDeps) {
       const { pausedAt, problem } = await getRun(db, input.runId)
       if (pausedAt) return { ...result, paused: true }
       const ids = await listPayablePage(db, { ...input, size: pageSize })
-      for (const id of ids) {
+      const refused: Throttled[] = []
+      const done = await inLanesUntil(ids, async (id) => {
         const outcome = await pay(id)
-        if (outcome?.kind === 'throttled') {
-          if (result.last !== null) return result
-          throw throttledError(outcome.retryAfterSeconds)
-        }
         if (outcome?.kind === 'succeeded') result.paid++
         if (outcome?.kind === 'unknown' || outcome?.kind === 'missed') result.unknown++
-        if (outcome?.kind === 'insufficient_balance') {
-          return { ...result, insufficientBalance: true }
-        }
-        result.last = id
-      }
-      if (result.paid > 0 && problem === lowBalance) await markRunProblem(db, input.runId, null)
+        if (outcome?.kind === 'insufficient_balance') result.insufficientBalance = true
+        if (outcome?.kind === 'throttled') refused.push(outcome)
+        return outcome?.kind !== 'throttled' && outcome?.kind !== 'insufficient_balance'
+      })
+      result.last = ids[done - 1] ?? null
+      if (result.last === null && refused[0]) throw throttledError(refused[0])
+      const isFilled = result.paid > 0 && !result.insufficientBalance
+      if (isFilled && problem === lowBalance) await markRunProblem(db, input.runId, null)
       return result
     },
 
@@ -247,12 +248,12 @@ export function payoutActivities(deps: ActivityDeps) {
       }
     },
 
-    /** Tells partners that they were paid. @returns how many were told. */
+    /** Tells partners that they were paid, some at a time. @returns how many were told. */
     async mailPayouts(input: PayoutShard): Promise<number> {
       let told = 0
       for (;;) {
         const payouts = await listUnannouncedPayouts(db, { ...input, size: pageSize })
-        for (const payout of payouts) await tell(payout)
+        await inLanes(payouts, tell)
         told += payouts.length
         if (payouts.length < pageSize) return told
       }
@@ -272,7 +273,10 @@ export async function tellOfBalance({
 }
 
 type Unannounced = Awaited<ReturnType<typeof listUnannouncedPayouts>>[number]
-function throttledError(retryAfterSeconds: number | undefined): VendorError {
+
+type Throttled = Extract<SendOutcome, { kind: 'throttled' }>
+
+function throttledError({ retryAfterSeconds }: Throttled): VendorError {
   const code = 'rate_limit'
   const message = 'too many requests'
   return new VendorError({
