@@ -21,5 +21,6 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   maxWorkers: 2,
-  testTimeout: 60_000,
+  // Long: patience costs nothing where nothing is wrong, and the machine may be busy.
+  testTimeout: 180_000,
 }

@@ -38,7 +38,7 @@ export interface Story {
 }
 
 /** A part that does not answer for the moment is asked again, as the answer says, for so long. */
-const patienceMs = 60_000
+const patienceMs = 90_000
 
 export function createStory(urls: { api: string; sandbox: string }): Story {
   async function send(url: string, call: Call): Promise<Response> {
@@ -67,7 +67,7 @@ export function createStory(urls: { api: string; sandbox: string }): Story {
         ...call.headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(60_000),
     })
     const path = new URL(url).pathname
     if (!response.ok) {
@@ -127,7 +127,7 @@ function parsed(text: string): unknown {
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined>,
-  timeoutMs = 60_000,
+  timeoutMs = 90_000,
 ): Promise<T> {
   const until = Date.now() + timeoutMs
   for (;;) {

@@ -52,7 +52,7 @@ async function makeKey(memberId: string, { madeFor = 365, left = 365 } = {}) {
   const id = randomUUIDv7()
   const key = { ...stored, id, memberId, label: 'till', scopes: ['read'] }
   await inTransaction(database.db, (trx) =>
-    recordApiKey(trx, { ...key, expiresAt: new Date(Date.now() + 1_000) }),
+    recordApiKey(trx, { ...key, expiresAt: new Date(Date.now() + 86_400_000) }),
   )
   await sql`update api_keys set
       expires_at = clock_timestamp() + make_interval(secs => ${left * 86_400}),

@@ -16,7 +16,7 @@ import type { Proposal } from '../../domain/approvals.ts'
 import type { TerminationReason } from '../../domain/lifecycle.ts'
 import type { PaidInvoice, StripeBilling } from '../../integrations/stripe-billing.ts'
 import { type Books, openBooks } from '../support/books.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { backdate, createTestDatabase, type TestDatabase } from '../support/database.ts'
 import {
   makeKey,
   makeLink,
@@ -349,8 +349,12 @@ describe('a termination for another reason', () => {
 })
 
 describe('a termination with a time to come', () => {
-  const soon = () => new Date(Date.now() + 400)
-  const passed = () => new Promise((resolve) => setTimeout(resolve, 500))
+  const soon = () => new Date(Date.now() + 3_600_000)
+  const passed = () =>
+    backdate(database.db, (trx) =>
+      sql`update terminations set effective_at = effective_at - interval '1 hour'
+        where effected_at is null`.execute(trx),
+    )
   const sweep = () => effectDueTerminations({ db: database.db } as ActivityDeps)
 
   it('waits for it, and then takes effect once', async () => {

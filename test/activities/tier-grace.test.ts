@@ -13,10 +13,10 @@ import { findLastReview } from '../../db/tier-reviews.ts'
 import { outwardId } from '../../domain/ids.ts'
 import type { TierName } from '../../domain/tiers.ts'
 import { openBooks } from '../support/books.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { backdate, createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makePartner, makeProgramme } from '../support/factories.ts'
-import { until } from '../support/processes.ts'
 import { asSteps, failureOf } from '../support/steps.ts'
+import { until } from '../support/until.ts'
 
 const quarter = '2026-09'
 let database: TestDatabase
@@ -158,12 +158,15 @@ describe('the review of a quarter', () => {
 
   it('warns whose lock is over or was released', async () => {
     const [over, released] = [await held('gold'), await held('gold')]
-    await lock(over, new Date(Date.now() + 150))
+    await lock(over, new Date(Date.now() + 3_600_000))
     await lock(released)
     await inTransaction(database.db, (trx) =>
       markTierLockReleased(trx, { partnerId: released, memberId: member }),
     )
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await backdate(database.db, (trx) =>
+      sql`update tier_locks set until = until - interval '1 hour',
+        locked_at = locked_at - interval '2 hours' where partner_id = ${over}`.execute(trx),
+    )
     await review()
     expect([(await outcomeOf(over))?.[0], (await outcomeOf(released))?.[0]]).toEqual([
       'warned',

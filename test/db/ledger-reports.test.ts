@@ -141,7 +141,7 @@ describe('what is handed out of the books', () => {
       }),
       { numRuns: 8 },
     )
-  }, 30_000)
+  })
 
   it('sums to zero in every currency, and opens as the month before has closed', async () => {
     await fc.assert(
@@ -179,7 +179,7 @@ describe('what is handed out of the books', () => {
       }),
       { numRuns: 8 },
     )
-  }, 30_000)
+  })
 
   it('is the same posting by posting, over more journals than are read at once', async () => {
     const periods = fresh()

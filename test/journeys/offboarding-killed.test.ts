@@ -83,5 +83,5 @@ describe('a tenant that leaves while its worker dies', () => {
       where partner_id = ${partnerId} and wrapped is not null`.execute(kit.db)
     expect(keys).toEqual([])
     expect((await checkInvariants(kit.db)).violations).toEqual([])
-  }, 90_000)
+  })
 })

@@ -82,7 +82,7 @@ describe('vendors that fail', () => {
     await Promise.all(applicants.map((applicant) => through(applicant)))
     expect(await firedBy(faults)).toEqual([])
     await expectOneOfEach(applicants)
-  }, 90_000)
+  })
 
   it('by messages that come late, twice and in another order', async () => {
     const faults = (['stripe', 'docusign'] as const).flatMap((vendor) =>
@@ -96,7 +96,7 @@ describe('vendors that fail', () => {
     await Promise.all(applicants.map((applicant) => through(applicant)))
     expect(await firedBy(faults)).toEqual([])
     await expectOneOfEach(applicants)
-  }, 90_000)
+  })
 
   it('by messages that never come: the daily questions find what happened', async () => {
     const faults = (['stripe', 'docusign'] as const).map((vendor) => ({
@@ -127,7 +127,7 @@ describe('vendors that fail', () => {
     await expectOneOfEach(applicants)
     // Asked again, they find nothing that is not known.
     expect(await kit.steps.recoverVerificationEvents()).toEqual({ found: 0 })
-  }, 90_000)
+  })
 })
 
 /** How many messages of applications that are called Dropped came in. */

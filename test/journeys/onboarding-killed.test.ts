@@ -223,7 +223,7 @@ describe('an onboarding whose worker is lost at every step', () => {
     const notices = seen.mails.filter(({ kind }) => kind !== null).length
     expect(rows[0]).toEqual({ partners: many, tenants: many, invitations: many, notices })
     expect((await checkInvariants(product.db)).violations).toEqual([])
-  }, 150_000)
+  })
 
   it('was lost before and after every step there is', () => {
     const none = {} as Parameters<typeof onboardingActivities>[0]

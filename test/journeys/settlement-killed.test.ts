@@ -61,7 +61,7 @@ describe('a month whose close is disturbed all the time', () => {
   beforeAll(async () => {
     calm = (await settled()).month
     disturbed = await settled({ around: dying, while: troubled })
-  }, 120_000)
+  })
 
   it('has lost each step before its work and after it, and answers of the processor', () => {
     const survived = stepsOfAClose.filter((step) => {

@@ -57,7 +57,7 @@ describe('the same key again', () => {
   })
 
   test('while the first request still runs is a conflict', async () => {
-    await kit.post('/faults', { vendor: 'stripe', kind: 'slow_request', ms: 150 })
+    await kit.post('/faults', { vendor: 'stripe', kind: 'slow_request', ms: 2_000 })
     const first = raw('/v1/customers', 'key-in-use', { name: 'Slow' })
     await new Promise((resolve) => setTimeout(resolve, 50))
     const second = await raw('/v1/customers', 'key-in-use', { name: 'Slow' })

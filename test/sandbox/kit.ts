@@ -163,7 +163,7 @@ export async function startReceiver(): Promise<Receiver> {
   }
 }
 
-export async function until(holds: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, ms = 90_000): Promise<void> {
   const end = Date.now() + ms
   while (!(await holds())) {
     if (Date.now() > end) throw new Error('what the test waited for did not happen')

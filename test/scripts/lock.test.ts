@@ -30,7 +30,7 @@ describe('withLock', () => {
        import { withLock } from 'LAUNCH/lock.ts'
        const [lock = '', counter = ''] = process.argv.slice(2)
        for (let turn = 0; turn < 3; turn += 1) {
-         await withLock(lock, { what: 'counting', timeoutMs: 20_000 }, async () => {
+         await withLock(lock, { what: 'counting', timeoutMs: 90_000 }, async () => {
            const seen = Number(readFileSync(counter, 'utf8'))
            await delay(5)
            writeFileSync(counter, String(seen + 1))

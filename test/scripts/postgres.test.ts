@@ -146,7 +146,7 @@ describe('a throwaway server', () => {
     const directory = launched.stdout.trim()
     const gone = await poll(() => (existsSync(directory) ? undefined : true), {
       everyMs: 50,
-      timeoutMs: 10_000,
+      timeoutMs: 90_000,
     })
     expect(directory).not.toBe('')
     expect(gone).toBe(true)

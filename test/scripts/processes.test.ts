@@ -40,7 +40,7 @@ afterEach(async () => {
 async function spec(name: string, how = 'polite'): Promise<ProcessSpec> {
   const port = await freePort()
   const args = [name, String(port), how, join(checkout.root, 'ends')]
-  return { name, command: source, args, port, ready: { line: /listens/ }, graceMs: 3_000 }
+  return { name, command: source, args, port, ready: { line: /listens/ }, graceMs: 60_000 }
 }
 
 function endings(): string[] {
@@ -48,7 +48,7 @@ function endings(): string[] {
 }
 
 async function until(condition: () => boolean): Promise<boolean> {
-  const yes = await poll(() => (condition() ? true : undefined), { everyMs: 25, timeoutMs: 5_000 })
+  const yes = await poll(() => (condition() ? true : undefined), { everyMs: 25, timeoutMs: 90_000 })
   return yes ?? false
 }
 

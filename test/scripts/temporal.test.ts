@@ -46,7 +46,7 @@ async function firesSchedules(server: TemporalServer, namespace: string): Promis
     await schedule.trigger()
     const started = await poll(
       async () => ((await schedule.describe()).info.numActionsTaken > 0 ? true : undefined),
-      { everyMs: 50, timeoutMs: 5_000 },
+      { everyMs: 50, timeoutMs: 90_000 },
     )
     return started ?? false
   } finally {
@@ -95,7 +95,7 @@ describe('a throwaway server', () => {
     expect(pid).toBeGreaterThan(0)
     const gone = await poll(() => (isAlive(pid) ? undefined : true), {
       everyMs: 50,
-      timeoutMs: 5_000,
+      timeoutMs: 90_000,
     })
     expect(gone).toBe(true)
   })

@@ -15,7 +15,8 @@ import {
   withdrawApplication,
 } from '../../workflows/contract.ts'
 import { partnerOnboarding } from '../../workflows/onboarding.ts'
-import { type StandIns, until } from './processes.ts'
+import type { StandIns } from './processes.ts'
+import { until } from './until.ts'
 
 const deadlines = onboardingDeadlines(deadlinesSchema.parse({ undo: 0 }))
 

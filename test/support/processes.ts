@@ -7,6 +7,9 @@ import { type Activities, createActivities } from '../../activities/index.ts'
 import { taskQueue } from '../../domain/process-names.ts'
 import { quietRuntime } from './product.ts'
 import { suiteFacts, takeNamespace } from './suite.ts'
+import { until } from './until.ts'
+
+export { until } from './until.ts'
 
 type StepName = keyof Activities
 type Input = Record<string, unknown>
@@ -86,16 +89,6 @@ export async function steppedWorker(
       until(() => calls.filter((call) => call.step === step).length >= times),
     runUntil: (work) => worker.runUntil(work),
   }
-}
-
-/** Looks every 25 ms. @throws Error when it has not happened in so many seconds. */
-export async function until(what: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
-  const end = Date.now() + seconds * 1_000
-  while (Date.now() < end) {
-    if (await what()) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  throw new Error(`it did not happen in ${seconds} s`)
 }
 
 /** Answers one after the other; the last one repeats. */

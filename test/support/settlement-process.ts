@@ -5,7 +5,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { taskQueue, workflowIds } from '../../domain/process-names.ts'
 import { type SettlementInput, settlementState } from '../../workflows/contract.ts'
 import { monthlySettlement } from '../../workflows/settlement.ts'
-import { inTurn, type StandIns, until } from './processes.ts'
+import { inTurn, type StandIns } from './processes.ts'
+import { until } from './until.ts'
 
 const day = 86_400
 export const hash = 'a'.repeat(64)

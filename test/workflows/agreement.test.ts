@@ -13,7 +13,8 @@ import {
 } from '../../workflows/contract.ts'
 import { partnerOnboarding } from '../../workflows/onboarding.ts'
 import { refusalOf } from '../support/onboarding-process.ts'
-import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
+import { inTurn, type StandIns, startSkipping, steppedWorker } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 const day = 86_400_000
 const deadlines = onboardingDeadlines(deadlinesSchema.parse({}))

@@ -11,8 +11,9 @@ import { plainHistory } from '../../integrations/plain-history.ts'
 import { createSealing } from '../../integrations/sealing.ts'
 import { makeKek } from '../integrations/key-store.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { joinDevServer, until } from '../support/processes.ts'
+import { joinDevServer } from '../support/processes.ts'
 import { suiteFacts } from '../support/suite.ts'
+import { until } from '../support/until.ts'
 
 const processes = 100
 const keyEncryption = { keks: [makeKek('first')], reread: null }
@@ -183,8 +184,8 @@ describe('a process', () => {
       expect(ran).toHaveLength(1)
       await startWith(await inputOf('tiers:first'), 'tiers:stolen')
       await start(env.client, 'tiers:plain', { period: 'plain' })
-      await until(async () => (await refusals('tiers:stolen')) > 0, 20)
-      await until(async () => (await refusals('tiers:plain')) > 0, 20)
+      await until(async () => (await refusals('tiers:stolen')) > 0)
+      await until(async () => (await refusals('tiers:plain')) > 0)
     })
     expect(ran).toHaveLength(1)
     const told = await rawHistory('tiers:stolen')
@@ -225,7 +226,7 @@ describe('a process', () => {
     await withWorker({ reviewTierPage }, async () => {
       for (const rounds of [1, 2]) {
         await schedule.trigger()
-        await until(() => ran.length === rounds, 20)
+        await until(() => ran.length === rounds)
         // Runs are named by the second in which they begin.
         await new Promise((resolve) => setTimeout(resolve, 1_100))
       }

@@ -6,7 +6,8 @@ import { scheduleIds, signalNames, taskQueue, workflowIds } from '../../domain/p
 import { processStarter } from '../../integrations/temporal.ts'
 import { ensureSchedules } from '../../worker/schedules.ts'
 import { subscriptionSetup } from '../../workflows/subscriptions.ts'
-import { inTurn, joinDevServer, steppedWorker, until } from '../support/processes.ts'
+import { inTurn, joinDevServer, steppedWorker } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 let env: TestWorkflowEnvironment
 beforeAll(async () => {
@@ -77,7 +78,7 @@ describe('the inbox', () => {
       await wake()
       const handle = env.client.workflow.getHandle(workflowIds.inbox('stripe'))
       const first = (await handle.describe()).runId
-      await until(() => drains >= 300, 40)
+      await until(() => drains >= 300)
       const now = await handle.describe()
       expect(now.runId).not.toBe(first)
       expect(now.historyLength).toBeLessThan(2_000)

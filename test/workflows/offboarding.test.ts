@@ -122,15 +122,17 @@ describe('a tenant that leaves', () => {
   })
 
   it('is not confirmed before its time is over', async () => {
+    const exporting = Promise.withResolvers<void>()
     const worker = await steppedWorker(env, {
       ...stands,
-      exportTenant: () => new Promise((resolve) => setTimeout(resolve, 1_500)),
+      exportTenant: () => exporting.promise,
     })
     await worker.runUntil(async () => {
       const handle = await start()
       await worker.ran('exportTenant')
       expect(await refusalOf(confirm(handle))).toBe('not_ready')
       await handle.terminate()
+      exporting.resolve()
     })
   })
 
@@ -169,9 +171,10 @@ describe('a tenant that leaves', () => {
   })
 
   it('cannot be cancelled once the erasure has begun', async () => {
+    const erasure = Promise.withResolvers<void>()
     const worker = await steppedWorker(env, {
       ...stands,
-      erasePersonalData: () => new Promise((resolve) => setTimeout(resolve, 1_500)),
+      erasePersonalData: () => erasure.promise,
     })
     await worker.runUntil(async () => {
       const handle = await start({ exportWanted: false })
@@ -180,6 +183,7 @@ describe('a tenant that leaves', () => {
       await worker.ran('erasePersonalData')
       expect(await refusalOf(cancel(handle))).toBe('already_decided')
       expect(await refusalOf(hold(handle, true))).toBe('already_decided')
+      erasure.resolve()
       await handle.result()
     })
   })

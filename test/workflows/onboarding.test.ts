@@ -14,7 +14,8 @@ import {
   verificationChanged,
 } from '../../workflows/contract.ts'
 import { partnerOnboarding } from '../../workflows/onboarding.ts'
-import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
+import { inTurn, type StandIns, startSkipping, steppedWorker } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 const day = 86_400
 const deadlines = onboardingDeadlines(deadlinesSchema.parse({ undo: 0 }))
@@ -198,7 +199,7 @@ describe('an agreement', () => {
       for (let i = 0; i < 3; i++) {
         await reaches(handle, 'agreement')
         await handle.signal(agreementChanged)
-        await new Promise((resolve) => setTimeout(resolve, 200))
+        await worker.ran('readAgreement', i + 1)
       }
       return handle.result()
     })
@@ -268,7 +269,7 @@ describe('an identity check', () => {
       await handle.signal(agreementChanged)
       await reaches(handle, 'verification')
       await handle.signal(verificationChanged)
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      await worker.ran('readVerification', 2)
       await handle.signal(verificationChanged)
       await reaches(handle, 'approval')
       await decide(handle)

@@ -261,7 +261,7 @@ describe('the engine', () => {
     expect(await leaks()).toEqual([])
     const kept = await keptProcesses(product.temporal)
     expect(kept.filter(({ text }) => text.includes('vendor_unknown')).length).toBeGreaterThan(0)
-  }, 120_000)
+  })
 
   it('would not hide it: words in any of its places are found', async () => {
     const { workflow } = product.temporal

@@ -5,7 +5,8 @@ import type { RescreenedPage } from '../../activities/rescreening.ts'
 import { scheduleIds, taskQueue, workflowIds } from '../../domain/process-names.ts'
 import { ensureSchedules } from '../../worker/schedules.ts'
 import { rescreening } from '../../workflows/rescreening.ts'
-import { inTurn, joinDevServer, startSkipping, steppedWorker, until } from '../support/processes.ts'
+import { inTurn, joinDevServer, startSkipping, steppedWorker } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 const page = (last: string | null, findings = 0): RescreenedPage => ({
   ...{ last, findings },

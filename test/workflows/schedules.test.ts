@@ -5,7 +5,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { periodOf, previousPeriod } from '../../domain/period.ts'
 import { scheduleIds, workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import { ensureSchedules } from '../../worker/schedules.ts'
-import { joinDevServer, steppedWorker, until } from '../support/processes.ts'
+import { joinDevServer, steppedWorker } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 let env: TestWorkflowEnvironment
 beforeAll(async () => {
@@ -131,9 +132,9 @@ describe('a schedule that fires', () => {
     await worker.runUntil(async () => {
       try {
         await catchUp(id, '2026-03-04T04:00:00Z', '2026-03-04T05:00:00Z')
-        await until(() => worker.steps().length === 1, 20)
+        await until(() => worker.steps().length === 1)
         await catchUp(id, '2026-03-05T04:00:00Z', '2026-03-05T05:00:00Z')
-        await until(async () => Number((await infoOf(id))?.overlapSkipped) === 1, 20)
+        await until(async () => Number((await infoOf(id))?.overlapSkipped) === 1)
       } finally {
         open()
       }
@@ -156,14 +157,14 @@ describe('a schedule that fires', () => {
     await worker.runUntil(async () => {
       try {
         await catchUp(id, '2026-03-04T02:00:00Z', '2026-03-04T04:00:00Z')
-        await until(() => months.length === 1, 20)
+        await until(() => months.length === 1)
         await catchUp(id, '2026-04-04T02:00:00Z', '2026-04-04T04:00:00Z')
-        await until(async () => Number((await infoOf(id))?.bufferSize) === 1, 20)
+        await until(async () => Number((await infoOf(id))?.bufferSize) === 1)
         expect(months).toEqual(['2026-02'])
       } finally {
         open()
       }
-      await until(() => months.length === 2, 20)
+      await until(() => months.length === 2)
     })
     expect(months).toEqual(['2026-02', '2026-03'])
   })
@@ -199,13 +200,13 @@ describe('the dispatcher of settlements', () => {
     until(async () => {
       const { info } = await described(scheduleIds.settlement)
       return info.runningActions.length === 0 && info.recentActions.length >= times
-    }, 20)
+    })
 
   it('finds the run of a month whose firing is repeated, and starts none beside it', async () => {
     await dispatching('2026-05', async (months) => {
       for (const times of [1, 2]) {
         await catchUp(scheduleIds.settlement, '2026-06-04T02:00:00Z', '2026-06-04T04:00:00Z')
-        await until(() => months.length === times, 20)
+        await until(() => months.length === times)
         await isThrough(times)
       }
       expect(months).toEqual(['2026-05', '2026-05'])
@@ -216,7 +217,7 @@ describe('the dispatcher of settlements', () => {
     const last = previousPeriod(periodOf(new Date()))
     await dispatching(last, async (months) => {
       await env.client.schedule.getHandle(scheduleIds.settlement).trigger()
-      await until(() => months.length === 1, 20)
+      await until(() => months.length === 1)
       expect(months).toEqual([last])
     })
   })

@@ -59,7 +59,7 @@ describe('an order', () => {
     const status = await worker.runUntil(async () => {
       const handle = await order()
       await handle.signal(subscriptionChanged)
-      await new Promise((resolve) => setTimeout(resolve, 500))
+      await worker.ran('followSubscription')
       await handle.signal(subscriptionChanged)
       return handle.result()
     })

@@ -13,7 +13,8 @@ import {
   trainingChanged,
 } from '../../workflows/contract.ts'
 import { partnerOnboarding } from '../../workflows/onboarding.ts'
-import { inTurn, type StandIns, startSkipping, steppedWorker, until } from '../support/processes.ts'
+import { inTurn, type StandIns, startSkipping, steppedWorker } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 const day = 86_400
 const deadlines = deadlinesSchema.parse({})

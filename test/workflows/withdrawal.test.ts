@@ -114,15 +114,17 @@ describe('an application that is withdrawn', () => {
   })
 
   it('is refused once it has ended', async () => {
+    const closing = Promise.withResolvers<void>()
     const worker = await steppedWorker(env, {
       ...smooth,
       recordDecision: () => ({ decision: 'reject', tenantId: null }),
-      closeApplication: () => new Promise((resolve) => setTimeout(resolve, 300)),
+      closeApplication: () => closing.promise,
     })
     await worker.runUntil(async () => {
       const handle = await atApproval()
       await decide(handle, 'reject')
       expect(await refusalOf(withdraw(handle))).toBe('already_decided')
+      closing.resolve()
       expect(await handle.result()).toBe('rejected')
     })
   })
