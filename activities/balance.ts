@@ -48,16 +48,16 @@ export function balanceActivities({ db, balance }: ActivityDeps) {
     },
 
     /**
-     * Mirrors the next pages of the month of a run, whatever was mirrored before: its close leaves
+     * Mirrors the next pages of the months of a run, whatever was mirrored before: its close leaves
      * nothing out.
      * @returns the place to go on after, or null when all is there.
      */
     async mirrorPeriodBalance({ runId, after }: { runId: string; after: string | null }) {
-      const { period, cutoffAt } = await getRun(db, runId)
+      const { sincePeriod, cutoffAt } = await getRun(db, runId)
       let place = after
       for (let pages = 0; pages < pagesAtOnce; pages++) {
         const page = await balance.listBalanceTransactions({
-          from: periodStart(period),
+          from: periodStart(sincePeriod),
           until: cutoffAt,
           after: place,
         })

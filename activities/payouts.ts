@@ -238,7 +238,7 @@ export function payoutActivities(deps: ActivityDeps) {
     /** Shows on the run that the balance is too low, and tells the platform once a day. */
     async mailLowBalance({ runId }: { runId: string }): Promise<void> {
       await markRunProblem(db, runId, lowBalance)
-      const { period } = await getRun(db, runId)
+      const { name: period } = await getRun(db, runId)
       const unpaid = await listUnpaidAmounts(db, runId)
       const day = dayOf(await databaseNow(db))
       for (const { id, name, email: recipient } of await listPlatformMembers(db)) {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type AccrualRow, findAccrual, listAccruals } from '../db/commission/accruals.ts'
 import { type ClawbackRow, listClawbacks } from '../db/commission/reversals.ts'
+import { monthsOf, quarterPattern } from '../domain/cadence.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import { periodPattern } from '../domain/period.ts'
@@ -20,14 +21,23 @@ import {
 
 export const periodField = z.string().regex(periodPattern, 'expected a period like 2026-10')
 
+/** What partners are settled by: a month, or a quarter. */
+export const settledField = z
+  .string()
+  .regex(
+    new RegExp(`${periodPattern.source}|${quarterPattern.source}`),
+    'expected a period like 2026-10 or 2026-Q4',
+  )
+
 export const earningsQuery = z.strictObject({
   ...pageQuery,
   partner: idField('partner').optional(),
-  period: periodField.optional(),
+  period: settledField.optional(),
 })
 
-export function earningsFilter(query: z.output<typeof earningsQuery>) {
-  return { ...pageRequest(query), partnerId: query.partner, period: query.period }
+export function earningsFilter({ partner, period, ...page }: z.output<typeof earningsQuery>) {
+  const months = period === undefined ? undefined : monthsOf(period)
+  return { ...pageRequest(page), partnerId: partner, months }
 }
 
 const accrualAnswer = z.object({

@@ -101,7 +101,7 @@ async function compare({ db, params, query }: Call<z.output<typeof diffQuery>>) 
   const sides = await sidesOf(db, rows)
   const ofPartner = Map.groupBy(rows, ({ partnerId }) => partnerId)
   const compared = before
-    ? { id: outwardId('settlementRun', before.id), period: before.period }
+    ? { id: outwardId('settlementRun', before.id), period: before.name }
     : null
   const data = ids.map((id) => ({
     partner: outwardId('partner', id),
@@ -128,15 +128,15 @@ async function sidesOf(db: Db, rows: DiffRow[]): Promise<Sides> {
 }
 
 /** One that a run left out has nothing to compare: what it tells of is more than one period. */
-function causesOfRow(row: DiffRow, run: { period: string }, sides: Sides): Causes {
+function causesOfRow(row: DiffRow, run: { sincePeriod: string }, sides: Sides): Causes {
   const { now, before, isExcluded } = row
-  const since = now?.sincePeriod ?? run.period
-  const wasExcluded = before === null && since < run.period
+  const since = now?.sincePeriod ?? run.sincePeriod
+  const wasExcluded = before === null && since < run.sincePeriod
   if (!(isExcluded && now === null) && !wasExcluded) return causesOf(sides(now), sides(before))
   return { exclusion: (now?.payable ?? 0n) - (before?.payable ?? 0n) }
 }
 
-function presentDifference(row: DiffRow, run: { period: string }, sides: Sides) {
+function presentDifference(row: DiffRow, run: { sincePeriod: string }, sides: Sides) {
   const [now, before] = [sides(row.now), sides(row.before)]
   const causes = causesOfRow(row, run, sides)
   return {

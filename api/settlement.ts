@@ -4,17 +4,24 @@ import { type Db, inTransaction } from '../db/database.ts'
 import { findUnsettledBefore } from '../db/periods.ts'
 import { getProgramme, type Programme } from '../db/programmes.ts'
 import { countRunExceptions } from '../db/settlement/exceptions.ts'
-import { findLiveRun, getRun, listRuns, type RunRow, recordRun } from '../db/settlement/runs.ts'
+import {
+  findLiveRun,
+  findMonths,
+  getRun,
+  listRuns,
+  type RunRow,
+  recordRun,
+} from '../db/settlement/runs.ts'
 import { listStages, type StageRow } from '../db/settlement/stages.ts'
+import { type Cadence, cadenceOf, cadences, monthsOf, stretchOf } from '../domain/cadence.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
-import { periodEnd, periodStart } from '../domain/period.ts'
 import { workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { exceptionCodes } from '../domain/run-exceptions.ts'
 import { runStages } from '../domain/settlement.ts'
 import { releaseRun, reviewRun, type SettlementInput } from '../workflows/contract.ts'
-import { periodField } from './commission.ts'
+import { settledField } from './commission.ts'
 import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { startCommitted, updateProcess } from './processes.ts'
@@ -22,7 +29,12 @@ import { type Call, type Route, route } from './route.ts'
 import { figures } from './statements.ts'
 import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
 
-const runForm = z.strictObject({ period: periodField, mode: z.enum(['preview', 'live']) })
+const runForm = z.strictObject({
+  period: settledField,
+  /** That of the programme; it may be left out, since the period says it. */
+  cadence: z.enum(cadences).optional(),
+  mode: z.enum(['preview', 'live']),
+})
 const signatureForm = z.strictObject({
   totals_hash: z.string().regex(/^[0-9a-f]{64}$/, 'expected the totals_hash of the run'),
 })
@@ -36,6 +48,9 @@ const totalsAnswer = z.object({
 export const runAnswer = z.object({
   id: idAnswer('settlementRun'),
   period: z.string(),
+  cadence: z.enum(cadences),
+  /** The first month that it settles: that of its period, or the first one of a quarter. */
+  since_period: z.string(),
   mode: z.enum(['preview', 'live']),
   stage: z.enum(runStages),
   totals: z.array(totalsAnswer).nullable(),
@@ -81,7 +96,8 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       summary: 'Start a settlement run',
       description:
         'A preview ends with its totals and moves nothing. A live run of a period exists once; ' +
-        'asking again while it runs gives the same one.',
+        'asking again while it runs gives the same one. The period is a month (2026-10), or a ' +
+        'quarter (2026-Q4) where the programme settles by the quarter.',
       access: 'settlement.start',
       idempotencyKey: 'required',
       body: runForm,
@@ -105,14 +121,15 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       access: 'settlement.read',
       query: z.strictObject({
         ...pageQuery,
-        period: periodField.optional(),
+        period: settledField.optional(),
         overdue: z.enum(['true', 'false']).optional(),
       }),
       answers: { 200: { description: 'Newest first', schema: listAnswer(runAnswer) } },
       refusals: [],
       handle: async ({ db, query }) => {
         const { period, overdue } = query
-        const filter = { ...pageRequest(query), period, overdue: await overdueFilter(db, overdue) }
+        const late = await overdueFilter(db, overdue)
+        const filter = { ...pageRequest(query), name: period, overdue: late }
         return { status: 200, body: presentPage(await listRuns(db, filter), presentRun) }
       },
     }),
@@ -191,16 +208,19 @@ function signingRoutes(deps: ApiDeps): Route[] {
 async function startRun(deps: ApiDeps, call: Call<unknown, z.output<typeof runForm>>) {
   const { db, principal, body, operationId } = call
   const programme = await getProgramme(db)
-  await refuseTooEarly(db, body)
-  const earlier = await findLiveRun(db, programme.id, body.period)
-  if (body.mode === 'live' && earlier?.stage === 'closed' && earlier.id !== operationId) {
-    throw new DomainError('period_already_settled', `${body.period} is settled`)
+  const { period, mode } = body
+  refuseOtherCadence(programme.onboarding.settlementCadence, body)
+  await refuseTooEarly(db, programme, body)
+  const earlier = await findLiveRun(db, programme.id, monthsOf(period).period)
+  if (mode === 'live' && earlier?.stage === 'closed' && earlier.id !== operationId) {
+    throw new DomainError('period_already_settled', `${period} is settled`)
   }
   const run = await inTransaction(db, (trx) =>
     recordRun(trx, {
       id: operationId,
       programmeId: programme.id,
-      ...body,
+      period,
+      mode,
       requestedBy: principal.memberId,
     }),
   )
@@ -240,13 +260,41 @@ export async function rerunPreview(
   await startProcess(deps, await getProgramme(db), run)
 }
 
+const wantedOf: Record<Cadence, string> = {
+  weekly: 'weeks, like 2026-W47',
+  monthly: 'months, like 2026-10',
+  quarterly: 'quarters, like 2026-Q4',
+}
+
+/** @throws DomainError `invalid_request` for a period that the programme does not settle by. */
+function refuseOtherCadence(own: Cadence, { period, cadence }: z.output<typeof runForm>): void {
+  const asked = cadenceOf(period)
+  const refusal = (pointer: string, detail: string) =>
+    new DomainError('invalid_request', `body: ${detail}`, {
+      fields: [{ pointer, code: 'invalid', detail }],
+    })
+  if (cadence !== undefined && cadence !== asked) {
+    throw refusal('/cadence', `${period} is no period of this cadence`)
+  }
+  if (asked !== own) {
+    throw refusal('/period', `this programme settles by ${wantedOf[own]} (settlement_cadence)`)
+  }
+}
+
 /** A live run needs a period that is over and no older one that is still to be settled. */
-async function refuseTooEarly(db: Db, { period, mode }: z.output<typeof runForm>): Promise<void> {
+async function refuseTooEarly(
+  db: Db,
+  { id: programmeId }: Pick<Programme, 'id'>,
+  { period, mode }: z.output<typeof runForm>,
+): Promise<void> {
   const now = new Date()
-  if (now < (mode === 'live' ? periodEnd(period) : periodStart(period))) {
+  const { from, until } = stretchOf(period)
+  if (now < (mode === 'live' ? until : from)) {
     throw new DomainError('period_not_over', `${period} is not over yet`)
   }
-  const open = mode === 'live' ? await findUnsettledBefore(db, period) : undefined
+  if (mode === 'preview') return
+  const { since } = await findMonths(db, programmeId, period)
+  const open = await findUnsettledBefore(db, since)
   if (open) throw new DomainError('earlier_period_open', `${open} has to be settled first`)
 }
 
@@ -275,7 +323,9 @@ async function sign(
 export function presentRun(run: RunRow) {
   return {
     id: outwardId('settlementRun', run.id),
-    period: run.period,
+    period: run.name,
+    cadence: run.cadence,
+    since_period: run.sincePeriod,
     mode: run.mode,
     stage: run.stage,
     totals:

@@ -20,7 +20,7 @@ import {
   sealText,
   statementLineKinds,
 } from '../domain/settlement.ts'
-import { carriedParts, earnedParts, isPrior, priorNet } from '../domain/statements.ts'
+import { carriedParts, earnedParts, isPrior, ownSince, priorNet } from '../domain/statements.ts'
 import { statementCsv, statementHash, statementPdf } from '../integrations/documents.ts'
 import { earningsFilter, earningsQuery } from './commission.ts'
 import { download } from './downloads.ts'
@@ -56,7 +56,10 @@ const statementSummary = z.object({
 })
 
 const statementAnswer = statementSummary.extend({
-  /** The first period that it is about, where runs left the partner out; null for its own. */
+  /**
+   * The first month that it is about, where that is not its last one: that of a quarter, or one in
+   * which a run left the partner out.
+   */
   since_period: z.string().nullable(),
   /** Why they did, for the platform owner. */
   left_out: z.array(z.object({ period: z.string(), reason: z.string() })).optional(),
@@ -177,7 +180,7 @@ async function statementDocument({ db, principal, params }: Call) {
   const document: StatementDocument = {
     number: row.documentNumber ?? '',
     partner: row.partnerName,
-    period: row.period,
+    period: row.periodName ?? row.period,
     since: row.sincePeriod,
     currency: row.currency,
     issuedAt: row.issuedAt ?? new Date(0),
@@ -198,7 +201,7 @@ async function statementDocument({ db, principal, params }: Call) {
     payment: paymentOf(row),
     lines: (await listStatementLines(db, row)).map((line) => ({
       ...line,
-      prior: isPrior(line, row.period),
+      prior: isPrior(line, ownSince(row)),
     })),
   }
   refuseHiddenLines(principal, row, document)
@@ -209,7 +212,8 @@ async function statementDocument({ db, principal, params }: Call) {
 async function leftOutOf({ db, principal }: Pick<Call, 'db' | 'principal'>, row: StatementRow) {
   const { partnerId, sincePeriod: since, period } = row
   if (principal.level !== 'super_admin' || since === null) return {}
-  return { left_out: await listLeftOut(db, { partnerId, since, period }) }
+  const leftOut = await listLeftOut(db, { partnerId, since, period })
+  return leftOut.length === 0 ? {} : { left_out: leftOut }
 }
 
 function paymentOf(row: StatementRow): StatementDocument['payment'] {
@@ -245,7 +249,7 @@ function presentSummary(row: StatementRow) {
     id: outwardId('statement', row.id),
     number: row.documentNumber ?? '',
     partner: outwardId('partner', row.partnerId),
-    period: row.period,
+    period: row.periodName ?? row.period,
     currency: row.currency,
     opening: wireAmount(row.openingMinor),
     earned: wireAmount(row.earnedMinor),

@@ -1,5 +1,6 @@
 /** Payouts, reserved with their statement. */
 import { sql } from 'kysely'
+import type { Months } from '../domain/cadence.ts'
 import type { HoldReason, PayoutStatus } from '../domain/payouts.ts'
 import type { Db, Trx } from './database.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
@@ -7,6 +8,7 @@ import { reasonOfHolds } from './partner-holds.ts'
 import { transferRequestSchema } from './payout-attempts.ts'
 import { openedFields } from './personal-fields.ts'
 import { inShard } from './settlement/shards.ts'
+import { shownPeriod, tellsOf } from './settlement/statements.ts'
 
 export interface NewPayout {
   statementId: string
@@ -224,11 +226,11 @@ export async function listUnannouncedPayouts(db: Db, page: PayoutShard & { size:
       'payouts.id',
       'payouts.amountMinor',
       'payouts.currency',
-      'statements.period',
       'statements.documentNumber',
       'statements.sealNumber',
       'statements.sealHash',
     ])
+    .select(shownPeriod)
     .select(openedFields('partners'))
     .where('payouts.runId', '=', page.runId)
     .where('payouts.status', '=', 'paid')
@@ -282,7 +284,8 @@ function payoutQuery(db: Db) {
     )
     .innerJoin('statements', 'statements.id', 'payouts.statementId')
     .selectAll('payouts')
-    .select(['payoutAttempts.vendorTransferId as transferId', 'statements.period'])
+    .select('payoutAttempts.vendorTransferId as transferId')
+    .select(shownPeriod)
 }
 
 export type PayoutRow = NonNullable<Awaited<ReturnType<typeof findPayout>>>
@@ -293,13 +296,13 @@ export async function findPayout(db: Db, id: string) {
 
 export async function listPayouts(
   db: Db,
-  filter: PageRequest & { partnerId?: string | undefined; period?: string | undefined },
+  filter: PageRequest & { partnerId?: string | undefined; months?: Months | undefined },
 ): Promise<Page<PayoutRow>> {
   let query = payoutQuery(db)
     .orderBy('payouts.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('payouts.id', '<', filter.after)
   if (filter.partnerId) query = query.where('payouts.partnerId', '=', filter.partnerId)
-  if (filter.period) query = query.where('statements.period', '=', filter.period)
+  if (filter.months) query = query.where(tellsOf(filter.months))
   return pageOf(await query.execute(), filter.limit)
 }

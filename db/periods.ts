@@ -1,5 +1,6 @@
 /** Accounting periods: which one a fact is booked in, and how one is closed. */
 import { sql } from 'kysely'
+import { eachMonth, type Months } from '../domain/cadence.ts'
 import { DomainError } from '../domain/errors.ts'
 import { nextPeriod, periodEnd, periodOf, periodStart } from '../domain/period.ts'
 import type { Db, Trx } from './database.ts'
@@ -35,7 +36,8 @@ export async function bookingPeriod(trx: Trx, at: Date): Promise<string> {
 /** The same for facts of many instants. */
 export async function bookingPeriods(trx: Trx, instants: Date[]): Promise<(at: Date) => string> {
   const booked = new Map<string, string>()
-  for (const month of new Set(instants.map(periodOf))) {
+  // In one order, so that nobody who closes several months waits for a booker that waits for them.
+  for (const month of [...new Set(instants.map(periodOf))].sort()) {
     booked.set(month, await bookingPeriod(trx, periodStart(month)))
   }
   return (at) => booked.get(periodOf(at)) ?? periodOf(at)
@@ -65,14 +67,16 @@ export async function findUnsettledBefore(db: Db, period: string): Promise<strin
 /**
  * Stops new bookings: from here on they go to the next period. Waits for writers that hold the
  * period already; repeating it is harmless.
+ * @param since the first month of the run, where it settles more than one: those between need not
+ *   be closed.
  * @throws DomainError `earlier_period_open` while an older period with journals is still open,
  *   `period_already_settled` when the period is closed.
  */
-export async function startClosing(trx: Trx, period: string): Promise<void> {
+export async function startClosing(trx: Trx, period: string, since = period): Promise<void> {
   await ensurePeriod(trx, period)
-  const earlier = await findUnsettledBefore(trx, period)
+  const earlier = await findUnsettledBefore(trx, since)
   if (earlier) {
-    throw new DomainError('earlier_period_open', `${earlier} has to be settled before ${period}`)
+    throw new DomainError('earlier_period_open', `${earlier} has to be settled before ${since}`)
   }
   const { status } = await lockPeriod(trx, period)
   if (status === 'closed') {
@@ -86,20 +90,29 @@ export async function startClosing(trx: Trx, period: string): Promise<void> {
 }
 
 /**
- * Opens a period again whose run was cancelled. One in which the close has booked true-ups or
- * bonuses stays as it is: they count what was booked until then, and more would prove them wrong.
- * What comes in goes on into the next period, and the next run settles what is there.
- * @returns whether it is open.
+ * Opens the months of a run again that was cancelled. Where the close has booked true-ups or
+ * bonuses in one of them, all stay as they are: these count what was booked until then, and more
+ * would prove them wrong. What comes in goes on into the next month, and the next run settles what
+ * is there.
+ * @returns whether they are open.
  */
-export async function reopenPeriod(trx: Trx, period: string): Promise<boolean> {
-  await lockPeriod(trx, period)
+export async function reopenMonths(trx: Trx, { since, period }: Months): Promise<boolean> {
+  for (const month of eachMonth({ since, period })) await lockPeriod(trx, month)
   const reopened = await trx
     .updateTable('accountingPeriods')
     .set({ status: 'open' })
-    .where('period', '=', period)
+    .where('period', '>=', since)
+    .where('period', '<=', period)
     .where('status', '=', 'closing')
     .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('closingAccruals').select('id').where('period', '=', period))),
+      not(
+        exists(
+          selectFrom('closingAccruals')
+            .select('id')
+            .where('closingAccruals.period', '>=', since)
+            .where('closingAccruals.period', '<=', period),
+        ),
+      ),
     )
     .executeTakeFirst()
   return reopened.numUpdatedRows > 0n

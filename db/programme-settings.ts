@@ -122,9 +122,11 @@ export const onboardingSettingsSchema = z.strictObject({
   verificationTries: z.int().min(1).max(10).default(3),
   /** Hits at or above this score, in hundredths, have to be looked at. */
   screeningThreshold: z.int().min(1).max(100).default(85),
+  /** How often partners are settled. */
+  settlementCadence: z.enum(['monthly', 'quarterly']).default('monthly'),
   /** From which balance, in minor units, a terminated partner is paid what it is owed. */
   finalPayoutFrom: z.int().min(0).default(100),
-  /** So many days after the end of a month, at the next working day; 0 pays at once. */
+  /** So many days after the end of what was settled, at the next working day; 0 pays at once. */
   payNetDays: z.literal([0, 15, 20, 30, 45, 60]).default(0),
   /** After so long what waits below the minimum is paid all the same; null never does. */
   agedBalanceDays: z.int().min(1).max(730).nullable().default(90),

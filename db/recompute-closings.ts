@@ -156,7 +156,8 @@ export const wrongBonuses = `
     using (rule_id, partner_id, period, currency)
   join commission_rules rule on rule.id = rule_id
   join accounting_periods month using (period)
-  left join settlement_runs run on run.period = month.period and run.mode = 'live'
+  left join settlement_runs run on run.mode = 'live'
+    and month.period between run.since_period and run.period
     and run.cancelled_at is null
   cross join (select coalesce(max(recorded_at), '-infinity') as moved_at from partner_moves) told
   where case when made.id is not null

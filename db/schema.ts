@@ -1390,13 +1390,14 @@ export interface SettlementHoldsTable {
 }
 
 export interface SettlementRunsTable {
-  cadence: Defaulted<'monthly'>
+  cadence: Defaulted<'weekly' | 'monthly' | 'quarterly'>
   cancelledAt: Timestamp | null
   closedAt: Timestamp | null
   createdAt: Defaulted<Timestamp>
   cutoffAt: Timestamp
   id: Defaulted<string>
   mode: 'preview' | 'live'
+  name: string
   number: number
   pausedAt: Timestamp | null
   period: string
@@ -1408,6 +1409,7 @@ export interface SettlementRunsTable {
   requestedBy: string | null
   reviewedAt: Timestamp | null
   reviewedBy: string | null
+  sincePeriod: string
   stage: Defaulted<'freeze' | 'calculate' | 'review' | 'release' | 'pay' | 'reconcile' | 'closed' | 'cancelled'>
   totals: Json | null
   totalsHash: string | null
@@ -1475,6 +1477,7 @@ export interface StatementsTable {
   payoutMinor: bigint | null
   payoutRestMinor: bigint | null
   period: string
+  periodName: string | null
   resellerId: Defaulted<string>
   runId: string
   sealHash: Buffer | null

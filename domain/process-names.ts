@@ -83,6 +83,7 @@ export const workflowIds = {
 
 export const scheduleIds = {
   settlement: 'settlement-monthly',
+  settlementQuarterly: 'settlement-quarterly',
   rescreening: 'rescreening-nightly',
   reconciliation: 'reconciliation-daily',
   sweeper: 'sweeper',

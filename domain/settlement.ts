@@ -158,8 +158,9 @@ export interface StatementPayment {
 export interface StatementDocument {
   number: string
   partner: string
+  /** The name of its run: a month, or a quarter. */
   period: string
-  /** The first month that it is about, where runs left the partner out; null for its own. */
+  /** The first month that it is about, where that is not its last one. */
   since: string | null
   currency: string
   issuedAt: Date

@@ -1,4 +1,5 @@
 /** What the figures of a statement are made of, and why each of them is what it is. */
+import { monthsOf } from './cadence.ts'
 import { larger, smaller, sum } from './money.ts'
 import { dayOf, periodStart } from './period.ts'
 import type {
@@ -10,9 +11,30 @@ import type {
   StatementTotals,
 } from './settlement.ts'
 
-/** Something of an earlier month that came in after that month was closed. */
-export function isPrior(line: Pick<StatementLine, 'at'>, period: string): boolean {
-  return line.at < periodStart(period)
+/** Something of before the month since which a run settles that came in after that was closed. */
+export function isPrior(line: Pick<StatementLine, 'at'>, since: string): boolean {
+  return line.at < periodStart(since)
+}
+
+/** The first month that the run of a statement settles, whatever earlier ones left out. */
+export function ownSince(statement: {
+  period: string
+  periodName: string | null
+  sincePeriod: string | null
+}): string {
+  const { period, periodName, sincePeriod } = statement
+  if (periodName === null) return period
+  const { since } = monthsOf(periodName)
+  const told = sincePeriod ?? period
+  const leftOut = told < since
+  return leftOut ? since : told
+}
+
+/** What a statement is about, in words. */
+export function spanWords({ period, since }: Pick<StatementDocument, 'period' | 'since'>): string {
+  const { period: last } = monthsOf(period)
+  if (last === period) return since ? `periods ${since} to ${period}` : `period ${period}`
+  return `period ${period} (${since ? `${since} to ${last}` : last})`
 }
 
 export interface EarnedParts {

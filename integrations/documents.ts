@@ -13,7 +13,7 @@ import {
   type StatementLineKind,
   statementFigures,
 } from '../domain/settlement.ts'
-import { statementParts, statementText } from '../domain/statements.ts'
+import { spanWords, statementParts, statementText } from '../domain/statements.ts'
 
 const resolve = createRequire(import.meta.url).resolve
 
@@ -60,10 +60,7 @@ export async function statementPdf(statement: StatementDocument): Promise<Buffer
   })
   document.font(fonts.bold).fontSize(20).text(`Statement ${statement.number}`)
   document.font(fonts.regular).fontSize(10).moveDown(0.5)
-  const months = statement.since
-    ? `periods ${statement.since} to ${statement.period}`
-    : `period ${statement.period}`
-  document.text(`${statement.partner} · ${months} · ${currency}`)
+  document.text(`${statement.partner} · ${spanWords(statement)} · ${currency}`)
   const due = statement.payOn ? ` · paid on ${statement.payOn}` : ''
   document.text(`Issued ${dayOf(statement.issuedAt)}${due}`).moveDown()
   document.table({

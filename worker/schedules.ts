@@ -12,6 +12,13 @@ import { scheduleIds, taskQueue, workflowIds, workflowTypes } from '../domain/pr
  * waits for its turn, because skipping it would drop a month; one that was missed is caught up
  * for three days, after which a person backfills it.
  */
+const settlementPolicies: ScheduleOptions['policies'] = {
+  overlap: ScheduleOverlapPolicy.BUFFER_ONE,
+  catchupWindow: '3 days',
+  pauseOnFailure: true,
+}
+
+/** One for each cadence; the dispatcher starts nothing for those that the programme has not. */
 const settlement: ScheduleOptions = {
   scheduleId: scheduleIds.settlement,
   spec: {
@@ -26,11 +33,32 @@ const settlement: ScheduleOptions = {
     taskQueue,
     args: [],
   },
-  policies: {
-    overlap: ScheduleOverlapPolicy.BUFFER_ONE,
-    catchupWindow: '3 days',
-    pauseOnFailure: true,
+  policies: settlementPolicies,
+}
+
+/** The same after the end of a quarter. */
+const settlementQuarterly: ScheduleOptions = {
+  scheduleId: scheduleIds.settlementQuarterly,
+  spec: {
+    calendars: [
+      {
+        comment: 'day 4 after a quarter at 03:00 UTC',
+        month: ['JANUARY', 'APRIL', 'JULY', 'OCTOBER'],
+        dayOfMonth: 4,
+        hour: 3,
+      },
+    ],
+    timezone: 'UTC',
+    jitter: '5m',
   },
+  action: {
+    type: 'startWorkflow',
+    workflowType: workflowTypes.settlementDispatch,
+    workflowId: 'settlement-dispatch-quarterly',
+    taskQueue,
+    args: [{ cadence: 'quarterly' }],
+  },
+  policies: settlementPolicies,
 }
 
 /**
@@ -99,7 +127,14 @@ const reconciliation: ScheduleOptions = {
   policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' },
 }
 
-const schedules = [settlement, rescreening, sweeper, verificationUpkeep, reconciliation]
+const schedules = [
+  settlement,
+  settlementQuarterly,
+  rescreening,
+  sweeper,
+  verificationUpkeep,
+  reconciliation,
+]
 
 /** Creates what is missing and updates what is there; a pause that a person set stays. */
 export async function ensureSchedules(client: Client): Promise<void> {

@@ -5,8 +5,14 @@ import {
   SearchAttributeType,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/common'
-import { ParentClosePolicy, patched, startChild, workflowInfo } from '@temporalio/workflow'
-import { periodOf, previousPeriod } from '../domain/period.ts'
+import {
+  ParentClosePolicy,
+  patched,
+  setCurrentDetails,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow'
+import { type Cadence, lastEnded, monthsOf } from '../domain/cadence.ts'
 import { workflowIds } from '../domain/process-names.ts'
 import { monthlySettlement } from './settlement.ts'
 import { inThisRound, quick, refusal } from './steps.ts'
@@ -16,15 +22,26 @@ const scheduledAt = defineSearchAttributeKey(
   SearchAttributeType.DATETIME,
 )
 
+const monthly = { cadence: 'monthly' } as const
+
 /**
- * Settles the month before the time for which this firing was scheduled: never before "now",
- * which may be days later. A trigger, a backfill or a repetition finds the run of the month.
+ * Settles the month, or the quarter, before the time for which this firing was scheduled: never
+ * before "now", which may be days later. A trigger, a backfill or a repetition finds the run of
+ * the period. Where the programme has another cadence nothing is started.
  */
-export async function settlementDispatch(): Promise<{ period: string }> {
+export async function settlementDispatch({ cadence }: { cadence: Cadence } = monthly): Promise<{
+  period: string
+}> {
   const nominal = workflowInfo().typedSearchAttributes.get(scheduledAt)
   if (!nominal) throw refusal('not_ready')
-  const period = previousPeriod(periodOf(nominal))
-  const { runId, releaseReminder, releaseEscalation } = await quick.openScheduledRun({ period })
+  const name = lastEnded(cadence, nominal)
+  const opened = await quick.openScheduledRun({ period: name })
+  if (!opened) {
+    setCurrentDetails('Nothing to do: the programme settles by another cadence')
+    return { period: name }
+  }
+  const { runId, releaseReminder, releaseEscalation } = opened
+  const { period } = monthsOf(name)
   try {
     await startChild(monthlySettlement, {
       workflowId: workflowIds.settlement(period),
@@ -34,7 +51,7 @@ export async function settlementDispatch(): Promise<{ period: string }> {
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
   }
-  return { period }
+  return { period: name }
 }
 
 /**

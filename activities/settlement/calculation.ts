@@ -77,9 +77,10 @@ const pagesAtOnce = 20
 
 /** Drafts the statements of the partners in a range. */
 export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Promise<void> {
-  const { id, period, cutoffAt } = run
+  const { id, sincePeriod, period, cutoffAt } = run
   const programme = await getProgramme(trx)
-  const figures = await listStatementFigures(trx, { runId: id, period, cutoffAt, range })
+  const about = { runId: id, since: sincePeriod, period, cutoffAt, range }
+  const figures = await listStatementFigures(trx, about)
   const partnerIds = figures.map(({ partnerId }) => partnerId)
   const listed = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
   const rates = new Map(listed.map((rate) => [`${rate.partnerId}:${rate.base}`, rate]))
@@ -201,9 +202,8 @@ export function calculationActivities({ db }: ActivityDeps) {
      */
     async totalStatements({ runId }: RunInput): Promise<string> {
       const hash = await inTransaction(db, async (trx) => {
-        const { period } = await lockRun(trx, runId)
+        const run = await lockRun(trx, runId)
         await allowLargeSums(trx)
-        const run = { id: runId, period }
         const agree =
           (await balancesAgree(trx, run)) || (await listControlDifferences(trx, run)).length === 0
         if (!agree) return null

@@ -5,7 +5,8 @@ import { countOpenEvents, recordEvent } from '../../db/inbox.ts'
 import { recordForfeits } from '../../db/lifecycle/terminations.ts'
 import { markPeriodClosed, startClosing } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
-import { getRun, markRunStage, recordRun } from '../../db/settlement/runs.ts'
+import { findLiveRun, getRun, markRunStage, recordRun } from '../../db/settlement/runs.ts'
+import { cadenceOf, eachMonth, monthsOf } from '../../domain/cadence.ts'
 import { periodStart } from '../../domain/period.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { RunStage } from '../../domain/settlement.ts'
@@ -18,18 +19,25 @@ interface RunInput {
 
 export function closingActivities({ db, events, processes }: ActivityDeps) {
   return {
-    /** The live run of a period, made by the schedule; a second firing finds the first one. */
+    /**
+     * The live run of a period, made by the schedule; a second firing finds the first one.
+     * @returns null where the programme has another cadence, or had it when the period was settled.
+     */
     async openScheduledRun({ period }: { period: string }) {
       const programme = await getProgramme(db)
-      const run = await inTransaction(db, (trx) =>
-        recordRun(trx, {
+      if (programme.onboarding.settlementCadence !== cadenceOf(period)) return null
+      const run = await inTransaction(db, async (trx) => {
+        const live = await findLiveRun(trx, programme.id, monthsOf(period).period)
+        if (live) return live.name === period ? live : null
+        return recordRun(trx, {
           id: randomUUIDv7(),
           programmeId: programme.id,
           period,
           mode: 'live',
           requestedBy: null,
-        }),
-      )
+        })
+      })
+      if (!run) return null
       const { releaseReminder, releaseEscalation } = programme.deadlines
       return { runId: run.id, releaseReminder, releaseEscalation }
     },
@@ -46,12 +54,12 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
      * inbox: a webhook is retried for three days and may still be lost.
      */
     async collectMissedEvents({ runId }: RunInput): Promise<{ found: number }> {
-      const { period, cutoffAt } = await getRun(db, runId)
+      const { sincePeriod, cutoffAt } = await getRun(db, runId)
       let found = 0
       let after: string | null = null
       do {
         const page = await events.listMoneyEvents({
-          from: periodStart(period),
+          from: periodStart(sincePeriod),
           until: cutoffAt,
           after,
         })
@@ -79,10 +87,14 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
 
     /** New bookings go to the next period from here on; what its whole volume earns is booked. */
     async freezePeriod({ runId }: RunInput): Promise<void> {
-      const { period } = await getRun(db, runId)
+      const { sincePeriod: since, period } = await getRun(db, runId)
       await inTransaction(db, async (trx) => {
-        await startClosing(trx, period)
-        await accruePeriod(trx, period)
+        // One after the other: what a refund of a later month takes of a true-up is booked in that
+        // month, which has to be open for it.
+        for (const month of eachMonth({ since, period })) {
+          await startClosing(trx, month, since)
+          await accruePeriod(trx, month)
+        }
         await recordForfeits(trx)
       })
     },
@@ -93,9 +105,9 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
 
     /** The last step: the period is shut and its run is done. */
     async closePeriod({ runId }: RunInput): Promise<void> {
-      const { period } = await getRun(db, runId)
+      const { sincePeriod: since, period } = await getRun(db, runId)
       await inTransaction(db, async (trx) => {
-        await markPeriodClosed(trx, period)
+        for (const month of eachMonth({ since, period })) await markPeriodClosed(trx, month)
         await markRunStage(trx, runId, 'closed')
       })
     },

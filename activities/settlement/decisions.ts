@@ -1,6 +1,6 @@
 /** What people decide about a run beside their signatures, each in one transaction, once. */
 import { inTransaction, type Trx } from '../../db/database.ts'
-import { reopenPeriod } from '../../db/periods.ts'
+import { reopenMonths } from '../../db/periods.ts'
 import {
   lockRunDecision,
   markRunDecisionApplied,
@@ -109,7 +109,7 @@ const effects: Record<RunDecisionKind, Effect> = {
     refuseReleased(run)
     await removeDraftStatements(trx, run.id)
     await markRunCancelled(trx, run.id)
-    if (run.mode === 'live') await reopenPeriod(trx, run.period)
+    if (run.mode === 'live') await reopenMonths(trx, { since: run.sincePeriod, period: run.period })
   },
 }
 

@@ -67,7 +67,7 @@ export function releaseActivities(deps: ActivityDeps) {
 
     /** Reminds the people of the platform owner of a run that waits for them. */
     async mailReleasers({ runId, occurrence }: { runId: string; occurrence: string }) {
-      const { period, reviewedBy } = await getRun(db, runId)
+      const { name: period, reviewedBy } = await getRun(db, runId)
       for (const member of await listPlatformMembers(db)) {
         if (member.id === reviewedBy) continue
         await notify(
@@ -138,7 +138,8 @@ async function issuePage(trx: Trx, runId: string): Promise<number> {
   if (!run.releasedBy) throw new DomainError('not_reviewed', 'the run is not released')
   const drafts = await lockDraftPage(trx, { runId, size: statementsPerPage })
   if (drafts.length === 0) return 0
-  await markStatementsIssued(trx, { period: run.period, ids: drafts.map((draft) => draft.id) })
+  const ids = drafts.map(({ id }) => id)
+  await markStatementsIssued(trx, { runId, name: run.name, ids })
   await recordHeldCauses(trx, drafts)
   await recordJournals(trx, drafts.map(settlementJournal))
   await recordJournals(trx, drafts.flatMap(conversionJournal))

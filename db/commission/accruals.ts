@@ -1,5 +1,6 @@
 /** Commission earned: what was accrued, and why. */
 import { sql } from 'kysely'
+import type { Months } from '../../domain/cadence.ts'
 import type { Limit, Rounding } from '../../domain/commission.ts'
 import type { TierName } from '../../domain/tiers.ts'
 import type { Db, Trx } from '../database.ts'
@@ -74,9 +75,13 @@ export async function findAccrual(db: Db, id: string) {
   return accrualQuery(db).where('accruals.id', '=', id).executeTakeFirst()
 }
 
+/** That a column of months is among some. */
+export const isAmong = (column: string, { since, period }: Months) =>
+  sql<boolean>`${sql.ref(column)} between ${since} and ${period}`
+
 export interface EarningsFilter extends PageRequest {
   partnerId?: string | undefined
-  period?: string | undefined
+  months?: Months | undefined
 }
 
 export async function listAccruals(db: Db, filter: EarningsFilter): Promise<Page<AccrualRow>> {
@@ -85,7 +90,7 @@ export async function listAccruals(db: Db, filter: EarningsFilter): Promise<Page
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('accruals.id', '<', filter.after)
   if (filter.partnerId) query = query.where('accruals.partnerId', '=', filter.partnerId)
-  if (filter.period) query = query.where('accruals.period', '=', filter.period)
+  if (filter.months) query = query.where(isAmong('accruals.period', filter.months))
   return pageOf(await query.execute(), filter.limit)
 }
 

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Db, Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
 import type { LineReversalsTable } from '../schema.ts'
-import type { EarningsFilter } from './accruals.ts'
+import { type EarningsFilter, isAmong } from './accruals.ts'
 
 export type ReversalCause = LineReversalsTable['cause']
 
@@ -151,7 +151,7 @@ export async function listClawbacks(db: Db, filter: EarningsFilter): Promise<Pag
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('clawbacks.id', '<', filter.after)
   if (filter.partnerId) query = query.where('clawbacks.partnerId', '=', filter.partnerId)
-  if (filter.period) query = query.where('clawbacks.period', '=', filter.period)
+  if (filter.months) query = query.where(isAmong('clawbacks.period', filter.months))
   return pageOf(await query.execute(), filter.limit)
 }
 

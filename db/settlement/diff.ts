@@ -9,7 +9,7 @@ import type { RunRow } from './runs.ts'
 export async function findRunBefore(db: Db, run: RunRow) {
   return db
     .selectFrom('settlementRuns')
-    .select(['id', 'period'])
+    .select(['id', 'name'])
     .where('programmeId', '=', run.programmeId)
     .where('mode', '=', 'live')
     .where('releasedAt', 'is not', null)

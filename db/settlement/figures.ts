@@ -1,7 +1,9 @@
 /** What the books say of each partner before the rules of a statement are applied. */
 import { type RawBuilder, sql } from 'kysely'
+import type { Months } from '../../domain/cadence.ts'
 import type { Trx } from '../database.ts'
 import { monthsLeftOut } from './holds.ts'
+import type { RunRow } from './runs.ts'
 
 export interface StatementFigures {
   partnerId: string
@@ -11,7 +13,10 @@ export interface StatementFigures {
   clawedBack: bigint
   adjustments: bigint
   held: bigint
-  /** Since when runs left the partner out, where they did: those months are in the figures, too. */
+  /**
+   * The first month of the figures, where that is not the last: the run settles more than one, or
+   * earlier ones left the partner out.
+   */
   since: string | null
 }
 
@@ -40,13 +45,21 @@ export function onlyPartner(id: string): PartnerRange {
   return { after: [...groups, hex.slice(20)].join('-'), last: id }
 }
 
-/** Entries of the period in a table, and those of months in which their partner was left out. */
-function entriesOf(table: string, period: string): RawBuilder<unknown> {
+/** Entries of the months in a table, and those of before in which their partner was left out. */
+function entriesOf(table: string, { since, period }: Months): RawBuilder<unknown> {
   return sql`
-    select partner_id, currency, amount_minor from ${sql.table(table)} where period = ${period}
+    select partner_id, currency, amount_minor from ${sql.table(table)}
+    where ${among(sql`period`, { since, period })}
     union all
     select partner_id, currency, amount_minor from ${sql.table(table)} join late using (partner_id)
-    where period >= late.since and period < ${period}`
+    where period >= late.since and period < ${since}`
+}
+
+/** That a month is one of some; equality where they are one, which indexes like better. */
+function among(month: RawBuilder<unknown>, { since, period }: Months): RawBuilder<boolean> {
+  return since === period
+    ? sql<boolean>`${month} = ${period}`
+    : sql<boolean>`${month} between ${since} and ${period}`
 }
 
 /**
@@ -124,31 +137,33 @@ export async function listStatementFigures(
   trx: Trx,
   {
     runId,
+    since,
     period,
     cutoffAt,
     range,
-  }: { runId: string; period: string; cutoffAt: Date; range: PartnerRange },
+  }: { runId: string; cutoffAt: Date; range: PartnerRange } & Months,
 ): Promise<StatementFigures[]> {
-  const late = monthsLeftOut(period, (partner) => within(partner, range))
+  const late = monthsLeftOut(since, (partner) => within(partner, range))
+  const months = { since, period }
   const inRange = within(sql`partner_id`, range)
   const { rows } = await sql<StatementFigures>`
     with late as (${late}), previous as (
       select distinct on (partner_id, currency) partner_id, currency, carried_minor
       from statements
-      where issued_at is not null and period < ${period} and ${inRange}
+      where issued_at is not null and period < ${since} and ${inRange}
       order by partner_id, currency, period desc
     ), earned as (
       select partner_id, currency, sum(amount_minor) as amount from (
-        ${entriesOf('accruals', period)} union all ${entriesOf('closing_accruals', period)}
+        ${entriesOf('accruals', months)} union all ${entriesOf('closing_accruals', months)}
       ) entry where ${inRange} group by 1, 2
     ), clawed as (
       select partner_id, currency, sum(amount_minor) as amount from (
-        ${entriesOf('clawbacks', period)} union all ${entriesOf('closing_clawbacks', period)}
-        union all ${entriesOf('accrual_cancellations', period)}
+        ${entriesOf('clawbacks', months)} union all ${entriesOf('closing_clawbacks', months)}
+        union all ${entriesOf('accrual_cancellations', months)}
       ) entry where ${inRange} group by 1, 2
     ), adjusted as (
       select partner_id, currency, sum(amount_minor) as amount from (
-        ${entriesOf('adjustments', period)} union all ${entriesOf('payout_returns', period)}
+        ${entriesOf('adjustments', months)} union all ${entriesOf('payout_returns', months)}
       ) entry where ${inRange} group by 1, 2
     ), ${heldBy({ period, cutoffAt, inRange })}
     ), concerned as (
@@ -162,7 +177,8 @@ export async function listStatementFigures(
       coalesce(earned.amount, 0)::bigint as earned,
       coalesce(clawed.amount, 0)::bigint as clawed_back,
       coalesce(adjusted.amount, 0)::bigint as adjustments,
-      greatest(coalesce(held.amount, 0), 0)::bigint as held, late.since
+      greatest(coalesce(held.amount, 0), 0)::bigint as held,
+      coalesce(late.since, ${since < period ? since : null}::text) as since
     from concerned
     left join late using (partner_id)
     left join previous using (partner_id, currency)
@@ -176,6 +192,10 @@ export async function listStatementFigures(
   return rows
 }
 
+type MonthsOfRun = Pick<RunRow, 'id' | 'sincePeriod' | 'period'>
+
+const monthsOfRun = ({ sincePeriod: since, period }: MonthsOfRun): Months => ({ since, period })
+
 /** Room for sums over a whole month, which would spill to disk page by page otherwise. */
 export async function allowLargeSums(trx: Trx): Promise<void> {
   await sql`set local work_mem = '64MB'`.execute(trx)
@@ -183,10 +203,10 @@ export async function allowLargeSums(trx: Trx): Promise<void> {
 
 /**
  * Whether the statements of a run come to what the ledger has accrued and not yet settled, less
- * what open periods beside this one accrued: sums of balances, which are quick. Where they do not
+ * what open periods beside its own accrued: sums of balances, which are quick. Where they do not
  * agree the journals say why, and whether it is a difference at all.
  */
-export async function balancesAgree(trx: Trx, run: { id: string; period: string }) {
+export async function balancesAgree(trx: Trx, run: MonthsOfRun) {
   const { rows } = await sql<{ agree: boolean }>`
     with statement_side as (
       select currency, sum(earned_minor - clawed_back_minor + adjustments_minor) as net
@@ -204,7 +224,7 @@ export async function balancesAgree(trx: Trx, run: { id: string; period: string 
       join ledger_accounts debited on debited.id = posting.debit_account_id
       where journal.period in (
           select period from accounting_periods
-          where status <> 'closed' and period <> ${run.period})
+          where status <> 'closed' and not ${among(sql`period`, monthsOfRun(run))})
         and 'partner_accrued' in (credited.purpose, debited.purpose)
     ), ledger_side as (
       select currency, sum(amount) as net from moved group by 1
@@ -216,21 +236,21 @@ export async function balancesAgree(trx: Trx, run: { id: string; period: string 
 }
 
 /**
- * Currencies in which the statements of a run and the ledger disagree about what the period
+ * Currencies in which the statements of a run and the ledger disagree about what its months
  * earned and took back. Empty when the books are right. Whom the run leaves out is not asked;
  * whom earlier ones left out is, from then on.
  */
-export async function listControlDifferences(trx: Trx, run: { id: string; period: string }) {
+export async function listControlDifferences(trx: Trx, run: MonthsOfRun) {
   const { rows } = await sql<{ currency: string; statements: bigint; ledger: bigint }>`
     with statement_side as (
       select currency, sum(earned_minor - clawed_back_minor + adjustments_minor) as net
       from statements where run_id = ${run.id} group by 1
     ), late as (
       select distinct partner_id, since_period from statements
-      where run_id = ${run.id} and since_period is not null
+      where run_id = ${run.id} and since_period < ${run.sincePeriod}
     ), months as (
       select period from accounting_periods
-      where period between coalesce((select min(since_period) from late), ${run.period})
+      where period between coalesce((select min(since_period) from late), ${run.sincePeriod})
         and ${run.period}
     ), ledger_side as (
       select posting.currency, sum(
@@ -248,7 +268,7 @@ export async function listControlDifferences(trx: Trx, run: { id: string; period
           case when credited.purpose = 'partner_accrued' then credited.partner_id
             else debited.partner_id end
       where journal.period = any(array(select period from months))
-        and (journal.period = ${run.period} or journal.period >= late.since_period)
+        and (journal.period >= ${run.sincePeriod} or journal.period >= late.since_period)
         and left_out.partner_id is null and journal.kind in
         ('accrual', 'clawback', 'true_up', 'bonus', 'adjustment', 'cancellation',
           'payout_return')

@@ -118,7 +118,7 @@ export async function listLeftOut(
   return db
     .selectFrom('settlementExclusions')
     .innerJoin('settlementRuns', 'settlementRuns.id', 'settlementExclusions.runId')
-    .select(['settlementRuns.period', 'settlementExclusions.reason'])
+    .select(['settlementRuns.name as period', 'settlementExclusions.reason'])
     .where('settlementExclusions.partnerId', '=', told.partnerId)
     .where('settlementRuns.mode', '=', 'live')
     .where('settlementRuns.cancelledAt', 'is', null)
@@ -129,21 +129,21 @@ export async function listLeftOut(
 }
 
 /**
- * Of partners that the live runs before a period left out, since when: no statement has told of
+ * Of partners that the live runs before a month left out, since when: no statement has told of
  * those months. A query to be used under the name `late`.
  */
 export function monthsLeftOut(
-  period: string,
+  month: string,
   within: (partner: RawBuilder<unknown>) => RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   return sql`
-    select exclusion.partner_id, min(run.period) as since
+    select exclusion.partner_id, min(run.since_period) as since
     from settlement_exclusions exclusion
     join settlement_runs run on run.id = exclusion.run_id
-    where run.mode = 'live' and run.cancelled_at is null and run.period < ${period}
+    where run.mode = 'live' and run.cancelled_at is null and run.period < ${month}
       and ${within(sql`exclusion.partner_id`)}
       and not exists (select from statements told
         where told.partner_id = exclusion.partner_id and told.issued_at is not null
-          and told.period > run.period and told.period < ${period})
+          and told.period > run.period and told.period < ${month})
     group by 1`
 }

@@ -60,7 +60,8 @@ export async function listLineDisputes(
         else status end from approvals where approvals.id = dispute.approval_id)`
     : sql`null`
   const { rows } = await sql<LineDisputeRow>`
-    select dispute.id, dispute.statement_id, statement.document_number, statement.period,
+    select dispute.id, dispute.statement_id, statement.document_number,
+      coalesce(statement.period_name, statement.period) as period,
       dispute.partner_id, dispute.line_kind, dispute.line_id, dispute.currency,
       dispute.line_minor, dispute.most_minor, dispute.status, dispute.opened_at, dispute.due_at,
       dispute.decision, dispute.amount_minor, dispute.approval_id, dispute.closed_at,

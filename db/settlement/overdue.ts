@@ -1,11 +1,13 @@
-/** Months that should be settled by now and are not, whether they have a run or none. */
+/** What should be settled by now and is not, whether it has a run or none. */
 import { sql } from 'kysely'
+import type { Cadence } from '../../domain/cadence.ts'
 import { closeDelayHours } from '../../domain/period.ts'
 import type { RunStage } from '../../domain/settlement.ts'
 import type { Db } from '../database.ts'
-import { deadlinesSchema } from '../programme-settings.ts'
+import { deadlinesSchema, onboardingSettingsSchema } from '../programme-settings.ts'
 
 export interface OverduePeriod {
+  /** By its name: a month, or the quarter that it belongs to. */
   period: string
   /** Today, by the clock of the database. */
   day: string
@@ -15,23 +17,50 @@ export interface OverduePeriod {
 
 /** Those that wait for longer than the programme allows; none before there is a programme. */
 export async function listOverduePeriods(db: Db): Promise<OverduePeriod[]> {
-  const programme = await db.selectFrom('programmes').select('deadlines').executeTakeFirst()
+  const programme = await db
+    .selectFrom('programmes')
+    .select(['deadlines', 'onboarding'])
+    .executeTakeFirst()
   if (!programme) return []
-  return listUnsettledPeriods(db, deadlinesSchema.parse(programme.deadlines).settlementAlarm)
+  const { settlementAlarm: seconds } = deadlinesSchema.parse(programme.deadlines)
+  const { settlementCadence: cadence } = onboardingSettingsSchema.parse(programme.onboarding)
+  return listUnsettledPeriods(db, { seconds, cadence })
 }
 
-/** Periods with journals that are not closed so many seconds after they could be; oldest first. */
-export async function listUnsettledPeriods(db: Db, seconds: number): Promise<OverduePeriod[]> {
+/**
+ * What has months with journals that are not closed so many seconds after they could be; oldest
+ * first. A month belongs to its run, and before it has one to what the cadence makes of it.
+ */
+export async function listUnsettledPeriods(
+  db: Db,
+  { seconds, cadence }: { seconds: number; cadence: Cadence },
+): Promise<OverduePeriod[]> {
   const { rows } = await sql<OverduePeriod>`
-    select months.period, to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD') as day,
-      run.stage
-    from accounting_periods months
-    left join settlement_runs run on run.period = months.period and run.mode = 'live'
-      and run.cancelled_at is null
-    where months.status <> 'closed'
-      and months.ends_at + make_interval(hours => ${closeDelayHours}, secs => ${seconds})
-        < clock_timestamp()
-      and exists (select from ledger_journals journal where journal.period = months.period)
-    order by months.period`.execute(db)
+    with late as (
+      select months.period, months.starts_at at time zone 'UTC' as starts_at, run.stage,
+        run.name, to_date(run.period, 'YYYY-MM') + interval '1 month' as run_ends_at
+      from accounting_periods months
+      left join settlement_runs run on run.mode = 'live' and run.cancelled_at is null
+        and months.period between run.since_period and run.period
+      where months.status <> 'closed'
+        and months.ends_at + make_interval(hours => ${closeDelayHours}, secs => ${seconds})
+          < clock_timestamp()
+        and exists (select from ledger_journals journal where journal.period = months.period)
+    ), named as (
+      select stage, case when name is not null then name
+          when ${cadence} = 'quarterly' then to_char(starts_at, 'YYYY"-Q"Q')
+          else period end as period,
+        coalesce(run_ends_at, case when ${cadence} = 'quarterly'
+          then date_trunc('quarter', starts_at) + interval '3 months'
+          else starts_at + interval '1 month' end) at time zone 'UTC' as ends_at,
+        starts_at
+      from late
+    )
+    select period, to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD') as day, stage
+    from named
+    where ends_at + make_interval(hours => ${closeDelayHours}, secs => ${seconds})
+      < clock_timestamp()
+    group by period, stage
+    order by min(starts_at)`.execute(db)
   return rows
 }

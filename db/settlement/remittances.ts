@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../database.ts'
 import { nameOrFormer } from '../partner-places.ts'
+import { shownPeriod } from './statements.ts'
 
 export type RemittanceRow = NonNullable<Awaited<ReturnType<typeof findRemittance>>>
 
@@ -27,7 +28,6 @@ export async function findRemittance(db: Db, payoutId: string) {
       'payoutAttempts.vendorTransferId as transferId',
       'payouts.statementId',
       'statements.documentNumber',
-      'statements.period',
       'statements.sincePeriod',
       'statements.currency as statementCurrency',
       'statements.payableMinor',
@@ -37,6 +37,7 @@ export async function findRemittance(db: Db, payoutId: string) {
       'fxRates.asOf as rateAsOf',
     ])
     .select(sql<string | null>`trim_scale(fx_rates.rate)::text`.as('rate'))
+    .select(shownPeriod)
     .select(nameOrFormer.as('partnerName'))
     .where('payouts.id', '=', payoutId)
     .executeTakeFirst()

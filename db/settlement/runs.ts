@@ -1,13 +1,16 @@
 /** Settlement runs: one live run for a period, any number of previews. */
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { cadenceOf, eachMonth, type Months, monthsOf, stretchOf } from '../../domain/cadence.ts'
 import { DomainError } from '../../domain/errors.ts'
-import { closesAt } from '../../domain/period.ts'
+import { closeDelayHours, nextPeriod } from '../../domain/period.ts'
 import type { RunMode, RunStage } from '../../domain/settlement.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { recordPeriod } from '../periods.ts'
 import { recordStage } from './stages.ts'
+
+const hourMs = 3_600_000
 
 const amount = z
   .string()
@@ -58,12 +61,14 @@ export async function lockRun(trx: Trx, id: string) {
   return parsed(row)
 }
 
-export async function findLiveRun(db: Db, programmeId: string, period: string) {
+/** The live run that settles a month; that of a quarter is found by each of its months. */
+export async function findLiveRun(db: Db, programmeId: string, month: string) {
   const row = await db
     .selectFrom('settlementRuns')
     .selectAll()
     .where('programmeId', '=', programmeId)
-    .where('period', '=', period)
+    .where('sincePeriod', '<=', month)
+    .where('period', '>=', month)
     .where('mode', '=', 'live')
     .where('cancelledAt', 'is', null)
     .executeTakeFirst()
@@ -73,7 +78,7 @@ export async function findLiveRun(db: Db, programmeId: string, period: string) {
 export async function listRuns(
   db: Db,
   filter: PageRequest & {
-    period?: string | undefined
+    name?: string | undefined
     /** So many seconds after its cut-off a live run that has not ended is overdue. */
     overdue?: { is: boolean; seconds: number } | undefined
   },
@@ -84,7 +89,7 @@ export async function listRuns(
     .orderBy('id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('id', '<', filter.after)
-  if (filter.period) query = query.where('period', '=', filter.period)
+  if (filter.name) query = query.where('name', '=', filter.name)
   if (filter.overdue) {
     const { is, seconds } = filter.overdue
     const isOverdue = sql<boolean>`(mode = 'live' and stage not in ('closed', 'cancelled')
@@ -98,24 +103,47 @@ export async function listRuns(
 export interface NewRun {
   id: string
   programmeId: string
+  /** The name of what it is about: `2026-11`, `2026-Q4`. */
   period: string
   mode: RunMode
   requestedBy: string | null
 }
 
 /**
+ * The months that a run of this name is about. A quarter in which the programme changed its cadence
+ * begins after the last month that a run of its own has settled.
+ */
+export async function findMonths(db: Db, programmeId: string, name: string): Promise<Months> {
+  const { since, period } = monthsOf(name)
+  if (cadenceOf(name) !== 'quarterly') return { since, period }
+  const { last } = await db
+    .selectFrom('settlementRuns')
+    .select(({ fn }) => fn.max('period').as('last'))
+    .where('programmeId', '=', programmeId)
+    .where('mode', '=', 'live')
+    .where('cancelledAt', 'is', null)
+    .where('period', '>=', since)
+    .where('period', '<', period)
+    .executeTakeFirstOrThrow()
+  return { since: last === null ? since : nextPeriod(last), period }
+}
+
+/**
  * Inserts a run. A live run of a period exists once, unless it was cancelled: a second request
  * gets the first one back.
  * Previews are numbered.
+ * @throws DomainError `period_already_settled` where a run by another cadence settles the period.
  */
 export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
-  const { id, programmeId, period, mode, requestedBy } = run
-  await recordPeriod(trx, period)
+  const { id, programmeId, period: name, mode, requestedBy } = run
   const again = await trx.selectFrom('settlementRuns').select('id').where('id', '=', id).execute()
   if (again.length === 0) {
-    await lockName(trx, `settlement_runs:${period}`)
+    await lockName(trx, 'settlement_runs')
+    const { since: sincePeriod, period } = await findMonths(trx, programmeId, name)
     const live = mode === 'live' ? await findLiveRun(trx, programmeId, period) : undefined
-    if (live) return live
+    if (live?.name === name) return live
+    if (live) throw settledBy(live, name)
+    for (const month of eachMonth({ since: sincePeriod, period })) await recordPeriod(trx, month)
     const { number } = await trx
       .selectFrom('settlementRuns')
       .select(sql<number>`count(*)::int + 1`.as('number'))
@@ -123,13 +151,20 @@ export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
       .where('period', '=', period)
       .where('mode', '=', mode)
       .executeTakeFirstOrThrow()
-    const cutoffAt = closesAt(period)
+    const cutoffAt = new Date(stretchOf(name).until.getTime() + closeDelayHours * hourMs)
+    const cadence = cadenceOf(name) ?? 'monthly'
+    const about = { name, cadence, sincePeriod, period, cutoffAt }
     await trx
       .insertInto('settlementRuns')
-      .values({ id, programmeId, period, mode, number, cutoffAt, requestedBy })
+      .values({ id, programmeId, mode, number, requestedBy, ...about })
       .execute()
   }
   return getRun(trx, id)
+}
+
+/** What to tell of a run by another cadence that settles what was asked for. */
+export function settledBy(run: Pick<RunRow, 'name'>, asked: string): DomainError {
+  return new DomainError('period_already_settled', `${asked} is settled by the run ${run.name}`)
 }
 
 export async function markRunStage(db: Db, id: string, stage: RunStage): Promise<void> {

@@ -1,5 +1,6 @@
 /** Statements: what one partner gets for one period, frozen when issued. */
 import { sql } from 'kysely'
+import type { Months } from '../../domain/cadence.ts'
 import type { PayableReason, StatementLineKind, StatementTotals } from '../../domain/settlement.ts'
 import type { EarningsFilter } from '../commission/accruals.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
@@ -9,7 +10,7 @@ import { openedField } from '../personal-fields.ts'
 
 export interface DraftStatement {
   partnerId: string
-  /** The first period that it is about, where that is an earlier one. */
+  /** The first month that it is about, where that is an earlier one. */
   since: string | null
   currency: string
   totals: StatementTotals
@@ -60,7 +61,7 @@ const draftColumns: Record<string, { type: 'bigint' | 'text' | 'uuid' | 'int'; o
  */
 export async function recordDraftStatements(
   trx: Trx,
-  { id, period }: { id: string; period: string },
+  { id, period, name }: { id: string; period: string; name: string },
   drafts: DraftStatement[],
 ): Promise<void> {
   if (drafts.length === 0) return
@@ -68,8 +69,9 @@ export async function recordDraftStatements(
   const names = sql.join(columns.map(([name]) => sql.ref(name)))
   const arrays = columns.map(([, { type, of }]) => sql`${drafts.map(of)}::${sql.raw(type)}[]`)
   await sql`
-    insert into statements (run_id, period, reseller_id, master_id, ${names})
-    select ${id}, ${period}, partner.reseller_id, partner.master_id, draft.*
+    insert into statements (run_id, period, period_name, reseller_id, master_id, ${names})
+    select ${id}, ${period}, nullif(${name}, ${period}), partner.reseller_id, partner.master_id,
+      draft.*
     from unnest(${sql.join(arrays)}) draft (${names})
     join partners partner on partner.id = draft.partner_id
     on conflict (run_id, partner_id, currency) do nothing`.execute(trx)
@@ -100,16 +102,16 @@ export async function lockDraftPage(trx: Trx, page: { runId: string; size: numbe
     .execute()
 }
 
-/** Issues statements: each gets a number in the period's own series, and never changes again. */
+/** Issues statements: each gets a number in the series of its run, and never changes again. */
 export async function markStatementsIssued(
   trx: Trx,
-  issue: { period: string; ids: string[] },
+  issue: { runId: string; name: string; ids: string[] },
 ): Promise<void> {
   await lockName(trx, 'statements.document_number')
   await sql`
     with used as (
       select count(*) as n from statements
-      where period = ${issue.period} and document_number is not null
+      where run_id = ${issue.runId} and document_number is not null
     ), numbered as (
       select id, row_number() over (order by partner_id, currency) as n
       from statements where id = any(${issue.ids}) and issued_at is null
@@ -120,10 +122,20 @@ export async function markStatementsIssued(
       seal_number = (select number from seal),
       seal_hash = (select hash from seal),
       issued_at = clock_timestamp(),
-      document_number = ${issue.period} || '-' || lpad((used.n + numbered.n)::text, 6, '0')
+      document_number = ${issue.name} || '-' || lpad((used.n + numbered.n)::text, 6, '0')
     from numbered, used
     where statements.id = numbered.id`.execute(trx)
 }
+
+/** What a statement is about, as people name it. */
+export const shownPeriod = sql<string>`coalesce(statements.period_name, statements.period)`.as(
+  'period',
+)
+
+/** That a statement is about one of these months. */
+export const tellsOf = ({ since, period }: Months) =>
+  sql<boolean>`(statements.period >= ${since}
+    and coalesce(statements.since_period, statements.period) <= ${period})`
 
 function issuedStatements(db: Db) {
   return db
@@ -151,7 +163,7 @@ export async function listStatements(db: Db, filter: EarningsFilter): Promise<Pa
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('statements.id', '<', filter.after)
   if (filter.partnerId) query = query.where('statements.partnerId', '=', filter.partnerId)
-  if (filter.period) query = query.where('statements.period', '=', filter.period)
+  if (filter.months) query = query.where(tellsOf(filter.months))
   return pageOf(await query.execute(), filter.limit)
 }
 

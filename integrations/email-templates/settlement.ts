@@ -102,9 +102,9 @@ export const settlementMails = {
     subject: `The settlement of ${to.period} is overdue`,
     greeting: hello(to.member),
     paragraphs: [
-      `The month ${to.period} should be settled by now: ${to.where}. Partners wait for their ` +
+      `${to.period} should be settled by now: ${to.where}. Partners wait for their ` +
         'statements and their money.',
-      'You are told once a day until the month is closed.',
+      'You are told once a day until it is closed.',
     ],
   }),
 

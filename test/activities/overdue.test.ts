@@ -90,7 +90,12 @@ describe('what is overdue', () => {
   it('is so from the day that the programme sets on, and where something was booked', async () => {
     const since = (Date.now() - Date.parse('2026-09-04T00:00:00Z')) / 1_000
     const periods = async (seconds: number) =>
-      (await listUnsettledPeriods(database.db, Math.floor(seconds))).map(({ period }) => period)
+      (
+        await listUnsettledPeriods(database.db, {
+          seconds: Math.floor(seconds),
+          cadence: 'monthly',
+        })
+      ).map(({ period }) => period)
     expect(await periods(since - 60)).toEqual(['2026-08'])
     expect(await periods(since + 60)).toEqual([])
     await books.newRun('2026-07')

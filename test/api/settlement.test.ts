@@ -70,6 +70,8 @@ describe('a preview', () => {
     expect(body).toEqual({
       id: expect.stringMatching(/^run_/),
       period: settledPeriod,
+      cadence: 'monthly',
+      since_period: settledPeriod,
       mode: 'preview',
       stage: 'freeze',
       totals: null,
@@ -256,6 +258,12 @@ describe('a settlement run', () => {
     ['a thirteenth month', { period: '2026-13', mode: 'live' }, ['invalid /period']],
     ['a day', { period: '2026-10-01', mode: 'live' }, ['invalid /period']],
     ['a number', { period: 202_610, mode: 'live' }, ['invalid /period']],
+    ['a quarter', { period: '2026-Q1', mode: 'live' }, ['invalid /period']],
+    [
+      'a month that is said to be a quarter',
+      { period: '2026-10', cadence: 'quarterly', mode: 'live' },
+      ['invalid /cadence'],
+    ],
     ['an unknown mode', { period: '2026-10', mode: 'dry' }, ['invalid /mode']],
     ['an amount', { period: '2026-10', mode: 'live', amount: 1 }, ['unknown_field /amount']],
   ])('is not started with %s', async (_what, body, expected) => {

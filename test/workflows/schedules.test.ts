@@ -45,6 +45,23 @@ const wanted = [
     catchupWindow: 3 * day,
   },
   {
+    id: scheduleIds.settlementQuarterly,
+    type: workflowTypes.settlementDispatch,
+    spec: {
+      calendars: [
+        expect.objectContaining({
+          month: ['JANUARY', 'APRIL', 'JULY', 'OCTOBER'].map((start) =>
+            expect.objectContaining({ start }),
+          ),
+          dayOfMonth: [expect.objectContaining({ start: 4 })],
+          hour: [expect.objectContaining({ start: 3 })],
+        }),
+      ],
+    },
+    overlap: ScheduleOverlapPolicy.BUFFER_ONE,
+    catchupWindow: 3 * day,
+  },
+  {
     id: scheduleIds.rescreening,
     type: workflowTypes.rescreening,
     spec: daily(2, 0),
@@ -211,6 +228,45 @@ describe('the dispatcher of settlements', () => {
       }
       expect(months).toEqual(['2026-05', '2026-05'])
     })
+  })
+
+  it('settles the quarter before the time for which it was scheduled, however late', async () => {
+    const quarters: string[] = []
+    const worker = await steppedWorker(env, {
+      openScheduledRun({ period }: { period: string }) {
+        quarters.push(period)
+        return { runId: randomUUIDv7(), releaseReminder: 86_400 }
+      },
+      timeToCutoff: () => day,
+    })
+    await worker.runUntil(async () => {
+      await catchUp(scheduleIds.settlementQuarterly, '2025-04-01T00:00:00Z', '2025-04-30T00:00:00Z')
+      await until(() => quarters.length === 1, 20)
+      await until(async () => (await processesOf('2025-03')).length > 0, 20)
+      await env.client.workflow.getHandle(workflowIds.settlement('2025-03')).terminate()
+    })
+    expect(quarters).toEqual(['2025-Q1'])
+  })
+
+  it('starts nothing where the programme settles by another cadence', async () => {
+    const asked: string[] = []
+    const worker = await steppedWorker(env, {
+      openScheduledRun({ period }: { period: string }) {
+        asked.push(period)
+        return null
+      },
+    })
+    await worker.runUntil(async () => {
+      await catchUp(scheduleIds.settlementQuarterly, '2025-07-01T00:00:00Z', '2025-07-30T00:00:00Z')
+      await until(() => asked.length === 1, 20)
+      await until(async () => {
+        const { info } = await described(scheduleIds.settlementQuarterly)
+        return info.runningActions.length === 0
+      }, 20)
+    })
+    expect(asked).toEqual(['2025-Q2'])
+    expect(worker.steps()).toEqual(['openScheduledRun'])
+    expect(await processesOf('2025-06')).toEqual([])
   })
 
   it('settles the month before now when somebody triggers it', async () => {
