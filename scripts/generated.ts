@@ -25,7 +25,7 @@ function apiDescription(): string {
 
 async function tableTypes(env: LauncherEnvironment, progress: Progress): Promise<string> {
   const port = await freePort()
-  const server = await startPostgres({ env, progress, port, purpose: 'throwaway' })
+  const server = await startPostgres({ env, progress, port, purpose: 'throwaway', inMemory: true })
   try {
     await createDatabase(server.url, 'types')
     const url = databaseUrl(server.url, 'types')

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -63,12 +64,14 @@ export function devPlace(env: LauncherEnvironment): DataPlace {
   return { directory, account: accountFor(directory) }
 }
 
-/** The place outside the checkout goes with its last cluster. */
+/** The places outside the checkout go with their last cluster. */
 export function tidyClusterBase(env: LauncherEnvironment): void {
-  try {
-    rmdirSync(sharedBase(prepareDataDir(env).hash))
-  } catch {
-    // It is absent, or holds clusters that are in use.
+  for (const base of [sharedBase(prepareDataDir(env).hash), memoryBaseOf(env)]) {
+    try {
+      rmdirSync(base)
+    } catch {
+      // It is absent, or holds clusters that are in use.
+    }
   }
 }
 
@@ -91,11 +94,46 @@ export function recordedDevDirectory(env: LauncherEnvironment): string | undefin
   }
 }
 
+const memoryFiles = '/dev/shm'
+const tmpfs = 0x01021994
+const roomBytes = 2 * 1024 ** 3
+
+/**
+ * Where clusters of many short-lived databases lie: each has more than a thousand files, and some
+ * file systems of disks search long for room for a file where many were deleted.
+ * @returns undefined where the machine has no such place, or too little memory
+ */
+function memoryBase(env: LauncherEnvironment): string | undefined {
+  try {
+    const { type, bavail, bsize } = statfsSync(memoryFiles)
+    const room = Math.min(bavail * bsize, process.availableMemory() / 2)
+    if (type !== tmpfs || room < roomBytes) return undefined
+    const base = memoryBaseOf(env)
+    if (claimProblem(base)) return undefined
+    chmodSync(base, 0o755)
+    return base
+  } catch {
+    return undefined
+  }
+}
+
+function memoryBaseOf(env: LauncherEnvironment): string {
+  return join(memoryFiles, `tributary-${prepareDataDir(env).hash}`)
+}
+
 let throwaways = 0
 
-export function throwawayPlace(env: LauncherEnvironment, name?: string): DataPlace {
+export interface ThrowawayWishes {
+  /** Name of its directory. */
+  name?: string | undefined
+  /** In memory, where the machine has room for that. */
+  inMemory?: boolean | undefined
+}
+
+export function throwawayPlace(env: LauncherEnvironment, wishes: ThrowawayWishes = {}): DataPlace {
   throwaways += 1
-  const base = clusterBase(env)
+  const { name, inMemory = false } = wishes
+  const base = (inMemory && memoryBase(env)) || clusterBase(env)
   mkdirSync(base, { recursive: true })
   const directory = join(base, name ?? `pg-${process.pid}-${throwaways}`)
   if (existsSync(directory)) throw new NotReady(`${directory} is in use`)
@@ -109,8 +147,12 @@ export function ownerFile(directory: string): string {
 
 /** Removes the throwaway clusters whose launcher died before it could. */
 export async function sweepThrowaways(env: LauncherEnvironment): Promise<void> {
-  const base = clusterBase(env)
-  if (!existsSync(base)) return
+  for (const base of [clusterBase(env), memoryBaseOf(env)]) {
+    if (existsSync(base)) await sweep(base, env)
+  }
+}
+
+async function sweep(base: string, env: LauncherEnvironment): Promise<void> {
   for (const name of readdirSync(base)) {
     if (!name.endsWith('.owner.json')) continue
     const file = join(base, name)

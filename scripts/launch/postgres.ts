@@ -41,6 +41,8 @@ export interface PostgresOptions {
   progress: Progress
   /** Name of a throwaway cluster's directory. */
   name?: string
+  /** A throwaway cluster lies in memory, where the machine has room for that. */
+  inMemory?: boolean
   /** More server settings, for example `{ shared_buffers: '512MB' }`. */
   settings?: Readonly<Record<string, string>>
 }
@@ -88,7 +90,7 @@ async function startDev(options: PostgresOptions): Promise<PostgresServer> {
 }
 
 async function startThrowaway(options: PostgresOptions): Promise<PostgresServer> {
-  return startNew(throwawayPlace(options.env, options.name), options)
+  return startNew(throwawayPlace(options.env, options), options)
 }
 
 async function startNew(place: DataPlace, options: PostgresOptions): Promise<PostgresServer> {
@@ -236,7 +238,9 @@ function serverOf(running: Running): PostgresServer {
     remove: async () => {
       await stop()
       removeData(place.directory)
-      if (throwaway) rmSync(logFileOf(place, options), { force: true })
+      if (!throwaway) return
+      rmSync(logFileOf(place, options), { force: true })
+      if (options.inMemory) tidyClusterBase(options.env)
     },
   }
 }

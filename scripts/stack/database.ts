@@ -154,6 +154,7 @@ export async function scratchDatabase(env: LauncherEnvironment, progress: Progre
     progress,
     port: await freePort(),
     purpose: 'throwaway',
+    inMemory: true,
   })
   return { url: server.url, stop: () => server.remove() }
 }

@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
 import { userInfo } from 'node:os'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import {
@@ -126,6 +135,19 @@ describe('a throwaway server', () => {
     await server.remove()
     expect(existsSync(server.dataDirectory)).toBe(false)
     expect(existsSync(server.logFile)).toBe(false)
+  })
+
+  it('lies in memory where it is wanted and there is room, and leaves nothing there', async () => {
+    const memory = '/dev/shm/tributary-'
+    const { type = 0, bavail = 0, bsize = 0 } = existsSync('/dev/shm') ? statfsSync('/dev/shm') : {}
+    const room = Math.min(bavail * bsize, process.availableMemory() / 2)
+    const isRoomy = type === 0x01021994 && room > 3 * 1024 ** 3
+    const server = await start({ purpose: 'throwaway', inMemory: true })
+    if (isRoomy) expect(server.dataDirectory.startsWith(memory)).toBe(true)
+    expect(await ask(server.url, 'select 1 as answer')).toBe(1)
+    await server.remove()
+    expect(existsSync(server.dataDirectory)).toBe(false)
+    if (isRoomy) expect(existsSync(dirname(server.dataDirectory))).toBe(false)
   })
 
   it('ends and is removed when its launcher is killed', async () => {

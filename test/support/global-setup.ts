@@ -31,7 +31,11 @@ async function startDatabase() {
     progress: createProgress(),
     port: await freePort(),
     purpose: 'throwaway',
-    settings: { max_connections: '300' },
+    inMemory: true,
+    settings: {
+      ...{ max_connections: '300', max_wal_size: '256MB', min_wal_size: '64MB' },
+      ...{ wal_level: 'minimal', max_wal_senders: '0', autovacuum_naptime: '5min' },
+    },
   })
   await createDatabase(server.url, templateDatabase)
   await withDatabase(databaseUrl(server.url, templateDatabase), ({ db }) => migrate(db))
