@@ -214,6 +214,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   partnerLinks: { kind: 'tree', may: { super_admin: ['update'], ...partners(change) } },
   partnerMoves: { kind: 'own', may: { super_admin: insert } },
   partnerPlaces: { kind: 'inner', definer: true, may: { super_admin: insert, ...lookedUp } },
+  partnerReserves: { kind: 'tree' },
   partnerStatusChanges: { kind: 'own', definer: true, may: { super_admin: insert } },
   partnerTiers: { kind: 'tree', may: { super_admin: ['insert', 'update', 'delete'] } },
   partnerVerifications: { kind: 'tree' },
@@ -235,6 +236,8 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   // Functions of the owner take from it, exactly.
   rateLimits: { kind: 'inner', definer: true },
   quizAttempts: { kind: 'tree', definer: true },
+  reserveEnds: { kind: 'tree' },
+  reserveReleases: { kind: 'tree', may: { super_admin: insert } },
   reconBreaks: { kind: 'inner', may: { super_admin: ['update'] } },
   screenings: { kind: 'application', application: 'application_id', internal: true },
   screeningHits: { kind: 'application', application: 'application_id', internal: true },

@@ -7,6 +7,7 @@ import type { Db } from './database.ts'
 import { processorInvariants } from './processor-invariants.ts'
 import { recomputed } from './recompute.ts'
 import { brokenSeals } from './seals.ts'
+import { reserveInvariants } from './settlement/reserve-invariants.ts'
 
 export interface Invariant {
   id: string
@@ -321,6 +322,7 @@ export const invariants: Invariant[] = [
   ...ledgerInvariants,
   ...commissionInvariants,
   ...settlementInvariants,
+  ...reserveInvariants,
   ...processorInvariants,
   recomputed,
 ].sort((a, b) => (a.id < b.id ? -1 : 1))

@@ -139,6 +139,14 @@ export const onboardingSettingsSchema = z.strictObject({
   taxFormRequired: z.enum(taxFormModes).default('off'),
   /** Tax is withheld of US persons without a certified number, as the year says. */
   backupWithholding: z.boolean().default(false),
+  /** Whether something is kept of payouts where much of what a partner sells is disputed. */
+  riskReserve: z.boolean().default(false),
+  /** Above which share of what was paid, in hundredths of a percent; and so much is kept. */
+  reserveAboveBps: z.int().min(0).max(10_000).default(150),
+  reserveKeepBps: z.int().min(1).max(9_000).default(2_500),
+  /** Of how many months, the one that is settled included; and how long it is kept, in days. */
+  reserveWindowMonths: z.int().min(1).max(24).default(3),
+  reserveDays: z.int().min(1).max(730).default(90),
   /** By how much less than its threshold a tier is kept, in hundredths of a percent. */
   tierTolerance: z.int().min(0).max(5_000).default(1_000),
   /** Tiers that a review moves nobody up to without a person's yes. */

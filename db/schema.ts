@@ -1002,6 +1002,23 @@ export interface PartnerPlacesTable {
   since: Defaulted<Timestamp>
 }
 
+export interface PartnerReservesTable {
+  aboveBps: number
+  amountMinor: bigint
+  currency: string
+  disputedMinor: bigint
+  id: Defaulted<string>
+  keepBps: number
+  keptSince: Timestamp
+  masterId: Defaulted<string>
+  paidMinor: bigint
+  partnerId: string
+  resellerId: Defaulted<string>
+  statementId: string
+  until: Timestamp
+  windowFrom: Timestamp
+}
+
 export interface PartnerStatusChangesTable {
   changedAt: Defaulted<Timestamp>
   changedBy: string
@@ -1295,6 +1312,26 @@ export interface RecoveryCodesTable {
   usedAt: Timestamp | null
 }
 
+export interface ReserveEndsTable {
+  amountMinor: bigint
+  cause: 'matured' | 'by_person' | 'used'
+  masterId: Defaulted<string>
+  partnerId: string
+  resellerId: Defaulted<string>
+  reserveId: string
+  statementId: string
+}
+
+export interface ReserveReleasesTable {
+  masterId: Defaulted<string>
+  partnerId: string
+  reason: string
+  releasedAt: Defaulted<Timestamp>
+  releasedBy: string | null
+  resellerId: Defaulted<string>
+  reserveId: string
+}
+
 export interface ScreeningDecisionsTable {
   applicationId: string | null
   approvalId: string | null
@@ -1445,7 +1482,7 @@ export interface SignInLimitsTable {
 
 export interface StatementHoldsTable {
   amountMinor: bigint
-  cause: 'not_matured' | 'disputed' | 'by_person' | 'forfeited' | 'unrecorded'
+  cause: 'not_matured' | 'disputed' | 'by_person' | 'forfeited' | 'reserve' | 'unrecorded'
   lines: number | null
   masterId: Defaulted<string>
   partnerId: string
@@ -1886,6 +1923,7 @@ export interface DB {
   partnerLinks: PartnerLinksTable
   partnerMoves: PartnerMovesTable
   partnerPlaces: PartnerPlacesTable
+  partnerReserves: PartnerReservesTable
   partnerStatusChanges: PartnerStatusChangesTable
   partnerTiers: PartnerTiersTable
   partnerVerifications: PartnerVerificationsTable
@@ -1907,6 +1945,8 @@ export interface DB {
   rateLimits: RateLimitsTable
   reconBreaks: ReconBreaksTable
   recoveryCodes: RecoveryCodesTable
+  reserveEnds: ReserveEndsTable
+  reserveReleases: ReserveReleasesTable
   screeningDecisions: ScreeningDecisionsTable
   screeningHits: ScreeningHitsTable
   screenings: ScreeningsTable

@@ -53,6 +53,7 @@ export const auditKinds = {
   recovery_code: null,
   /** A request that was refused; its subject is the route. */
   request: null,
+  reserve_release: 'partnerReserve',
   screening: 'screening',
   screening_decision: null,
   session: 'session',

@@ -30,6 +30,7 @@ const prefixes = {
   memberInvitation: 'miv',
   partner: 'prt',
   partnerMove: 'mov',
+  partnerReserve: 'rsv',
   passkey: 'psk',
   payment: 'pmt',
   payout: 'pay',

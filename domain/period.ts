@@ -77,6 +77,10 @@ export function monthsLater(from: Date, months: number): Date {
   return target
 }
 
+/** The same instant of the day so many days later. */
+export const daysLater = (from: Date, days: number): Date =>
+  new Date(from.getTime() + days * 24 * hourMs)
+
 /** Whether a quarter, in UTC, ends within the period or with it. */
 export function endsQuarter(period: string): boolean {
   const quarter = (at: Date) => at.getUTCFullYear() * 4 + Math.floor(at.getUTCMonth() / 3)

@@ -1,5 +1,6 @@
 /** The figures of a statement, and the stages of the run that makes it. */
 import { downToStep, larger, sum } from './money.ts'
+import type { ReserveMove } from './reserve-moves.ts'
 
 export const runStages = [
   'freeze',
@@ -132,6 +133,8 @@ export const heldCauses = [
   'by_person',
   /** The partnership ended in a way that forfeits what is unpaid. */
   'forfeited',
+  /** Kept of payouts, because much of what the partner sells is disputed. */
+  'reserve',
   /** Issued before causes were kept. */
   'unrecorded',
 ] as const
@@ -140,7 +143,7 @@ export type HeldCause = (typeof heldCauses)[number]
 export interface HeldPart {
   cause: HeldCause
   amount: bigint
-  /** Of what matures: how many lines, and when the last one does. */
+  /** Of what matures: how many lines, and when the last one does; of reserves, the last day. */
   lines: number | null
   until: Date | null
 }
@@ -171,6 +174,8 @@ export interface StatementDocument {
   totals: StatementTotals
   /** What of the totals is held, by cause. */
   held: HeldPart[]
+  /** What is kept of this payout, and what ends of what was kept before. */
+  reserves?: ReserveMove[]
   /** What is paid of the payable; null where nothing is. */
   payment: StatementPayment | null
   lines: StatementLine[]

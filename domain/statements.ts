@@ -2,6 +2,7 @@
 import { monthsOf } from './cadence.ts'
 import { larger, smaller, sum } from './money.ts'
 import { dayOf, periodStart } from './period.ts'
+import { moveWords } from './reserve-moves.ts'
 import type {
   CarryReason,
   HeldCause,
@@ -100,15 +101,21 @@ const heldWords: Record<HeldCause, string> = {
   disputed: 'a customer disputes the payment',
   by_person: 'the platform placed a hold',
   forfeited: 'the partnership ended, and what is unpaid is forfeited',
+  reserve: 'a reserve, since much of what was sold is disputed',
   unrecorded: 'the cause was not kept',
 }
 
 const plural = (count: number) => (count === 1 ? '1 line' : `${count} lines`)
 
+function whenOver(lines: number | null, until: Date | null): string {
+  if (until === null) return ''
+  return ` (${lines === null ? '' : `${plural(lines)}, `}until ${dayOf(until)})`
+}
+
 /** One part of a figure, as every form of the document names it. */
 export interface StatementPart {
   /** Of which figure it is a part. */
-  figure: 'earned' | 'held' | 'carried' | 'prior_period' | 'payment'
+  figure: 'earned' | 'held' | 'reserve' | 'carried' | 'prior_period' | 'payment'
   part: string
   /** The same for people. */
   words: string
@@ -156,10 +163,14 @@ export function statementParts(document: StatementDocument): StatementPart[] {
     ...document.held.map(({ cause, amount, lines, until }) => ({
       figure: 'held' as const,
       part: cause,
-      words: `Held: ${heldWords[cause]}${
-        lines !== null && until !== null ? ` (${plural(lines)}, until ${dayOf(until)})` : ''
-      }`,
+      words: `Held: ${heldWords[cause]}${whenOver(lines, until)}`,
       amount,
+    })),
+    ...(document.reserves ?? []).map((move) => ({
+      figure: 'reserve' as const,
+      part: move.what,
+      words: moveWords(move),
+      amount: move.amount,
     })),
     ...carriedParts(document.totals).map(({ reason, amount }) => ({
       figure: 'carried' as const,

@@ -38,9 +38,10 @@ import { DomainError } from '../../domain/errors.ts'
 import { forfeits, type TerminationReason } from '../../domain/lifecycle.ts'
 import { downToStep, larger, smaller } from '../../domain/money.ts'
 import { periodEnd } from '../../domain/period.ts'
-import { isAged, partnersPerPage, shardsFor, statementTotals } from '../../domain/settlement.ts'
+import { isAged, partnersPerPage, shardsFor } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { readWithholding } from '../tax/withholding.ts'
+import { openReserves } from './reserves.ts'
 
 /** @throws DomainError `not_ready` where nobody entered a rate: the run waits, it never guesses. */
 function converted(payable: bigint, { base, quote, rate, rateId }: PayoutRate): Converted {
@@ -89,6 +90,7 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
   const floorOf = await readFloors(trx, partnerIds)
   const taxOn = await readWithholding(trx, { programme, partnerIds, at: cutoffAt })
   const agedFrom = await agedBalances(trx, { run, programme, figures })
+  const reserves = await openReserves(trx, { run, programme, partnerIds })
   await recordDraftStatements(
     trx,
     run,
@@ -101,11 +103,12 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
       const least = smaller(terms.minimumPayout, agedFrom(partnerId, currency))
       const minimumPayout = rate ? least : larger(least, floor)
       const given = { ...amounts, minimumPayout, payoutStep, unpaid }
-      const totals = statementTotals(given)
+      const totals = reserves.totals({ partnerId, currency }, given)
       const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
       if (payout && payout.amount < floor) {
         // What the rail would not carry once it is converted is carried into the next month.
-        const none = statementTotals({ ...given, minimumPayout: totals.payable + 1n })
+        const least = { ...given, minimumPayout: totals.payable + 1n }
+        const none = reserves.totals({ partnerId, currency }, least)
         const nothing = { payout: null, withheld: null, payableReason: null }
         return { partnerId, since, currency, totals: none, ...nothing }
       }
@@ -116,6 +119,7 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
       return { partnerId, since, currency, totals, payout, withheld, payableReason }
     }),
   )
+  await reserves.keep()
 }
 
 /** From which balance an old one is paid, by partner and currency; the minimum for all others. */

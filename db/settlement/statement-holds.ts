@@ -2,11 +2,13 @@
 import { sql } from 'kysely'
 import type { HeldPart } from '../../domain/settlement.ts'
 import type { Db, Trx } from '../database.ts'
+import { keptReserves } from './reserves.ts'
 
 /**
- * Splits what these statements hold by its cause, as it was when they were drafted. What has not
- * matured and what a person stopped is known to the line; the rest is what a termination forfeits,
- * what a person holds of the whole partner, or else what an open dispute keeps back.
+ * Splits what these statements hold by its cause, as it was when they were drafted. Reserves have
+ * rows of their own; what has not matured and what a person stopped is known to the line; the rest
+ * is what a termination forfeits, what a person holds of the whole partner, or else what an open
+ * dispute keeps back.
  */
 export async function recordStatementHolds(
   trx: Trx,
@@ -41,11 +43,18 @@ export async function recordStatementHolds(
             where hold.partner_id = statement.partner_id and ${heldThen}))) unpaid
       where remaining > 0) line
     cross join lateral (
-      select least(line.young, statement.held_minor) as young,
-        least(line.stopped, statement.held_minor - least(line.young, statement.held_minor))
-          as stopped) known
+      select coalesce(sum(remaining), 0)::bigint as amount, max(until) as until
+      from ${keptReserves} kept
+      where kept.partner_id = statement.partner_id and kept.currency = statement.currency
+        and remaining > 0) reserve
+    cross join lateral (select statement.held_minor - reserve.amount as amount) other
     cross join lateral (
-      select 'not_matured' as cause, known.young as amount, line.lines, line.until
+      select least(line.young, other.amount) as young,
+        least(line.stopped, other.amount - least(line.young, other.amount)) as stopped) known
+    cross join lateral (
+      select 'reserve' as cause, reserve.amount, null::int as lines, reserve.until
+      union all
+      select 'not_matured', known.young, line.lines, line.until
       union all
       select 'by_person', known.stopped, null, null
       union all
@@ -55,7 +64,7 @@ export async function recordStatementHolds(
             where hold.partner_id = statement.partner_id and hold.accrual_id is null
               and ${heldThen}) then 'by_person'
           else 'disputed' end,
-        statement.held_minor - known.young - known.stopped, null, null) part
+        other.amount - known.young - known.stopped, null, null) part
     where statement.id = any(${issue.statementIds}::uuid[]) and statement.held_minor > 0
       and part.amount > 0
     group by statement.id, part.cause

@@ -59,6 +59,7 @@ const appended = [
   'payout_decisions',
   'payout_returns',
   'quiz_attempts',
+  'reserve_releases',
   'screening_decisions',
   'screening_hits',
   'screenings',

@@ -113,6 +113,23 @@ const faults: Record<string, string> = {
   I26: `insert into statement_holds
       (statement_id, cause, partner_id, reseller_id, master_id, amount_minor)
     select id, 'disputed', partner_id, reseller_id, master_id, 1 from statements limit 1`,
+  I28: `insert into partner_reserves (statement_id, partner_id, reseller_id, master_id, currency,
+      amount_minor, window_from, paid_minor, disputed_minor, above_bps, keep_bps, kept_since, until)
+    select id, partner_id, reseller_id, master_id, currency, 1, '2026-05-01', 1, 1, 150, 2500,
+      '2026-09-01', '2026-12-01' from statements where issued_at is not null limit 1`,
+  I29: `with reserve as (
+      insert into partner_reserves (statement_id, partner_id, reseller_id, master_id, currency,
+        amount_minor, window_from, paid_minor, disputed_minor, above_bps, keep_bps, kept_since,
+        until)
+      select id, partner_id, reseller_id, master_id, currency, 1, '2026-05-01', 1, 1, 150, 2500,
+        '2026-09-01', '2026-12-01' from statements where issued_at is not null
+      order by period limit 1
+      returning *)
+    insert into reserve_ends (statement_id, reserve_id, partner_id, reseller_id, master_id, cause,
+      amount_minor)
+    select s.id, reserve.id, s.partner_id, s.reseller_id, s.master_id, 'used', 2
+    from reserve join statements s on s.partner_id = reserve.partner_id
+      and s.period = '2026-09' and s.issued_at is not null`,
   I27: `update statements set withheld_minor = 1, withheld_bps = 2400
     where payable_minor > 1 and issued_at is not null`,
 }

@@ -213,6 +213,14 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       ${stamped}) values (${key}, ${some('payouts')}, 'USD', 1, ${period}, ${stamps})`,
     sql`insert into statement_holds (statement_id, cause, amount_minor, ${stamped})
       values (${some('statements')}, 'by_person', 1, ${stamps})`,
+    sql`insert into partner_reserves (id, statement_id, currency, amount_minor, window_from,
+      paid_minor, disputed_minor, above_bps, keep_bps, kept_since, until, ${stamped})
+      values (${dispute}, ${some('statements')}, 'USD', 1, '2026-01-01', 1, 1, 150, 2500,
+        '2026-02-01', '2026-03-01', ${stamps})`,
+    sql`insert into reserve_ends (statement_id, reserve_id, cause, amount_minor, ${stamped})
+      values (${some('statements')}, ${dispute}, 'used', 1, ${stamps})`,
+    sql`insert into reserve_releases (reserve_id, reason, ${stamped})
+      values (${dispute}, 'test', ${stamps})`,
     sql`insert into line_disputes (id, statement_id, line_kind, line_id, currency, line_minor,
       most_minor, due_at, ${stamped}) values (${dispute}, ${some('statements')}, 'accrual', ${key},
       'USD', 1, 1, now(), ${stamps})`,
