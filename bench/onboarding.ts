@@ -10,6 +10,7 @@ import { withDatabase } from '../scripts/stack/database.ts'
 import { openStackClient } from '../scripts/stack/sealing.ts'
 import { startThrowaway, type ThrowawayStack } from '../scripts/stack/throwaway.ts'
 import { createStory, type Story } from '../scripts/story/client.ts'
+import { type CpuMs, parentOf, perPiece, type Watched, watchCpu } from './cpu-times.ts'
 import { type Cost, costOf } from './history-costs.ts'
 import { machine, median, rounded, spread, timed } from './rounds.ts'
 
@@ -30,9 +31,15 @@ interface Parts {
 }
 
 interface Round {
-  ours: number
-  empty: number
-  control: number
+  ours: Taken
+  empty: Taken
+  control: Taken
+}
+
+/** What a part of a round took: seconds, and milliseconds of processor time by process. */
+interface Taken {
+  seconds: number
+  cpu: CpuMs
 }
 
 const queue = 'bench-empty-steps'
@@ -78,20 +85,39 @@ async function measure(parts: Parts, size: { applications: number; rounds: numbe
   const { namespace } = stack.temporal
   const plain = new Client({ connection: temporal.connection, namespace })
   const empty = () => runEmpty(plain, { count: applications, steps: cost.activities })
+  const watched = await processesOf(parts)
+  const take = async (work: () => Promise<unknown>): Promise<Taken> => {
+    const cpu = watchCpu(watched)
+    return { seconds: await timed(work), cpu: cpu() }
+  }
   await worker.runUntil(async () => {
     await runEmpty(plain, { count: 1, steps: cost.activities })
     for (let round = 0; round < rounds; round++) {
       const step = progress.step(`round ${round + 1}`, `${applications} partners, thrice`)
       // In an order that begins elsewhere each time.
-      const ours = round % 2 === 0 ? await timed(() => bringIn(parts, applications)) : 0
-      const [first, control] = [await timed(empty), await timed(empty)]
-      const late = ours || (await timed(() => bringIn(parts, applications)))
-      found.push({ ours: late, empty: first, control })
-      step.done(`${rounded(late)} s beside ${rounded(first)} s`)
+      const partners = () => bringIn(parts, applications)
+      const early = round % 2 === 0 ? await take(partners) : undefined
+      const [first, control] = [await take(empty), await take(empty)]
+      const ours = early ?? (await take(partners))
+      found.push({ ours, empty: first, control })
+      step.done(`${rounded(ours.seconds)} s beside ${rounded(first.seconds)} s`)
     }
   })
   await connection.close()
   return report(found, { ...size, cost, versions: stack })
+}
+
+/** Everybody who works on either side; the empty side's worker is in the bench itself. */
+async function processesOf({ stack, db }: Parts): Promise<Record<string, Watched>> {
+  const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
+  const server = parentOf(rows[0]?.pid ?? 0)
+  const ours = stack.processes().map(({ name, pid }) => [name, { pid: pid ?? 0 }] as const)
+  return {
+    temporal: { pid: stack.temporal.pid ?? 0 },
+    postgres: { pid: server ?? 0, children: true },
+    ...Object.fromEntries(ours),
+    bench: { pid: process.pid },
+  }
 }
 
 /** Applies for so many partners and waits until all of them are active. */
@@ -162,10 +188,15 @@ interface Facts {
 function report(found: Round[], { applications, rounds, cost, versions }: Facts) {
   const perSecond = (seconds: number) => applications / seconds
   const rates = found.map(({ ours, empty, control }) => ({
-    ours: perSecond(ours),
-    empty: perSecond(empty),
-    control: perSecond(control),
+    ours: perSecond(ours.seconds),
+    empty: perSecond(empty.seconds),
+    control: perSecond(control.seconds),
   }))
+  const cpuOf = (side: (round: Round) => Taken) =>
+    perPiece(
+      found.map((round) => side(round).cpu),
+      applications * found.length,
+    )
   return {
     per_second: rounded(median(rates.map(({ ours }) => ours))),
     empty_per_second: rounded(median(rates.map(({ empty }) => empty))),
@@ -175,6 +206,7 @@ function report(found: Round[], { applications, rounds, cost, versions }: Facts)
     activities: cost.activities,
     ratios: spread(rates.map(({ ours, empty }) => ours / empty)),
     control: spread(rates.map(({ empty, control }) => control / empty)),
+    cpu_ms: { ours: cpuOf(({ ours }) => ours), empty: cpuOf(({ empty }) => empty) },
     applications,
     rounds,
     machine: machine(versions.database.version),
