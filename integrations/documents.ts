@@ -1,6 +1,5 @@
 /** Paper: statements as PDF and CSV, agreements as PDF. The same input makes the same bytes. */
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { stringify } from 'csv-stringify/sync'
 import PDFDocument from 'pdfkit'
 import { type AgreementValues, agreementBlocks, filledText } from '../domain/agreement-text.ts'
@@ -14,24 +13,21 @@ import {
   statementFigures,
 } from '../domain/settlement.ts'
 import { spanWords, statementParts, statementText } from '../domain/statements.ts'
+import { fontForDocument, noFont } from './fonts.ts'
 
-const resolve = createRequire(import.meta.url).resolve
-
-/**
- * The standard fonts of PDF know no letters beyond Western Europe: names would be garbled. They
- * are named by their paths, because the table of pdfkit would read any other font for every cell.
- */
-const fonts = {
-  regular: resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf'),
-  bold: resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'),
-}
+const fonts = { regular: 'regular', bold: 'bold' } as const
 
 function newDocument(info: { title: string; date: Date }): PDFKit.PDFDocument {
-  return new PDFDocument({
+  const document = new PDFDocument({
     size: 'A4',
     margin: 56,
     info: { Title: info.title, CreationDate: info.date, ModDate: info.date },
+    ...noFont,
   })
+  for (const name of Object.values(fonts)) {
+    document.registerFont(name, fontForDocument(name), name)
+  }
+  return document.font(fonts.regular)
 }
 
 function finished(document: PDFKit.PDFDocument): Promise<Buffer> {

@@ -9,6 +9,23 @@ const fonts = {
   bold: resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'),
 }
 
+/** A document that begins without a font: it would read one that is not used. */
+const noFont = { font: null as unknown as string }
+
+const read = new Map<string, object>()
+
+/**
+ * The tables of a font are read once. Its glyphs are each document's own: they remember for which
+ * letters they stood first, and the same order always gives the same bytes.
+ */
+function fontOf(file: string): Buffer {
+  const doc = new PDFDocument({ ...noFont, autoFirstPage: false })
+  const font =
+    read.get(file) ?? (doc.font(file) as unknown as { _font: { font: object } })._font.font
+  read.set(file, font)
+  return Object.create(font, { _glyphs: { value: {} } }) as Buffer
+}
+
 export interface PdfPart {
   heading?: string
   rows?: [label: string, value: string][]
@@ -25,7 +42,8 @@ export interface PdfOrder {
 
 export function makePdf({ title, date, parts, attachments = [] }: PdfOrder): Promise<Buffer> {
   const info = { Title: title, Producer: 'sandbox', CreationDate: date, ModDate: date }
-  const doc = new PDFDocument({ size: 'A4', margin: 56, info })
+  const doc = new PDFDocument({ size: 'A4', margin: 56, info, ...noFont })
+  for (const file of Object.values(fonts)) doc.registerFont(file, fontOf(file), file)
   const chunks: Buffer[] = []
   const done = new Promise<Buffer>((give, fail) => {
     doc.on('data', (chunk: Buffer) => chunks.push(chunk))
