@@ -9,6 +9,7 @@ import {
   type Transaction,
 } from 'kysely'
 import pg from 'pg'
+import { isOldPlan } from './prepared.ts'
 import type { DB } from './schema.ts'
 import { type FieldVault, type RunQuery, withVault } from './sealed-fields.ts'
 
@@ -70,6 +71,8 @@ export interface PoolOptions {
   applicationName: string
   /** The role that is taken, where it is not the one that logs in. */
   role?: string
+  /** Statements are sent without waiting for the answers to those before. */
+  pipeline?: boolean
   onError: (error: Error) => void
 }
 
@@ -84,6 +87,7 @@ export function openPool(options: PoolOptions): pg.Pool {
     application_name: options.applicationName,
     connectionTimeoutMillis: 5_000,
     types,
+    pipeline: options.pipeline ?? false,
     options: Object.entries(settings)
       .concat(options.role ? [['role', options.role]] : [])
       .map(([name, value]) => `-c ${name}=${value}`)
@@ -103,11 +107,12 @@ const awayWords = /^(Connection terminated|timeout exceeded when trying to conne
 
 /**
  * Whether the database went away under a query, or could not be reached: what was asked may have
- * been done, where the answer to its commit was lost.
+ * been done, where the answer to its commit was lost. One whose tables changed under a transaction
+ * is away for that one.
  */
 export function isDatabaseAway(error: unknown): boolean {
   const { code = '', message = '' } = (error ?? {}) as { code?: unknown; message?: unknown }
-  return awayCodes.test(String(code)) || awayWords.test(String(message))
+  return awayCodes.test(String(code)) || awayWords.test(String(message)) || isOldPlan(error)
 }
 
 /** Runs one unit of work whole or not at all; within a transaction it is part of that. */

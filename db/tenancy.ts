@@ -5,8 +5,9 @@
 import { createHmac } from 'node:crypto'
 import type pg from 'pg'
 import { type Db, kyselyOf, openPool, type Trx } from './database.ts'
+import { isOldPlan, type PreparedNames, preparedNames } from './prepared.ts'
 import { levelRoles, type ProcessRole } from './roles.ts'
-import { type FieldVault, type RunQuery, withVault } from './sealed-fields.ts'
+import { type FieldVault, withVault } from './sealed-fields.ts'
 
 /** `sign_in` looks up who is there, `intake` takes what comes without a key. */
 export type ContextLevel = keyof typeof levelRoles
@@ -60,77 +61,155 @@ function signedClaims(context: TenantContext, processId: number, secret: string)
   return `${said}|${createHmac('sha256', secret).update(said).digest('hex')}`
 }
 
+interface Parts {
+  contextSecret: string
+  vault?: FieldVault | undefined
+  names: PreparedNames
+}
+
+type Send = () => Promise<pg.QueryResult>
+
 /**
  * A client whose transactions begin with their context. A statement outside of a transaction gets
- * one of its own: without a transaction there is no context, and without a context no row.
+ * one of its own: without a transaction there is no context, and without a context no row. What
+ * belongs together is sent together: the beginning goes out with the first statement.
  */
-function contextClient(
-  client: pg.PoolClient,
-  context: TenantContext,
-  { contextSecret, vault }: { contextSecret: string; vault?: FieldVault | undefined },
-) {
-  const plain = client.query.bind(client) as unknown as RunQuery
-  const run = withVault(plain, vault)
-  const { processID } = client as unknown as { processID: number }
-  let open = false
+function contextClient(client: pg.PoolClient, context: TenantContext, parts: Parts) {
+  const { contextSecret, vault, names } = parts
+  const { processID, connection } = client as unknown as Connected
+  const role = levelRoles[context.level]
+  const transaction: { state: 'none' | 'wanted' | 'open' | 'broken'; begin: string } = {
+    state: 'none',
+    begin: 'begin',
+  }
 
-  /** Statements in one message, the first of which begins a transaction in this context. */
-  async function inOne(begins: string, ...others: string[]): Promise<pg.QueryResult[]> {
+  const plain = (text: string) => client.query(text)
+
+  const send = (text: string, values: readonly unknown[]): Promise<pg.QueryResult> => {
+    if (values.length === 0) return plain(text)
+    const name = names.of(role, text)
+    return client.query({ text, values: [...values], ...(name ? { name } : {}) })
+  }
+
+  /** Begins a transaction in this context, in one message with what has no values apart. */
+  function beginning(begin: string, ...others: string[]): string {
     const token = client.escapeLiteral(signedClaims(context, processID, contextSecret))
-    const role = levelRoles[context.level]
     const takeUp = `select set_config('role', '${role}', true),
       set_config('app.context', ${token}, true)`
-    const all = [begins, 'set local search_path to default', takeUp, ...others]
-    try {
-      return (await plain(all.join('\n;\n'), [])) as unknown as pg.QueryResult[]
-    } catch (error) {
-      open = false
-      await rollBack()
-      throw error
-    }
+    return [begin, 'set local search_path to default', takeUp, ...others].join('\n;\n')
   }
 
-  async function begin(text: string): Promise<pg.QueryResult> {
-    return (await inOne(text))[0] as pg.QueryResult
+  /**
+   * One after the other in the server, without waiting for answers: where one fails, its
+   * transaction is over for all after it. @throws the first error, which is the one that tells.
+   */
+  async function together(...sends: Send[]): Promise<pg.QueryResult[]> {
+    connection.stream.cork()
+    const asked = sends.map((one) => one())
+    connection.stream.uncork()
+    const answers = await Promise.allSettled(asked)
+    const failed = answers.find((answer) => answer.status === 'rejected')
+    if (failed) throw failed.reason
+    return answers.map((answer) => (answer as PromiseFulfilledResult<pg.QueryResult>).value)
   }
-
-  /** What carries no values apart is over with its message: its locks are held no longer. */
-  const atOnce = withVault(async (text) => {
-    const results = await inOne('begin', text, 'commit')
-    return results.at(-2) as pg.QueryResult
-  }, vault)
 
   /** A connection that cannot even roll back is ended: nobody gets it with another's context. */
   async function rollBack(): Promise<void> {
-    await plain('rollback', []).catch(() => (client as unknown as pg.Client).end())
+    await plain('rollback').catch(() => (client as unknown as pg.Client).end())
   }
 
+  /** In a transaction of its own, which is over with its message: its locks are held no longer. */
   async function alone(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
-    if (values.length === 0) return atOnce(text, values)
-    await begin('begin')
     try {
-      const result = await run(text, values)
-      await plain('commit', [])
-      return result
+      if (values.length === 0) {
+        const results = (await plain(beginning('begin', text, 'commit'))) as unknown
+        return (results as pg.QueryResult[]).at(-2) as pg.QueryResult
+      }
+      const results = await together(
+        () => plain(beginning('begin')),
+        () => send(text, values),
+        () => plain('commit'),
+      )
+      return results[1] as pg.QueryResult
     } catch (error) {
-      // The first error is the one that tells.
       await rollBack()
       throw error
     }
   }
 
+  async function aloneTwice(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    try {
+      return await alone(text, values)
+    } catch (error) {
+      if (!isOldPlan(error)) throw error
+      names.forget()
+      return alone(text, values)
+    }
+  }
+
+  /** The first statement of a transaction; without its beginning there is none. */
+  async function first(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    let begun = false
+    const begin = async () => {
+      const answer = await plain(beginning(transaction.begin))
+      begun = true
+      return answer
+    }
+    transaction.state = 'open'
+    try {
+      return (await together(begin, () => send(text, values)))[1] as pg.QueryResult
+    } catch (error) {
+      if (!begun) transaction.state = 'broken'
+      throw error
+    }
+  }
+
+  async function statement(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    switch (transaction.state) {
+      case 'none':
+        return aloneTwice(text, values)
+      case 'wanted':
+        return first(text, values)
+      case 'open':
+        return send(text, values)
+      case 'broken':
+        throw new Error('the transaction could not begin')
+    }
+  }
+
+  async function end(text: string): Promise<pg.QueryResult> {
+    const { state } = transaction
+    transaction.state = 'none'
+    if (state === 'open') return plain(text)
+    if (state === 'broken') await rollBack()
+    const command = state === 'broken' ? 'ROLLBACK' : text.toUpperCase()
+    return { command, rows: [], rowCount: null, oid: 0, fields: [] }
+  }
+
+  const run = withVault(statement, vault)
+
   return {
     client,
-    run: async (text: string, values: readonly unknown[]) => {
+    run: async (text: string, values: readonly unknown[]): Promise<pg.QueryResult> => {
       if (/^(begin|start transaction)\b/.test(text)) {
-        open = true
-        return begin(text)
+        Object.assign(transaction, { state: 'wanted', begin: text })
+        return { command: 'BEGIN', rows: [], rowCount: null, oid: 0, fields: [] }
       }
-      if (!open) return alone(text, values)
-      if (text === 'commit' || text === 'rollback') open = false
-      return run(text, values)
+      if (text === 'commit' || text === 'rollback') return end(text)
+      try {
+        return await run(text, values)
+      } catch (error) {
+        if (isOldPlan(error)) names.forget()
+        throw error
+      }
     },
   }
+}
+
+/** What the driver has and its types do not name. */
+interface Connected {
+  processID: number
+  connection: { stream: { cork(): void; uncork(): void } }
 }
 
 /**
@@ -148,11 +227,12 @@ export function openTenancy(options: {
   vault?: FieldVault | undefined
   onError: (error: Error) => void
 }): Tenancy {
-  const pool = openPool(options)
+  const pool = openPool({ ...options, pipeline: true })
+  const parts = { ...options, names: preparedNames() }
   const dbFor: Tenancy['dbFor'] = (context) =>
     kyselyOf(async () => {
       const now = typeof context === 'function' ? context() : context
-      return contextClient(await pool.connect(), now, options)
+      return contextClient(await pool.connect(), now, parts)
     })
   return {
     dbFor,
