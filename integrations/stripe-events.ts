@@ -28,6 +28,27 @@ const sessionEventTypes = ['processing', 'requires_input', 'verified', 'canceled
   (what) => `identity.verification_session.${what}`,
 )
 
+/**
+ * What the two webhook destinations have to be told of, and nothing else: of what the inbox only
+ * puts away, no delivery is worth its way.
+ */
+export const webhookEventTypes = {
+  snapshot: [
+    ...moneyEventTypes,
+    ...sessionEventTypes,
+    'customer.subscription.updated',
+    'customer.subscription.deleted',
+    'balance.available',
+    // Of connected accounts.
+    ...['created', 'updated', 'paid', 'failed', 'canceled', 'reconciliation_completed'].map(
+      (what) => `payout.${what}`,
+    ),
+    'account.external_account.created',
+    'account.external_account.updated',
+  ],
+  thin: accountEventTypes,
+}
+
 export function stripeEvents(stripe: Stripe) {
   return {
     /** Every event about verification since the instant; a page is asked for when it is needed. */

@@ -42,7 +42,8 @@ Stand-ins of Stripe and DocuSign and a mailbox. There is no login: keep them to 
   --smtp-port N        the mailbox (default 0)
   --tls-dir DIR        where cert.pem and key.pem are made or kept
   --settings FILE      JSON: {"stripe": {"secret_key", "endpoints": [{"url", "secret",
-                       "payload": "snapshot" or "thin"}]}, "docusign": {"integration_key",
+                       "payload": "snapshot" or "thin", "enabled_events": [types, else
+                       all of them]}]}, "docusign": {"integration_key",
                        "user_id", "account_id", "public_key_pem", "hmac_keys": []}}
   --state FILE         journal of everything that happened (default: memory only)
   --seed N             seed of the faults' randomness (default 1)
@@ -157,8 +158,18 @@ export function readEndpoints(found: unknown): StripeEndpoint[] {
     }
     seen[payload] += 1
     const secret = textIn(where, endpoint, 'secret')
-    return { id: `we_${payload}_${seen[payload]}`, url, secret, payload }
+    const enabled_events = eventsIn(where, endpoint)
+    const id = `we_${payload}_${seen[payload]}`
+    return { id, url, secret, payload, ...(enabled_events ? { enabled_events } : {}) }
   })
+}
+
+function eventsIn(where: string, { enabled_events: found }: Record<string, unknown>) {
+  if (found === undefined) return undefined
+  if (!Array.isArray(found) || !found.every((type) => typeof type === 'string')) {
+    throw new WrongUse(`${where}.enabled_events must be a list of types`)
+  }
+  return found as string[]
 }
 
 function docusignSettings(found: Record<string, unknown>): DocusignSettings {

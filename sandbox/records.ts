@@ -164,6 +164,8 @@ export interface StripeEndpoint {
   url: string
   secret: string
   payload: 'snapshot' | 'thin'
+  /** The types that it hears of; all of them where it names none. */
+  enabled_events?: string[]
 }
 
 export interface Setting {

@@ -42,7 +42,7 @@ interface EventData {
 
 function publish(work: Work, type: EventType, told: EventData & { account?: string }): void {
   const { account, ...data } = told
-  const endpoints = endpointsFor(work, 'snapshot')
+  const endpoints = endpointsFor(work, { payload: 'snapshot', type })
   const event = work.tx.put('events', {
     id: `evt_1${orderedText()}${randomText(14)}`,
     object: 'event',
@@ -83,12 +83,18 @@ export function emitThin(
     },
     data,
   })
-  announce(work, endpointsFor(work, 'thin'), event)
+  announce(work, endpointsFor(work, { payload: 'thin', type }), event)
 }
 
-function endpointsFor(work: Work, payload: StripeEndpoint['payload']): StripeEndpoint[] {
+function endpointsFor(
+  work: Work,
+  { payload, type }: { payload: StripeEndpoint['payload']; type: string },
+): StripeEndpoint[] {
   const endpoints = work.tx.get('settings', 'stripe_endpoints')?.endpoints ?? []
-  return endpoints.filter((one) => one.payload === payload)
+  return endpoints.filter(
+    ({ payload: takes, enabled_events: wanted }) =>
+      takes === payload && (wanted?.some((one) => fits(type, one)) ?? true),
+  )
 }
 
 function announce(

@@ -1,5 +1,6 @@
 /** The settings of the processes of a sandboxed stack, and those of the sandbox itself. */
 import { processLogin, urlFor } from '../../db/context-keys.ts'
+import { webhookEventTypes } from '../../integrations/stripe-events.ts'
 import type { StackSecrets } from './secrets.ts'
 
 export interface StackPlaces {
@@ -73,8 +74,18 @@ export function sandboxSettings(apiPort: number, secrets: StackSecrets): object 
     stripe: {
       secret_key: secrets.stripeSecretKey,
       endpoints: [
-        { url: `${api}/stripe`, secret: secrets.stripeWebhookSecret, payload: 'snapshot' },
-        { url: `${api}/stripe-thin`, secret: secrets.stripeThinWebhookSecret, payload: 'thin' },
+        {
+          url: `${api}/stripe`,
+          secret: secrets.stripeWebhookSecret,
+          payload: 'snapshot',
+          enabled_events: webhookEventTypes.snapshot,
+        },
+        {
+          url: `${api}/stripe-thin`,
+          secret: secrets.stripeThinWebhookSecret,
+          payload: 'thin',
+          enabled_events: webhookEventTypes.thin,
+        },
       ],
     },
     docusign: {

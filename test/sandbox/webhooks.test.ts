@@ -50,6 +50,20 @@ describe('snapshot events', () => {
     )
   })
 
+  test('reach an endpoint only of the types that it wants, and stay listed all the same', async () => {
+    const endpoints = endpointsAt(receiver.url).map((one) => ({
+      ...one,
+      enabled_events: ['invoice.*', 'customer.deleted'],
+    }))
+    await kit.post('/settings', { stripe_endpoints: endpoints })
+    const { id } = await stripe.customers.create({ name: 'Ada' })
+    await stripe.customers.del(id)
+    await receiver.wait(ofType('customer.deleted'))
+    expect(receiver.received.map(typeOf)).toEqual(['customer.deleted'])
+    const listed = await stripe.events.list({ delivery_success: true })
+    expect(listed.data.map(({ type }) => type)).toContain('customer.created')
+  })
+
   test('name the request that caused them', async () => {
     const made = await stripe.customers.create({ name: 'Ada' }, { idempotencyKey: 'why' })
     const [one] = await receiver.wait(ofType('customer.created'))
