@@ -15,7 +15,6 @@ export const workflowTypes = {
   webhookInbox: 'webhookInbox',
   settlementDispatch: 'settlementDispatch',
   monthlySettlement: 'monthlySettlement',
-  settlementShard: 'settlementShard',
   payoutBatch: 'payoutBatch',
   payoutException: 'payoutException',
   tierReview: 'tierReview',
@@ -61,8 +60,6 @@ export const workflowIds = {
   inbox: (vendor: Vendor) => `inbox:${vendor}`,
   settlement: (period: string) => `settlement:${period}`,
   settlementPreview: (period: string, number: number) => `settlement:${period}:preview:${number}`,
-  /** Of a live run or a preview, by its own id. */
-  settlementShard: (settlementId: string, shard: number) => `${settlementId}:${shardLabel(shard)}`,
   payout: (period: string, shard: number) => `payout:${period}:${shardLabel(shard)}`,
   payoutException: (payoutId: string) => `payout-exception:${outwardId('payout', payoutId)}`,
   tiers: (period: string) => `tiers:${period}`,

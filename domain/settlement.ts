@@ -17,7 +17,7 @@ export type RunStage = (typeof runStages)[number]
 export type RunMode = 'preview' | 'live'
 
 /** So many partners are drafted in one transaction. */
-export const partnersPerPage = 1_000
+export const partnersPerPage = 10_000
 
 const fewPartners = 5_000
 const mostShards = 16

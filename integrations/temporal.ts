@@ -120,7 +120,6 @@ const summaries: Record<WorkflowType, string> = {
   webhookInbox: 'Events of a vendor',
   settlementDispatch: 'Starts the settlement that is due',
   monthlySettlement: 'The settlement of a month',
-  settlementShard: 'The statements of a part of the partners',
   payoutBatch: 'The payouts of a settlement',
   payoutException: 'A payout that waits for a person',
   termsReacceptance: 'A partner and new terms',

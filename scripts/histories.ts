@@ -3,7 +3,6 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
-import { uuidOf } from '../domain/ids.ts'
 import { scheduleIds, taskQueue, workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { plainHistory } from '../integrations/plain-history.ts'
 import { type CommandInput, runCommand } from './command.ts'
@@ -92,21 +91,6 @@ async function connectDomain(story: Story, key: string): Promise<void> {
   await eventually('the certificate of a domain', async () => {
     const { state } = await story.api<ClaimedDomain>(path, { key })
     return state === 'active' ? state : undefined
-  })
-}
-
-/** Only a run over many partners has shards of its own: one of the story's run, once more. */
-async function draftShard(story: Story, { temporal, owner }: { temporal: Client; owner: string }) {
-  const { data } = await story.api<{ data: { id: string; period: string }[] }>(
-    '/v1/settlement-runs?limit=1',
-    { key: owner },
-  )
-  const [run] = data
-  if (!run) throw new Error('the story settles a month')
-  await temporal.workflow.execute(workflowTypes.settlementShard, {
-    workflowId: workflowIds.settlementShard(workflowIds.settlement(run.period), 0),
-    taskQueue,
-    args: [{ runId: uuidOf('settlementRun', run.id), shard: 0 }],
   })
 }
 
@@ -200,7 +184,6 @@ async function run({ env, progress, print }: CommandInput): Promise<number> {
     await proveAgain(story, temporal)
     await rescreenOnce(temporal)
     await reconcileOnce(temporal)
-    await draftShard(story, { temporal, owner })
     await lowerTier(story, { temporal, owner })
     await acceptNewTerms(story, { temporal, owner })
     await leaveWithData(story, { temporal, owners })

@@ -158,11 +158,6 @@ export interface RunDecision {
 export const decideRun = defineUpdate<void, [RunDecision]>('decideRun')
 export const settlementState = defineQuery<SettlementState>('settlementState')
 
-export interface ShardInput {
-  runId: string
-  shard: number
-}
-
 export interface PayoutBatchInput {
   runId: string
   /** None for all payouts of the run. */

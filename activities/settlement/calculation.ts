@@ -3,11 +3,11 @@ import { inTransaction, type Trx } from '../../db/database.ts'
 import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
 import { getProgramme, type Programme } from '../../db/programmes.ts'
 import { listCarriedSince } from '../../db/settlement/aged-balances.ts'
+import { recordPlainDrafts } from '../../db/settlement/drafts.ts'
 import {
   allowLargeSums,
   balancesAgree,
   listControlDifferences,
-  listStatementFigures,
   type PartnerRange,
   type StatementFigures,
 } from '../../db/settlement/figures.ts'
@@ -24,7 +24,7 @@ import {
 import {
   countPartnersOf,
   findPage,
-  lockShard,
+  lockOpenShard,
   markShardPage,
   recordShards,
 } from '../../db/settlement/shards.ts'
@@ -69,19 +69,22 @@ interface RunInput {
   runId: string
 }
 
-interface ShardInput extends RunInput {
-  shard: number
-}
-
 /** More than these is another step, so that no step takes long and every one can be seen. */
 const pagesAtOnce = 20
 
-/** Drafts the statements of the partners in a range. */
+/** Drafts the statements of the partners in a range: the plain ones at once, then the others. */
 export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Promise<void> {
-  const { id, sincePeriod, period, cutoffAt } = run
   const programme = await getProgramme(trx)
-  const about = { runId: id, since: sincePeriod, period, cutoffAt, range }
-  const figures = await listStatementFigures(trx, about)
+  const figures = await recordPlainDrafts(trx, { run, range, programme })
+  if (figures.length > 0) await draftOthers(trx, { run, programme, figures })
+}
+
+/** Drafts what depends on more than figures. */
+async function draftOthers(
+  trx: Trx,
+  { run, programme, figures }: { run: RunRow; programme: Programme; figures: StatementFigures[] },
+): Promise<void> {
+  const { period, cutoffAt } = run
   const partnerIds = figures.map(({ partnerId }) => partnerId)
   const listed = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
   const rates = new Map(listed.map((rate) => [`${rate.partnerId}:${rate.base}`, rate]))
@@ -149,26 +152,24 @@ async function agedBalances(
 /**
  * The next page of a shard, which it locks: of two that draft the same shard, one after a crash
  * and one that everybody took for dead, the second goes on where the first one ended.
- * @returns whether the shard ends with it.
+ * @returns whether every shard has ended.
  */
-async function draftPage(trx: Trx, { runId, shard }: ShardInput): Promise<boolean> {
-  const at = await lockShard(trx, { runId, shard })
-  if (!at || at.finishedAt) return true
-  const after = at.cursorId ?? at.afterId
-  const page = await findPage(trx, { runId, after, last: at.lastId, size: partnersPerPage })
+async function draftPage(trx: Trx, runId: string): Promise<boolean> {
+  const shard = await lockOpenShard(trx, runId)
+  if (!shard) return true
+  const after = shard.cursorId ?? shard.afterId
+  const page = await findPage(trx, { runId, after, last: shard.lastId, size: partnersPerPage })
   await draftRange(trx, await getRun(trx, runId), { after, last: page.last })
-  await markShardPage(trx, { runId, shard }, page)
-  return page.isLast
+  await markShardPage(trx, { runId, shard: shard.number }, page)
+  return false
 }
 
 type Drafting = Pick<ReturnType<typeof calculationActivities>, 'planShards' | 'draftPages'>
 
-/** Drafts a whole run, shard after shard, where no process does it side by side. */
+/** Drafts a whole run, page after page, where no process does it side by side. */
 export async function draftRun(steps: Drafting, runId: string): Promise<void> {
-  const { shards } = await steps.planShards({ runId })
-  for (let shard = 0; shard < shards; shard++) {
-    while (!(await steps.draftPages({ runId, shard })).finished);
-  }
+  await steps.planShards({ runId })
+  while (!(await steps.draftPages({ runId })).finished);
 }
 
 export function calculationActivities({ db }: ActivityDeps) {
@@ -189,12 +190,13 @@ export function calculationActivities({ db }: ActivityDeps) {
     },
 
     /**
-     * Drafts the statements of the next partners of a shard, page by page; each page is kept with
-     * its place, so that the next attempt goes on where this one ended, however it ended.
+     * Drafts the statements of the next partners, page by page, of whichever shard nobody else is
+     * drafting. Each page is kept with its place, so that whoever comes next goes on where this
+     * one ended, however it ended.
      */
-    async draftPages(input: ShardInput): Promise<{ finished: boolean }> {
+    async draftPages({ runId }: RunInput): Promise<{ finished: boolean }> {
       for (let pages = 0; pages < pagesAtOnce; pages++) {
-        if (await inTransaction(db, (trx) => draftPage(trx, input))) return { finished: true }
+        if (await inTransaction(db, (trx) => draftPage(trx, runId))) return { finished: true }
       }
       return { finished: false }
     },

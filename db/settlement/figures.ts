@@ -133,20 +133,17 @@ function heldBy({
  * at the cut-off, and what an open dispute keeps back of money that no statement has paid yet:
  * money that was part of an earlier payable is never held again.
  */
-export async function listStatementFigures(
-  trx: Trx,
-  {
-    runId,
-    since,
-    period,
-    cutoffAt,
-    range,
-  }: { runId: string; cutoffAt: Date; range: PartnerRange } & Months,
-): Promise<StatementFigures[]> {
+export function figuresOf({
+  runId,
+  since,
+  period,
+  cutoffAt,
+  range,
+}: { runId: string; cutoffAt: Date; range: PartnerRange } & Months): RawBuilder<StatementFigures> {
   const late = monthsLeftOut(since, (partner) => within(partner, range))
   const months = { since, period }
   const inRange = within(sql`partner_id`, range)
-  const { rows } = await sql<StatementFigures>`
+  return sql<StatementFigures>`
     with late as (${late}), previous as (
       select distinct on (partner_id, currency) partner_id, currency, carried_minor
       from statements
@@ -187,9 +184,7 @@ export async function listStatementFigures(
     left join adjusted using (partner_id, currency)
     left join held using (partner_id, currency)
     where not exists (select from settlement_exclusions exclusion
-      where exclusion.run_id = ${runId} and exclusion.partner_id = concerned.partner_id)
-    order by partner_id, currency`.execute(trx)
-  return rows
+      where exclusion.run_id = ${runId} and exclusion.partner_id = concerned.partner_id)`
 }
 
 type MonthsOfRun = Pick<RunRow, 'id' | 'sincePeriod' | 'period'>

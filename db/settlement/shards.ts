@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Db, Trx } from '../database.ts'
 import { type PartnerRange, within } from './figures.ts'
 
-export interface ShardKey {
+interface ShardKey {
   runId: string
   shard: number
 }
@@ -30,16 +30,17 @@ export async function recordShards(
   await trx.deleteFrom('settlementShards').where('runId', '=', runId).execute()
   await sql`
     with placed as (
-      select partner.id, ntile(${shards}) over (order by partner.id) - 1 as number
+      select partner.id, row_number() over (order by partner.id) as place, count(*) over () as total
       from partners partner join settlement_runs run using (programme_id)
       where run.id = ${runId}
     ), ends as (
-      select number, (array_agg(id order by id desc))[1] as last_id, count(*) as partners
-      from placed group by 1
+      select id, place, place = total as is_last from placed
+      where place % ((total + ${shards}::int - 1) / ${shards}::int) = 0 or place = total
     ), ranges as (
-      select number, partners, lag(last_id) over (order by number) as after_id,
-        case when lead(number) over (order by number) is null then null else last_id end as last_id
-      from ends
+      select row_number() over in_order - 1 as number,
+        place - coalesce(lag(place) over in_order, 0) as partners,
+        lag(id) over in_order as after_id, case when not is_last then id end as last_id
+      from ends window in_order as (order by place)
     )
     insert into settlement_shards (run_id, number, after_id, last_id, partners)
     select ${runId}::uuid, number, after_id, last_id, partners from ranges
@@ -57,15 +58,26 @@ export async function countShards(db: Db, runId: string): Promise<number> {
   return shards
 }
 
-/** A shard and how far it is, locked; undefined where the run was divided anew without it. */
-export async function lockShard(trx: Trx, { runId, shard }: ShardKey) {
-  return trx
-    .selectFrom('settlementShards')
-    .selectAll()
-    .where('runId', '=', runId)
-    .where('number', '=', shard)
-    .forUpdate()
-    .executeTakeFirst()
+/**
+ * A shard that has not ended and how far it is, locked: one on which nobody works, or else the
+ * next that somebody leaves. Undefined where all have ended, or the run has none any more.
+ */
+export async function lockOpenShard(trx: Trx, runId: string) {
+  const open = () =>
+    trx
+      .selectFrom('settlementShards')
+      .selectAll()
+      .where('runId', '=', runId)
+      .where('finishedAt', 'is', null)
+      .orderBy('number')
+      .limit(1)
+  for (;;) {
+    const free = await open().forUpdate().skipLocked().executeTakeFirst()
+    if (free) return free
+    // Whoever held it may have ended it, and then it is not found although others are open.
+    const left = await open().forUpdate().executeTakeFirst()
+    if (left || !(await open().executeTakeFirst())) return left
+  }
 }
 
 /** The next partners of a shard: the last of them, how many, and whether the shard ends there. */
@@ -85,7 +97,7 @@ export async function findPage(
         and ${within(sql`partner.id`, { after, last })}
       order by partner.id limit ${size}
     )
-    select (array_agg(id order by id desc))[1] as last, count(*)::int as partners
+    select (array_agg(id order by id))[count(*)] as last, count(*)::int as partners
     from page`.execute(trx)
   const page = rows[0] ?? { last: null, partners: 0 }
   const isLast = page.partners < size

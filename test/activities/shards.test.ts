@@ -7,28 +7,34 @@ import { partnersPerPage, shardsFor } from '../../domain/settlement.ts'
 import { type Books, openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeProgramme } from '../support/factories.ts'
+import { until } from '../support/processes.ts'
 
-const partners = 3_000
+/** A page and a little more. */
+const partners = partnersPerPage + 500
 
 let database: TestDatabase
 let books: Books
 let steps: Activities
 let runId: string
+let whole: Awaited<ReturnType<typeof printed>>
 beforeAll(async () => {
   database = await createTestDatabase()
   books = openBooks(database.db)
   steps = books.steps
   await makeProgramme(database.db, { minimumPayoutMinor: 500n })
-  await sql`
-    insert into partners (programme_id, name, level, type, status, country, website,
-      contact_name_sealed, contact_email_sealed)
-    select id, 'Partner ' || no, 'reseller', 'white_label', 'active', 'US',
-      'https://partner.example', 'sealed', 'sealed'
-    from programmes, generate_series(1, ${sql.lit(partners)}) no`.execute(database.db)
   runId = await books.newRun('2026-08')
-  // A figure for every partner, without the two persons that each entry by hand takes.
   await inTransaction(database.db, async (trx) => {
+    // A figure for every partner, without the two persons that each entry by hand takes.
     await sql`set local session_replication_role = replica`.execute(trx)
+    await sql`
+      insert into partners (id, programme_id, name, level, type, status, country, website,
+        contact_name_sealed, contact_email_sealed, reseller_id, master_id)
+      select own.id, programmes.id, 'Partner ' || no, 'reseller', 'white_label', 'active', 'US',
+        'https://partner.example', 'sealed', 'sealed', own.id, own.id
+      from programmes, generate_series(1, ${sql.lit(partners)}) no,
+        lateral (select uuidv7() as id where no > 0) own`.execute(trx)
+    await sql`insert into partner_places (partner_id, reseller_id, master_id)
+      select id, reseller_id, master_id from partners`.execute(trx)
     await sql`
       insert into adjustments (partner_id, reseller_id, master_id, currency, amount_minor, period,
         happened_at, reason)
@@ -36,11 +42,16 @@ beforeAll(async () => {
         '2026-08', '2026-08-10Z', 'goodwill'
       from partners`.execute(trx)
   })
+  await draftRun(steps, runId)
+  whole = await printed()
 })
 afterAll(() => database.drop())
 
-const divided = (shards: number) =>
-  inTransaction(database.db, (trx) => recordShards(trx, { runId, shards }))
+/** Divided anew, with nothing drafted yet. */
+async function divided(shards: number): Promise<void> {
+  await steps.planShards({ runId })
+  await inTransaction(database.db, (trx) => recordShards(trx, { runId, shards }))
+}
 
 async function printed(): Promise<{ count: number; print: string }> {
   const { rows } = await sql<{ count: number; print: string }>`
@@ -60,14 +71,12 @@ const progress = () =>
     .execute()
 
 describe('a run in shards', () => {
-  it('drafts the same statements as in one, however it is divided', async () => {
-    await draftRun(steps, runId)
-    const whole = await printed()
+  it('drafts the same statements however it is divided, each part wholly', async () => {
     expect(whole.count).toBe(partners)
-    for (const shards of [3, 16]) {
-      await steps.planShards({ runId })
+    expect(await progress()).toHaveLength(shardsFor(partners))
+    for (const shards of [1, 3]) {
       await divided(shards)
-      for (let shard = shards - 1; shard >= 0; shard--) await steps.draftPages({ runId, shard })
+      expect(await steps.draftPages({ runId })).toEqual({ finished: true })
       expect(await printed()).toEqual(whole)
       const found = await progress()
       expect(found).toHaveLength(shards)
@@ -78,57 +87,56 @@ describe('a run in shards', () => {
   })
 
   it('goes on from the books after a worker died between two pages, and counts none twice', async () => {
-    await steps.planShards({ runId })
-    await draftRun(steps, runId)
-    const whole = await printed()
-    await steps.planShards({ runId })
+    await divided(1)
     // The second page of the first try is lost: its transaction never committed.
     await sql`create function lose_page() returns trigger language plpgsql as $$ begin
-      if new.partners_done = ${sql.lit(2 * partnersPerPage)} then raise 'the worker died'; end if;
+      if new.partners_done = ${sql.lit(partners)} then raise 'the worker died'; end if;
       return new; end $$`.execute(database.db)
     await sql`create trigger lose_page before update on settlement_shards for each row
       execute function lose_page()`.execute(database.db)
-    await expect(steps.draftPages({ runId, shard: 0 })).rejects.toThrow()
+    await expect(steps.draftPages({ runId })).rejects.toThrow()
     expect((await printed()).count).toBe(partnersPerPage)
     expect(await progress()).toMatchObject([{ done: partnersPerPage, finishedAt: null }])
     await sql`drop trigger lose_page on settlement_shards; drop function lose_page()`.execute(
       database.db,
     )
-    expect(await steps.draftPages({ runId, shard: 0 })).toEqual({ finished: true })
+    expect(await steps.draftPages({ runId })).toEqual({ finished: true })
     expect(await printed()).toEqual(whole)
     expect(await progress()).toMatchObject([{ done: partners }])
   })
 
-  it('drafts a shard once where two drafts of it meet', async () => {
-    await steps.planShards({ runId })
-    const both = [0, 1].map(() => steps.draftPages({ runId, shard: 0 }))
-    expect(await Promise.all(both)).toEqual([{ finished: true }, { finished: true }])
-    expect((await printed()).count).toBe(partners)
-    expect(await progress()).toMatchObject([{ done: partners }])
-  })
-
-  it('ends a step that was left over from an earlier division, which changes nothing', async () => {
-    await steps.planShards({ runId })
-    expect(await steps.draftPages({ runId, shard: 9 })).toEqual({ finished: true })
-    expect((await printed()).count).toBe(0)
-  })
-
-  it('is refused a statement of a run, a partner or a currency that there is not', async () => {
-    const draft = (change: { run?: string; partner?: string; currency?: string }) => sql`
-      insert into statements (run_id, partner_id, period, currency, opening_minor, earned_minor,
-        clawed_back_minor, adjustments_minor, closing_minor, held_minor, payable_minor,
-        carried_minor)
-      select ${change.run ?? runId}, coalesce(${change.partner ?? null}::uuid, id), '2026-08',
-        ${change.currency ?? 'EUR'}, 0, 0, 0, 0, 0, 0, 0, 0 from partners limit 1`
-    const nobody = '01890a5d-ac96-774b-bcce-b302099a8057'
-    for (const change of [{ run: nobody }, { partner: nobody }, { currency: 'ZZZ' }]) {
-      await expect(draft(change).execute(database.db)).rejects.toThrow()
+  it('drafts every page once where several draft side by side', async () => {
+    for (const shards of [1, 16]) {
+      await divided(shards)
+      const all = [0, 1, 2].map(() => steps.draftPages({ runId }))
+      for (const one of await Promise.all(all)) expect(one).toEqual({ finished: true })
+      expect(await printed()).toEqual(whole)
     }
+  })
+
+  it('drafts what a worker that died was drafting, however long that one holds it', async () => {
+    await divided(2)
+    let drafting = Promise.resolve({ finished: false })
+    await inTransaction(database.db, async (trx) => {
+      await sql`select from settlement_shards where run_id = ${runId} and number = 1
+        for update`.execute(trx)
+      drafting = steps.draftPages({ runId })
+      await until(async () => (await progress())[0]?.finishedAt !== null)
+    })
+    expect(await drafting).toEqual({ finished: true })
+    expect(await printed()).toEqual(whole)
+  })
+
+  it('ends a step of a run that is not divided any more, which changes nothing', async () => {
+    await steps.planShards({ runId })
+    await database.db.deleteFrom('settlementShards').where('runId', '=', runId).execute()
+    expect(await steps.draftPages({ runId })).toEqual({ finished: true })
+    expect((await printed()).count).toBe(0)
   })
 })
 
 describe('the number of shards', () => {
-  it('is one for few partners, because each shard is a process of its own', () => {
+  it('is one for few partners, because they are done soonest in one', () => {
     expect([0, 1, 4_999, 5_000, 100_000].map(shardsFor)).toEqual([1, 1, 1, 16, 16])
   })
 })

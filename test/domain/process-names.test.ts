@@ -13,7 +13,6 @@ describe('the id of a process', () => {
   test('of a month is the month, so that no month is settled twice', () => {
     expect(workflowIds.settlement('2026-10')).toBe('settlement:2026-10')
     expect(workflowIds.settlementPreview('2026-10', 3)).toBe('settlement:2026-10:preview:3')
-    expect(workflowIds.settlementShard('settlement:2026-10', 3)).toBe('settlement:2026-10:s03')
     expect(workflowIds.payout('2026-10', 0)).toBe('payout:2026-10:s00')
     expect(workflowIds.payout('2026-10', 12)).toBe('payout:2026-10:s12')
     expect(workflowIds.tiers('2026-10')).toBe('tiers:2026-10')

@@ -188,25 +188,14 @@ describe('a live run', () => {
 })
 
 describe('a run of many partners', () => {
-  it('drafts its shards side by side, each to its end, and pays one batch for each', async () => {
-    const left = new Map([
-      [2, 3],
-      [7, 2],
-    ])
-    const draftPages = ({ shard }: { shard: number }) => {
-      const more = (left.get(shard) ?? 1) - 1
-      left.set(shard, more)
-      return { finished: more === 0 }
-    }
+  it('drafts side by side until nothing is left, and pays one batch for each shard', async () => {
+    let left = 10
+    const draftPages = () => ({ finished: --left <= 0 })
     let pages = 50
     const reconcilePage = () => ({ last: --pages > 0 ? `page ${pages}` : null, differences: 0 })
     const worker = await steppedWorker(
       env,
-      fresh({
-        planShards: () => ({ shards: 16 }),
-        draftPages: draftPages as never,
-        reconcilePage,
-      }),
+      fresh({ planShards: () => ({ shards: 16 }), draftPages, reconcilePage }),
     )
     await worker.runUntil(async () => {
       const handle = await start()
@@ -215,13 +204,12 @@ describe('a run of many partners', () => {
       const { events } = await handle.fetchHistory()
       expect(events?.length).toBeLessThan(800)
     })
-    const shardsOf = (step: string) =>
-      worker.calls.filter((call) => call.step === step).map(({ input }) => Number(input.shard))
-    const every = Array.from({ length: 16 }, (_, shard) => shard)
-    const sorted = (numbers: number[]) => numbers.toSorted((a, b) => a - b)
-    expect(sorted(shardsOf('draftPages'))).toEqual(sorted([...every, 2, 2, 7]))
-    expect(sorted(shardsOf('payPage'))).toEqual(every)
+    const shards = worker.calls.filter(({ step }) => step === 'payPage')
+    const paid = shards.map(({ input }) => Number(input.shard)).toSorted((a, b) => a - b)
+    expect(paid).toEqual(Array.from({ length: 16 }, (_, shard) => shard))
     const steps = worker.steps()
+    // Four lanes end each with the step that finds nothing left.
+    expect(steps.filter((step) => step === 'draftPages')).toHaveLength(13)
     expect(steps.indexOf('totalStatements')).toBeGreaterThan(steps.lastIndexOf('draftPages'))
     expect(steps.indexOf('reconcilePage')).toBeGreaterThan(steps.lastIndexOf('payPage'))
   })
