@@ -92,6 +92,12 @@ function serverArguments(options: DevServerOptions): string[] {
     // Few pollers spread over four partitions wait for each other.
     'matching.numTaskqueueReadPartitions': 1,
     'matching.numTaskqueueWritePartitions': 1,
+    // All processes share one shard, whose queues are read twenty times a second otherwise: each
+    // step of a process would wait for two such turns.
+    'history.transferProcessorMaxPollRPS': 1_000,
+    'history.timerProcessorMaxPollRPS': 1_000,
+    'history.visibilityProcessorMaxPollRPS': 1_000,
+    'history.outboundProcessorMaxPollRPS': 1_000,
   }
   return [
     'server',
