@@ -6,6 +6,7 @@ import {
   deadlinesSchema,
   onboardingSettingsSchema,
   preScreenRuleSchema,
+  selfBillingSchema,
 } from '../db/programme-settings.ts'
 import { getProgramme, lockProgramme, markProgramme, type Programme } from '../db/programmes.ts'
 import type { FieldProblem } from '../domain/errors.ts'
@@ -34,6 +35,7 @@ const ruleFields = {
 const onboardingFields = outward(onboardingSettingsSchema, {
   preScreen: z.array(ruleFields.preScreen).max(100),
   autoApproval: z.array(ruleFields.autoApproval).max(100),
+  selfBilling: z.strictObject(outward(selfBillingSchema)).nullable(),
 })
 const deadlineFields = outward(deadlinesSchema)
 

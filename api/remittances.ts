@@ -27,6 +27,8 @@ const remittanceAnswer = z.object({
   /** What the payout step of the currency left. */
   rounding: minorAmount,
   withheld: minorAmount,
+  /** Of self-billed documents, paid beside what the statement pays. */
+  vat: minorAmount,
   amount: minorAmount,
   currency: currencyAnswer,
   transfer: z.string(),
@@ -90,6 +92,7 @@ async function adviceOf({ db, params }: Call): Promise<{ row: RemittanceRow; adv
     rate: rate && rateSource && rateAsOf ? { rate, source: rateSource, asOf: rateAsOf } : null,
     rounding: row.restMinor ?? 0n,
     withheld: row.withheldMinor,
+    vat: row.vatMinor,
     amount: row.amountMinor,
     currency: row.currency,
   }
@@ -112,6 +115,7 @@ function present(row: RemittanceRow, advice: Remittance) {
     rate: rate && { value: rate.rate, source: rate.source, as_of: rate.asOf.toISOString() },
     rounding: wireAmount(advice.rounding),
     withheld: wireAmount(advice.withheld),
+    vat: wireAmount(advice.vat),
     amount: wireAmount(advice.amount),
     currency: advice.currency,
     transfer: advice.transfer,

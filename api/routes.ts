@@ -34,6 +34,8 @@ import { remittanceRoutes } from './remittances.ts'
 import type { Route } from './route.ts'
 import { screeningRoutes } from './screenings.ts'
 import { secondFactorRoutes } from './second-factors.ts'
+import { selfBillingRoutes } from './self-billing.ts'
+import { selfBillingDocumentRoutes } from './self-billing-documents.ts'
 import { sessionRoutes } from './sessions.ts'
 import { settlementRoutes } from './settlement.ts'
 import { settlementDecisionRoutes } from './settlement-decisions.ts'
@@ -86,6 +88,8 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...settlementExceptionRoutes(),
     ...statementRoutes(),
     ...lineDisputeRoutes(),
+    ...selfBillingRoutes(),
+    ...selfBillingDocumentRoutes(),
     ...taxFormRoutes(),
     ...taxReportRoutes(),
     ...payoutRoutes(),

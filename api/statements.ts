@@ -26,6 +26,7 @@ import { earningsFilter, earningsQuery } from './commission.ts'
 import { download } from './downloads.ts'
 import { listAnswer, presentPage } from './paging.ts'
 import { type Call, type Route, route } from './route.ts'
+import { selfBillingAnswer, statementSelfBilling } from './self-billing-documents.ts'
 import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
 
 /** The figures of a statement, and of the totals of many. */
@@ -89,10 +90,14 @@ const statementAnswer = statementSummary.extend({
       gross: minorAmount,
       withheld: minorAmount,
       withheld_bps: z.int().nullable(),
+      /** Value added tax of self-billed documents that is paid with it, beside the payable. */
+      vat: minorAmount,
       net: minorAmount,
     })
     .nullable(),
   carried_for: z.array(z.object({ reason: z.string(), amount: minorAmount })),
+  /** Invoices that the platform wrote about it, for the partner itself and the platform. */
+  self_billing: selfBillingAnswer,
   lines: z.array(
     z.object({
       kind: z.enum(statementLineKinds),
@@ -139,7 +144,9 @@ export function statementRoutes(): Route[] {
       handle: async (call) => {
         const { row, document } = await statementDocument(call)
         const leftOut = await leftOutOf(call, row)
-        return { status: 200, body: { ...presentStatement(row, document), ...leftOut } }
+        const selfBilling = await statementSelfBilling(call.db, row.id)
+        const body = { ...presentStatement(row, document), ...leftOut, self_billing: selfBilling }
+        return { status: 200, body }
       },
     }),
     route({
@@ -223,6 +230,7 @@ function paymentOf(row: StatementRow): StatementDocument['payment'] {
     gross: row.payoutMinor ?? row.payableMinor,
     withheld: row.withheldMinor,
     withheldBps: row.withheldMinor > 0n ? row.withheldBps : null,
+    vat: row.vatMinor ?? 0n,
   }
 }
 
@@ -324,12 +332,13 @@ function presentParts(document: StatementDocument) {
 
 function presentPayment({ payment }: StatementDocument) {
   if (!payment) return null
-  const { currency, gross, withheld, withheldBps } = payment
+  const { currency, gross, withheld, withheldBps, vat } = payment
   return {
     currency,
     gross: wireAmount(gross),
     withheld: wireAmount(withheld),
     withheld_bps: withheldBps,
-    net: wireAmount(gross - withheld),
+    vat: wireAmount(vat),
+    net: wireAmount(gross - withheld + vat),
   }
 }

@@ -247,6 +247,12 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
     internal: true,
     may: { super_admin: insert },
   },
+  // Each partner's own: those above it do not see who it is for tax.
+  selfBillingAgreements: { kind: 'own', may: { super_admin: ['update'], ...partners(change) } },
+  selfBillingDocuments: { kind: 'own' },
+  selfBillingProfiles: { kind: 'own', may: { super_admin: change, ...partners(change) } },
+  selfBillingSeries: { kind: 'inner' },
+  selfBillingSkips: { kind: 'own' },
   settlementDecisions: { kind: 'inner', may: { super_admin: change } },
   settlementExclusions: { kind: 'inner' },
   settlementHolds: { kind: 'inner', may: { super_admin: ['update'] } },
@@ -281,6 +287,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   tierLocks: { kind: 'inner', may: { super_admin: change } },
   tierReviews: { kind: 'tree', may: { super_admin: ['update'] } },
   tiers: { kind: 'shared', may: { super_admin: change } },
+  vatRates: { kind: 'shared', may: { super_admin: change } },
   verificationEvents: { kind: 'inner' },
   // A link in its mails stops them, whoever opens it.
   welcomeSequences: { kind: 'inner', may: { intake: ['select', 'update'] } },

@@ -8,6 +8,7 @@ import { processorInvariants } from './processor-invariants.ts'
 import { recomputed } from './recompute.ts'
 import { brokenSeals } from './seals.ts'
 import { reserveInvariants } from './settlement/reserve-invariants.ts'
+import { selfBillingInvariants } from './tax/self-billing-invariants.ts'
 
 export interface Invariant {
   id: string
@@ -250,11 +251,12 @@ const settlementInvariants: Invariant[] = [
   },
   {
     id: 'I12',
-    says: 'a payout is what its statement makes payable after tax, in steps of its currency',
+    says: 'a payout is, but for VAT, what its statement pays after tax, in steps of its currency',
     query: `select p.id from payouts p
       join statements s on s.id = p.statement_id
       join currencies c on c.code = p.currency
-      where p.amount_minor > coalesce(s.payout_minor, s.payable_minor) - s.withheld_minor
+      where p.amount_minor - p.vat_minor
+          > coalesce(s.payout_minor, s.payable_minor) - s.withheld_minor
         or p.amount_minor % c.payout_step <> 0
         or p.currency <> coalesce(s.payout_currency, s.currency)
         or p.partner_id <> s.partner_id`,
@@ -324,6 +326,7 @@ export const invariants: Invariant[] = [
   ...settlementInvariants,
   ...reserveInvariants,
   ...processorInvariants,
+  ...selfBillingInvariants,
   recomputed,
 ].sort((a, b) => (a.id < b.id ? -1 : 1))
 

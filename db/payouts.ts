@@ -16,6 +16,9 @@ export interface NewPayout {
   partnerId: string
   currency: string
   amountMinor: bigint
+  /** Of it, the tax of self-billed documents; and what that is in the statement's currency. */
+  vatMinor: bigint
+  vatOwedMinor: bigint
   holdReason: HoldReason | null
   /** Not before this day; null is at once. */
   payOn: string | null
@@ -34,7 +37,7 @@ export async function recordPayouts(trx: Trx, payouts: NewPayout[]) {
       })),
     )
     .onConflict((conflict) => conflict.column('statementId').doNothing())
-    .returning(['id', 'partnerId', 'currency', 'amountMinor'])
+    .returning(['id', 'statementId', 'partnerId', 'currency', 'amountMinor', 'vatMinor'])
     .execute()
 }
 

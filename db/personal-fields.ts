@@ -81,6 +81,15 @@ export const personalTables = {
     organisation: 'id',
     columns: { contactName: 'contact_name_sealed', contactEmail: 'contact_email_sealed' },
   },
+  selfBillingProfiles: {
+    table: 'self_billing_profiles',
+    organisation: 'partner_id',
+    columns: {
+      legalName: 'legal_name_sealed',
+      address: 'address_sealed',
+      vatId: 'vat_id_sealed',
+    },
+  },
   taxForms: {
     table: 'tax_forms',
     organisation: 'partner_id',

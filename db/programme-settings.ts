@@ -107,6 +107,28 @@ export const autoApprovalRuleSchema = z.strictObject({
   name: z.string().min(1).max(100),
 })
 
+/** By which the platform writes the invoices of its partners. */
+export const selfBillingSchema = z.strictObject({
+  /** To whom they are addressed. */
+  legalName: z.string().min(1).max(200),
+  address: z.string().min(1).max(500),
+  country: z.string().regex(/^[A-Z]{2}$/),
+  vatId: z.string().regex(/^[A-Z0-9]{4,20}$/, 'expected a number like DE123456789'),
+  /** `{series}` is the partner's, and `{number}` runs in it. */
+  numberFormat: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9/-]*\{series\}[A-Za-z0-9/-]+\{number\}[A-Za-z0-9/-]*$/,
+      'expected a format like SB-{series}-{number}',
+    )
+    .max(60),
+  /** What partners accept, and for how long. */
+  agreementVersion: z.string().min(1).max(40),
+  agreementText: z.string().min(1).max(5_000),
+  agreementDays: z.int().min(1).max(1_830),
+})
+export type SelfBillingSettings = z.output<typeof selfBillingSchema>
+
 export const onboardingSettingsSchema = z.strictObject({
   customFields: z.array(customFieldSchema).max(30).default([]),
   preScreen: z.array(preScreenRuleSchema).max(100).default([]),
@@ -147,6 +169,8 @@ export const onboardingSettingsSchema = z.strictObject({
   /** Of how many months, the one that is settled included; and how long it is kept, in days. */
   reserveWindowMonths: z.int().min(1).max(24).default(3),
   reserveDays: z.int().min(1).max(730).default(90),
+  /** Null is off: partners write their own invoices. */
+  selfBilling: selfBillingSchema.nullable().default(null),
   /** By how much less than its threshold a tier is kept, in hundredths of a percent. */
   tierTolerance: z.int().min(0).max(5_000).default(1_000),
   /** Tiers that a review moves nobody up to without a person's yes. */

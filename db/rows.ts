@@ -12,6 +12,7 @@ export type ColumnType =
   | 'boolean'
   | 'timestamptz'
   | 'bytea'
+  | 'jsonb'
 
 type Value = string | number | bigint | boolean | Date | Buffer | null
 
@@ -83,7 +84,7 @@ export function columnsAndRows<Row>(
 }
 
 function arrayText(values: Value[], type: ColumnType): string {
-  const write = type === 'text' ? quoted : plain
+  const write = type === 'text' || type === 'jsonb' ? quoted : plain
   return `{${values.map((value) => (value === null ? 'NULL' : write(value))).join(',')}}`
 }
 

@@ -718,7 +718,7 @@ export interface LedgerAccountsTable {
   id: GeneratedAlways<bigint>
   normalSide: 'debit' | 'credit'
   partnerId: string | null
-  purpose: 'write_offs' | 'tax_withheld' | 'stripe_clearing' | 'stripe_balance' | 'stripe_fees' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
+  purpose: 'partner_vat' | 'input_tax' | 'write_offs' | 'tax_withheld' | 'stripe_clearing' | 'stripe_balance' | 'stripe_fees' | 'platform_revenue' | 'platform_fees' | 'tax_payable' | 'refunds' | 'commission_expense' | 'partner_accrued' | 'partner_payable' | 'payout_in_transit' | 'fx_clearing' | 'fx_rounding'
 }
 
 export interface LedgerBalancesTable {
@@ -730,7 +730,7 @@ export interface LedgerBalancesTable {
 export interface LedgerJournalsTable {
   effectiveAt: Timestamp
   id: GeneratedAlways<bigint>
-  kind: 'withholding' | 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn' | 'cancellation' | 'payout_return' | 'payout_reversal'
+  kind: 'vat_payment' | 'input_tax' | 'withholding' | 'payment' | 'accrual' | 'refund' | 'clawback' | 'settlement' | 'payout_reserve' | 'payout_paid' | 'true_up' | 'bonus' | 'adjustment' | 'fx' | 'reversal' | 'processor_fee' | 'funds_available' | 'funds_withdrawn' | 'cancellation' | 'payout_return' | 'payout_reversal'
   period: string
   postedAt: Defaulted<Timestamp>
   reason: string | null
@@ -1228,6 +1228,8 @@ export interface PayoutsTable {
   runId: string
   statementId: string
   status: 'approved' | 'held' | 'in_flight' | 'unknown' | 'paid' | 'bank_failed' | 'returned'
+  vatMinor: Defaulted<bigint>
+  vatOwedMinor: Defaulted<bigint>
   vendorAccountId: string | null
 }
 
@@ -1371,6 +1373,66 @@ export interface ScreeningsTable {
   screenedAt: Defaulted<Timestamp>
   subjectId: Defaulted<string>
   threshold: number
+}
+
+export interface SelfBillingAgreementsTable {
+  acceptedAt: Defaulted<Timestamp>
+  acceptedBy: string
+  endCause: 'renewed' | 'vat_id_changed' | 'withdrawn' | null
+  endedAt: Timestamp | null
+  id: Defaulted<string>
+  partnerId: string
+  profileId: string
+  validUntil: string
+  version: string
+}
+
+export interface SelfBillingDocumentsTable {
+  agreementId: string
+  baseMinor: bigint
+  correctsId: string | null
+  currency: string
+  documentNumber: string
+  hash: Buffer
+  id: Defaulted<string>
+  issuedAt: Timestamp
+  issuer: Json
+  kind: 'invoice' | 'credit_note'
+  number: number
+  partnerId: string
+  period: string
+  profileId: string
+  rateBps: number
+  statementId: string
+  totalMinor: bigint
+  treatment: 'standard' | 'reverse_charge' | 'outside_scope' | 'not_registered'
+  vatMinor: bigint
+}
+
+export interface SelfBillingProfilesTable {
+  addressSealed: Buffer
+  country: string
+  createdAt: Defaulted<Timestamp>
+  hasVatId: boolean
+  id: Defaulted<string>
+  legalNameSealed: Buffer
+  partnerId: string
+  registered: boolean
+  replacedAt: Timestamp | null
+  vatIdSealed: Buffer
+}
+
+export interface SelfBillingSeriesTable {
+  lastNumber: Defaulted<number>
+  partnerId: string
+  series: GeneratedAlways<number>
+}
+
+export interface SelfBillingSkipsTable {
+  baseMinor: bigint
+  partnerId: string
+  reason: 'no_profile' | 'no_consent' | 'consent_ended' | 'vat_id_changed' | 'no_rate' | 'no_vat_id' | 'nothing_to_credit'
+  statementId: string
 }
 
 export interface SessionsTable {
@@ -1802,6 +1864,16 @@ export interface TiersTable {
   tier: 'bronze' | 'silver' | 'gold' | 'platinum'
 }
 
+export interface VatRatesTable {
+  bps: number
+  changedAt: Defaulted<Timestamp>
+  country: string
+  id: Defaulted<string>
+  source: string
+  treatment: 'standard' | 'reverse_charge' | 'outside_scope'
+  validFrom: string
+}
+
 export interface VerificationEventsTable {
   at: Defaulted<Timestamp>
   deadline: string | null
@@ -1950,6 +2022,11 @@ export interface DB {
   screeningDecisions: ScreeningDecisionsTable
   screeningHits: ScreeningHitsTable
   screenings: ScreeningsTable
+  selfBillingAgreements: SelfBillingAgreementsTable
+  selfBillingDocuments: SelfBillingDocumentsTable
+  selfBillingProfiles: SelfBillingProfilesTable
+  selfBillingSeries: SelfBillingSeriesTable
+  selfBillingSkips: SelfBillingSkipsTable
   sessions: SessionsTable
   settlementDecisions: SettlementDecisionsTable
   settlementExclusions: SettlementExclusionsTable
@@ -1979,6 +2056,7 @@ export interface DB {
   tierLocks: TierLocksTable
   tierReviews: TierReviewsTable
   tiers: TiersTable
+  vatRates: VatRatesTable
   verificationEvents: VerificationEventsTable
   verificationExtensions: VerificationExtensionsTable
   webhookEvents: WebhookEventsTable

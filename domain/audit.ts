@@ -56,6 +56,8 @@ export const auditKinds = {
   reserve_release: 'partnerReserve',
   screening: 'screening',
   screening_decision: null,
+  self_billing_agreement: 'selfBillingAgreement',
+  self_billing_profile: null,
   session: 'session',
   settlement_decision: null,
   settlement_exclusion: null,
@@ -79,6 +81,7 @@ export const auditKinds = {
   tier_grace: null,
   tier_grace_decision: null,
   tier_lock: null,
+  vat_rate: null,
   verification_extension: null,
 } as const satisfies Record<string, IdKind | null>
 

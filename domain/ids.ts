@@ -37,6 +37,8 @@ const prefixes = {
   payoutException: 'pex',
   reconBreak: 'brk',
   screening: 'scr',
+  selfBillingAgreement: 'sba',
+  selfBillingDocument: 'sbd',
   session: 'ses',
   settlementHold: 'shd',
   settlementRun: 'run',

@@ -15,6 +15,8 @@ export interface Remittance {
   /** What the payout step of the currency left of the converted amount. */
   rounding: bigint
   withheld: bigint
+  /** Of self-billed documents, beside what the statement pays. */
+  vat: bigint
   amount: bigint
   currency: string
 }
@@ -23,14 +25,15 @@ export interface Remittance {
 export function remittanceFigures(
   advice: Remittance,
 ): { label: string; amount: bigint; currency: string }[] {
-  const { payable, statementCurrency, rate, rounding, withheld, amount, currency } = advice
-  const converted = { label: 'Converted', amount: amount + withheld + rounding, currency }
+  const { payable, statementCurrency, rate, rounding, withheld, vat, amount, currency } = advice
+  const converted = { label: 'Converted', amount: amount - vat + withheld + rounding, currency }
   const rest = { label: 'Left by rounding', amount: -rounding, currency }
   return [
     { label: 'Payable by the statement', amount: payable, currency: statementCurrency },
     ...(rate ? [converted] : []),
     ...(rounding > 0n ? [rest] : []),
     ...(withheld > 0n ? [{ label: 'Tax withheld', amount: -withheld, currency }] : []),
+    ...(vat > 0n ? [{ label: 'Value added tax', amount: vat, currency }] : []),
     { label: 'Paid', amount, currency },
   ]
 }

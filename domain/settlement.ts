@@ -155,6 +155,8 @@ export interface StatementPayment {
   withheld: bigint
   /** In hundredths of a percent; null where nothing is withheld. */
   withheldBps: number | null
+  /** Of self-billed documents, which goes out with it. */
+  vat: bigint
 }
 
 /** An issued statement as every form of it shows it: JSON, PDF and CSV have this one source. */

@@ -124,10 +124,10 @@ export interface StatementPart {
   currency?: string
 }
 
-/** What becomes of the payable where tax is withheld; without tax the figure itself says it. */
+/** What becomes of the payable where there is tax; without tax the figure itself says it. */
 function paymentParts({ payment, currency: own }: StatementDocument): StatementPart[] {
-  if (!payment || payment.withheld === 0n) return []
-  const { currency, gross, withheld, withheldBps } = payment
+  if (!payment || (payment.withheld === 0n && payment.vat === 0n)) return []
+  const { currency, gross, withheld, withheldBps, vat } = payment
   const part = (name: string, words: string, amount: bigint): StatementPart => ({
     ...{ figure: 'payment', part: name, words: `Payment: ${words}`, amount },
     ...(currency === own ? {} : { currency }),
@@ -135,7 +135,8 @@ function paymentParts({ payment, currency: own }: StatementDocument): StatementP
   return [
     part('gross', 'payable before tax', gross),
     part('withheld', `tax withheld at ${(withheldBps ?? 0) / 100} %`, withheld),
-    part('net', 'paid', gross - withheld),
+    part('vat', 'value added tax of self-billed documents', vat),
+    part('net', 'paid', gross - withheld + vat),
   ]
 }
 

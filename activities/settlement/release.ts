@@ -27,6 +27,7 @@ import { releaseRefusal } from '../../domain/settlement.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { notify } from '../notices.ts'
+import { bookTaxParts, issueSelfBilling, listTaxParts } from '../tax/self-billing.ts'
 import { bookWithholding } from '../tax/withholding.ts'
 
 interface Signature {
@@ -144,6 +145,7 @@ async function issuePage(trx: Trx, runId: string): Promise<number> {
   await recordJournals(trx, drafts.map(settlementJournal))
   await recordJournals(trx, drafts.flatMap(conversionJournal))
   await bookWithholding(trx, drafts, run.releasedAt ?? run.cutoffAt)
+  await issueSelfBilling(trx, drafts, run.releasedAt ?? run.cutoffAt)
   await reservePayouts(trx, drafts, run)
   return drafts.length
 }
@@ -229,12 +231,17 @@ async function reservePayouts(trx: Trx, drafts: Draft[], run: RunRow): Promise<v
   const { onboarding } = await getProgramme(trx)
   await placeTaxHolds(trx, { mode: onboarding.taxFormRequired, partnerIds })
   const held = await listHeldAmong(trx, partnerIds)
+  const tax = await listTaxParts(trx, due, drafts)
   const payouts = await recordPayouts(
     trx,
     due.map((draft) => {
       const account = accounts.get(draft.partnerId)
+      const part = tax.get(draft.statementId)
       return {
         ...draft,
+        amountMinor: draft.amountMinor + (part?.paid ?? 0n),
+        vatMinor: part?.paid ?? 0n,
+        vatOwedMinor: part?.owed.amount ?? 0n,
         holdReason: holdReasonOf(account, held.get(draft.partnerId) ?? null),
         payOn: payDay(runPeriod, onboarding.payNetDays),
         vendorAccountId: account?.vendorAccountId ?? null,
@@ -256,9 +263,14 @@ async function reservePayouts(trx: Trx, drafts: Draft[], run: RunRow): Promise<v
           debit: { purpose: 'partner_payable', partnerId: payout.partnerId },
           credit: { purpose: 'payout_in_transit' },
           currency: payout.currency,
-          amount: payout.amountMinor,
+          amount: payout.amountMinor - payout.vatMinor,
         },
       ],
     })),
   )
+  const taxed = payouts.flatMap((payout) => {
+    const part = tax.get(payout.statementId)
+    return part ? [{ ...payout, part }] : []
+  })
+  await bookTaxParts(trx, taxed, { period, effectiveAt: releasedAt })
 }

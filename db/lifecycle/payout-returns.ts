@@ -1,11 +1,13 @@
 /** Payouts that were never sent, given back to the balance that they were reserved from. */
 import { sql } from 'kysely'
 import type { Trx } from '../database.ts'
-import { type Journal, recordJournals } from '../ledger.ts'
+import { type Journal, recordJournals, recordReversal } from '../ledger.ts'
+import { findVatPaymentJournal } from '../tax/self-billing.ts'
 
 export interface UnsentPayout {
   id: string
   currency: string
+  /** Without the tax of self-billed documents that it carries. */
   amountMinor: bigint
   /** What the statement made payable, in its own currency. */
   statementCurrency: string
@@ -26,7 +28,7 @@ export async function lockUnsentPayouts(
       ? sql`payout.id = ${which.payoutId}`
       : sql`payout.partner_id = ${which.partnerId}`
   const { rows } = await sql<UnsentPayout>`
-    select payout.id, payout.currency, payout.amount_minor,
+    select payout.id, payout.currency, payout.amount_minor - payout.vat_minor as amount_minor,
       statement.currency as statement_currency, statement.payable_minor,
       statement.payout_rest_minor as rest_minor, statement.withheld_minor
     from payouts payout join statements statement on statement.id = payout.statement_id
@@ -116,4 +118,7 @@ export async function recordPayoutReturn(
     .execute()
   const { partnerId, period } = said
   await recordJournals(trx, [returnJournal(payout, { id, partnerId, period, effectiveAt })])
+  const tax = await findVatPaymentJournal(trx, payout.id)
+  // The tax that it carried is owed as before, and goes with the next payout.
+  if (tax !== undefined) await recordReversal(trx, { journalId: tax, period, effectiveAt })
 }

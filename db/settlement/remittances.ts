@@ -24,6 +24,7 @@ export async function findRemittance(db: Db, payoutId: string) {
       'payouts.status',
       'payouts.currency',
       'payouts.amountMinor',
+      'payouts.vatMinor',
       'payouts.paidAt',
       'payoutAttempts.vendorTransferId as transferId',
       'payouts.statementId',

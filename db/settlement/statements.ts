@@ -148,6 +148,11 @@ function issuedStatements(db: Db) {
         'payOn',
       ),
     )
+    .select(
+      sql<bigint | null>`(select vat_minor from payouts where statement_id = statements.id)`.as(
+        'vatMinor',
+      ),
+    )
     .where('statements.issuedAt', 'is not', null)
 }
 

@@ -53,7 +53,9 @@ const yearOf = (column: RawBuilder<unknown>, year: number) =>
  */
 const paidTo = ({ year, partnerId }: Asked) => sql`
   select payout.partner_id, payout.currency, count(*)::int as payouts,
-    sum(payout.amount_minor + statement.withheld_minor)::bigint as amount,
+    -- The value added tax that a payout carries is no compensation.
+    sum(payout.amount_minor + statement.withheld_minor - payout.vat_minor)::bigint
+      as amount,
     sum(statement.withheld_minor)::bigint as withheld
   from payouts payout
   join statements statement on statement.id = payout.statement_id

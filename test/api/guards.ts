@@ -31,6 +31,7 @@ const prefixes: Record<string, string> = {
   payouts: 'pay',
   reconciliation: 'brk',
   screenings: 'scr',
+  'self-billing-documents': 'sbd',
   'settlement-runs': 'run',
   statements: 'stm',
   subscriptions: 'sub',

@@ -6,6 +6,7 @@ import { ofEarnings } from './matrix-earnings.ts'
 import { ofFinance } from './matrix-finance.ts'
 import { ofEnds } from './matrix-lifecycle.ts'
 import { ofRuns } from './matrix-runs.ts'
+import { ofSelfBilling } from './matrix-self-billing.ts'
 import { ofTiers } from './matrix-tiers.ts'
 import { maySee, type Thing, type ThingKind, type Viewer } from './matrix-world.ts'
 import { settledPeriod } from './world.ts'
@@ -382,6 +383,7 @@ export const matrix: Record<string, Line> = {
   ...ofPartners,
   ...ofEarnings,
   ...ofEnds,
+  ...ofSelfBilling,
   ...ofSales,
   ...ofAccess,
   ...ofMails,

@@ -31,6 +31,7 @@ import { makeScreening } from '../support/screenings.ts'
 import { makeClaims } from './matrix-earnings.ts'
 import { makeBreaks } from './matrix-finance.ts'
 import { makeTenantsLeave } from './matrix-lifecycle.ts'
+import { makeDocuments } from './matrix-self-billing.ts'
 import { makeLearners } from './matrix-training.ts'
 import {
   fillWorld,
@@ -145,6 +146,7 @@ export async function makeMatrixWorld(db: Db): Promise<MatrixWorld> {
   const viewers = await viewersOf(db, world)
   await makeTenantsLeave(db)
   await makeBreaks(db)
+  await makeDocuments(db)
   return { ...world, planted, viewers }
 }
 
@@ -240,11 +242,11 @@ async function viewersOf(db: Db, world: World): Promise<Viewer[]> {
 /**
  * How a kind of thing is seen.
  * - `tree`: by its partner and those above it, and by the customer that it is about.
- * - `own`: by the organisation whose it is.
+ * - `own`: by the organisation whose it is; `private`: by that and by the platform owner.
  * - `decider`: by the master reseller that decides on it.
  * - `platform`: by the platform owner, who sees all the others but what is `own`.
  */
-type Seen = 'party' | 'tree' | 'own' | 'decider' | 'platform' | 'everyone'
+type Seen = 'private' | 'party' | 'tree' | 'own' | 'decider' | 'platform' | 'everyone'
 
 interface Kind {
   seen: Seen
@@ -311,6 +313,7 @@ export const kinds = {
   },
   payout: ofTree('payouts'),
   reconBreak: ofNobody('recon_breaks', 'platform'),
+  selfBillingDocument: { ...ofTree('self_billing_documents'), seen: 'private' },
   settlementRun: ofNobody('settlement_runs', 'platform'),
   statement: ofTree('statements', 'issued_at is not null'),
   subscription: {
@@ -372,6 +375,7 @@ export function maySee(viewer: Viewer, thing: Omit<Thing, 'id'>): boolean {
   if (seen === 'own') return viewer.place === place && viewer.customer === customer
   if (viewer.level === 'super_admin') return true
   if (seen === 'platform' || viewer.place === null || place === null) return false
+  if (seen === 'private') return viewer.level !== 'customer' && viewer.place === place
   if (seen === 'decider') return viewer.level === 'master_reseller' && viewer.place === place
   if (seen === 'party') {
     if (viewer.level === 'customer') return false

@@ -63,6 +63,7 @@ describe('the remittance advice of a payout', () => {
       rate: null,
       rounding: 0,
       withheld: 0,
+      vat: 0,
       amount: payout.body.amount,
       currency: 'USD',
       transfer: 'tr_1',

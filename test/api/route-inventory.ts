@@ -132,6 +132,14 @@ GET /v1/partners/{id}/tax-forms: super_admin master_reseller reseller, tax:read
 POST /v1/partners/{id}/tax-form: super_admin master_reseller reseller, tax:write
 POST /v1/partners/{id}/tax-form/request: super_admin, approvals:write
 POST /v1/tax-forms/{id}/decision: super_admin, approvals:write
+GET /v1/partners/{id}/self-billing: super_admin master_reseller reseller, tax:read
+PUT /v1/partners/{id}/self-billing/profile: super_admin master_reseller reseller, tax:write
+POST /v1/partners/{id}/self-billing/agreement: super_admin master_reseller reseller, tax:write
+DELETE /v1/partners/{id}/self-billing/agreement: super_admin master_reseller reseller, tax:write
+GET /v1/tax/vat-rates: super_admin master_reseller reseller, tax:read
+PUT /v1/tax/vat-rates: super_admin, approvals:write
+GET /v1/self-billing-documents: super_admin master_reseller reseller, tax:read
+GET /v1/self-billing-documents/{id}: super_admin master_reseller reseller, tax:read
 GET /v1/tax/1099: super_admin master_reseller reseller, tax:read
 GET /v1/tax/1099/csv: super_admin, tax:read
 GET /v1/tax/years: super_admin master_reseller reseller, tax:read

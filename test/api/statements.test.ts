@@ -151,6 +151,7 @@ describe('a statement', () => {
         net: summary?.payable,
         withheld: 0,
         withheld_bps: null,
+        vat: 0,
       },
       seal: null,
       hash: expect.stringMatching(/^[0-9a-f]{64}$/),

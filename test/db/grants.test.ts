@@ -63,6 +63,8 @@ const appended = [
   'screening_decisions',
   'screening_hits',
   'screenings',
+  'self_billing_documents',
+  'self_billing_skips',
   'settlement_exclusions',
   'statement_holds',
   'verification_events',

@@ -132,6 +132,20 @@ const faults: Record<string, string> = {
       and s.period = '2026-09' and s.issued_at is not null`,
   I27: `update statements set withheld_minor = 1, withheld_bps = 2400
     where payable_minor > 1 and issued_at is not null`,
+  I32: `insert into self_billing_skips (statement_id, partner_id, reason, base_minor)
+    select id, partner_id, 'no_consent', 1 from statements limit 1`,
+  I33: selfBilled({ number: 1, vat: 18 }),
+  I34: selfBilled({ number: 2, vat: 19 }),
+  I35: selfBilled({ number: 1, vat: 19 }),
+}
+
+/** A document of 1.00 at 19 % that nobody booked. */
+function selfBilled({ number, vat }: { number: number; vat: number }): string {
+  return `insert into self_billing_documents (kind, document_number, number, statement_id,
+      partner_id, period, profile_id, agreement_id, issuer, treatment, rate_bps, currency,
+      base_minor, vat_minor, total_minor, issued_at, hash)
+    select 'invoice', 'SB-1', ${number}, id, partner_id, period, id, id, '{}', 'standard', 1900,
+      currency, 100, ${vat}, ${100 + vat}, now(), sha256('x') from statements limit 1`
 }
 
 describe('the books of two settled months', () => {

@@ -228,6 +228,7 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       values (${dispute}, 'opened', 'partner', ${member}, 'test', ${stamps})`,
     sql`insert into tax_forms (partner_id, state, requested_at)
       values (${owner.id}, 'requested', now())`,
+    ...selfBillingRows(owner.id, { statement: some('statements'), member, key, period }),
     sql`insert into terms_acceptances (terms_id, due_at, ${stamped})
       select id, now(), ${stamps} from agreement_terms limit 1`,
     sql`insert into mail_templates (partner_id, template, subject, paragraphs)
@@ -247,6 +248,27 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
     await sql`set local session_replication_role = replica`.execute(trx)
     for (const statement of statements) await statement.execute(trx)
   })
+}
+
+/** What a partner is for tax, and a document about it. */
+function selfBillingRows(
+  partner: unknown,
+  { statement, member, key, period }: Record<'statement' | 'member' | 'key' | 'period', unknown>,
+) {
+  return [
+    sql`insert into self_billing_profiles (partner_id, legal_name_sealed, address_sealed,
+      vat_id_sealed, has_vat_id, country, registered) values (${partner}, 'x', 'x', '', false, 'US',
+      false)`,
+    sql`insert into self_billing_agreements (partner_id, profile_id, version, accepted_by,
+      valid_until) values (${partner}, ${key}, '1', ${member}, '2099-01-01')`,
+    sql`insert into self_billing_documents (kind, document_number, number, statement_id,
+      partner_id, period, profile_id, agreement_id, issuer, treatment, rate_bps, currency,
+      base_minor, vat_minor, total_minor, issued_at, hash) values ('invoice', ${key}, 1,
+      ${statement}, ${partner}, ${period}, ${key}, ${key}, '{}', 'outside_scope', 0, 'USD', 1, 0, 1,
+      now(), sha256('x'))`,
+    sql`insert into self_billing_skips (statement_id, partner_id, reason, base_minor)
+      values (${statement}, ${partner}, 'no_consent', 1)`,
+  ]
 }
 
 function tierRows(stamps: unknown) {

@@ -11,6 +11,7 @@ const advice: Remittance = {
   rate: null,
   rounding: 0n,
   withheld: 0n,
+  vat: 0n,
   amount: 10_000n,
   currency: 'USD',
 }

@@ -194,7 +194,7 @@ describe('the lines of a statement', () => {
     payment:
       totals.payable === 0n
         ? null
-        : { currency: 'USD', gross: totals.payable, withheld: 0n, withheldBps: null },
+        : { currency: 'USD', gross: totals.payable, withheld: 0n, withheldBps: null, vat: 0n },
     held: [],
     lines,
   })

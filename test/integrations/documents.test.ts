@@ -56,7 +56,7 @@ function statement(
     payment:
       totals.payable === 0n
         ? null
-        : { currency: 'USD', gross: totals.payable, withheld: 0n, withheldBps: null },
+        : { currency: 'USD', gross: totals.payable, withheld: 0n, withheldBps: null, vat: 0n },
     held: [{ cause: 'disputed', amount: 500n, lines: null, until: null }],
     lines,
     ...changes,

@@ -57,9 +57,10 @@ const documentOf = fc
     payoutStep: fc.constantFrom(1n, 10n, 100n),
     since: fc.constantFrom(null, '2026-08'),
     withheldBps: fc.constantFrom(0, 1, 2_400, 10_000),
+    vat: fc.constantFrom(0n, 0n, 1n, 380n, 10n ** 9n),
     paidIn: fc.constantFrom('own', 'own', 'EUR'),
   })
-  .map(({ lines, opening, held, currency, since, withheldBps, paidIn, ...terms }) => {
+  .map(({ lines, opening, held, currency, since, withheldBps, vat, paidIn, ...terms }) => {
     const of = (...kinds: StatementLine['kind'][]) =>
       total(lines.filter(({ kind }) => kinds.includes(kind)).map(({ amount }) => amount))
     const causes = ['disputed', 'by_person', 'forfeited'] as const
@@ -85,7 +86,7 @@ const documentOf = fc
       payment:
         totals.payable === 0n
           ? null
-          : { currency: paidIn === 'own' ? currency : paidIn, gross, withheld, withheldBps },
+          : { currency: paidIn === 'own' ? currency : paidIn, gross, withheld, withheldBps, vat },
       held: held.map(
         (amount, n): HeldPart => ({
           cause: causes[n] ?? 'disputed',
@@ -154,11 +155,12 @@ test('tax is apart: what is payable stays, and what is paid is the rest of it', 
       const parts = statementParts(document).filter(({ figure }) => figure === 'payment')
       const amounts = Object.fromEntries(parts.map(({ part, amount }) => [part, amount]))
       const { payment, totals } = document
-      if (!payment?.withheld) return expect(parts).toEqual([])
-      expect(amounts.withheld).toBe(payment.withheld)
-      expect((amounts.net ?? 0n) + payment.withheld).toBe(amounts.gross)
+      if (!payment || (!payment.withheld && !payment.vat)) return expect(parts).toEqual([])
+      expect(amounts.withheld ?? 0n).toBe(payment.withheld)
+      expect(amounts.vat ?? 0n).toBe(payment.vat)
+      expect((amounts.net ?? 0n) + payment.withheld - payment.vat).toBe(amounts.gross)
       if (payment.currency === document.currency) expect(amounts.gross).toBe(totals.payable)
-      const taxed = { ...payment, withheld: payment.withheld - 1n }
+      const taxed = { ...payment, vat: payment.vat + 1n }
       expect(statementHash({ ...document, payment: taxed })).not.toBe(statementHash(document))
     }),
   )

@@ -1,0 +1,105 @@
+/** Self-billed documents as they are read: one by one, listed, and for a statement. */
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { SelfBillingSkip } from '../../domain/self-billing.ts'
+import type { Db } from '../database.ts'
+import { type Page, type PageRequest, pageOf } from '../paging.ts'
+import { nameOrFormer } from '../partner-places.ts'
+
+const issuerSchema = z.strictObject({
+  legalName: z.string(),
+  address: z.string(),
+  country: z.string(),
+  vatId: z.string(),
+})
+
+function documents(db: Db) {
+  return db
+    .selectFrom('selfBillingDocuments as document')
+    .innerJoin('statements', 'statements.id', 'document.statementId')
+    .leftJoin('partners', 'partners.id', 'document.partnerId')
+    .leftJoin('selfBillingDocuments as corrected', 'corrected.id', 'document.correctsId')
+    .selectAll('document')
+    .select(['statements.documentNumber as statementNumber', 'statements.sincePeriod'])
+    .select('corrected.documentNumber as correctsNumber')
+    .select(nameOrFormer.as('partnerName'))
+}
+
+type RawRow = Awaited<ReturnType<ReturnType<typeof documents>['executeTakeFirstOrThrow']>>
+
+const parsed = (row: RawRow) => ({ ...row, issuer: issuerSchema.parse(row.issuer) })
+
+export type SelfBillingRow = ReturnType<typeof parsed>
+
+export async function findSelfBilling(db: Db, id: string): Promise<SelfBillingRow | undefined> {
+  const row = await documents(db).where('document.id', '=', id).executeTakeFirst()
+  return row && parsed(row)
+}
+
+export interface SelfBillingFilter {
+  partnerId?: string | undefined
+  period?: string | undefined
+}
+
+function filtered(db: Db, { partnerId, period }: SelfBillingFilter) {
+  let query = documents(db)
+  if (partnerId) query = query.where('document.partnerId', '=', partnerId)
+  if (period) query = query.where('document.period', '=', period)
+  return query
+}
+
+/** The newest first. */
+export async function listSelfBilling(
+  db: Db,
+  filter: SelfBillingFilter & PageRequest,
+): Promise<Page<SelfBillingRow>> {
+  let query = filtered(db, filter)
+    .orderBy('document.id', 'desc')
+    .limit(filter.limit + 1)
+  if (filter.after) query = query.where('document.id', '<', filter.after)
+  const page = pageOf(await query.execute(), filter.limit)
+  return { ...page, rows: page.rows.map(parsed) }
+}
+
+/** All documents of a period, by partner and number. */
+export async function listSelfBillingOf(db: Db, period: string): Promise<SelfBillingRow[]> {
+  const rows = await filtered(db, { period })
+    .orderBy('document.partnerId')
+    .orderBy('document.number')
+    .execute()
+  return rows.map(parsed)
+}
+
+/** What was written about a statement, what was left out and why, and what tax was paid with it. */
+export async function findStatementSelfBilling(db: Db, statementId: string) {
+  const written = await db
+    .selectFrom('selfBillingDocuments')
+    .select(['id', 'kind', 'documentNumber', 'baseMinor', 'vatMinor', 'totalMinor'])
+    .where('statementId', '=', statementId)
+    .orderBy('number')
+    .execute()
+  const skip = await db
+    .selectFrom('selfBillingSkips')
+    .select(['reason', 'baseMinor'])
+    .where('statementId', '=', statementId)
+    .executeTakeFirst()
+  return { documents: written, skip: skip ?? null }
+}
+
+export interface SkipSummary {
+  reason: SelfBillingSkip
+  currency: string
+  statements: number
+  base: bigint
+}
+
+/** Why statements of a period have no document, with how many there are of each reason. */
+export async function listSkips(db: Db, period: string): Promise<SkipSummary[]> {
+  const { rows } = await sql<SkipSummary>`
+    select skip.reason, statement.currency, count(*)::int as statements,
+      sum(skip.base_minor)::bigint as base
+    from self_billing_skips skip join statements statement on statement.id = skip.statement_id
+    where statement.period = ${period}
+    group by 1, 2 order by 1, 2`.execute(db)
+  return rows
+}
