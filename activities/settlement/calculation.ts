@@ -79,7 +79,7 @@ export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Pr
   if (figures.length > 0) await draftOthers(trx, { run, programme, figures })
 }
 
-/** Drafts what depends on more than figures. */
+/** Drafts what depends on more than figures; `isSpecial` names every rule that is applied here. */
 async function draftOthers(
   trx: Trx,
   { run, programme, figures }: { run: RunRow; programme: Programme; figures: StatementFigures[] },

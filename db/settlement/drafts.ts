@@ -1,5 +1,6 @@
 /** Drafts of all partners for whom figures and the programme's minimum are all that counts. */
 import { type RawBuilder, sql } from 'kysely'
+import { windowStart } from '../../domain/period.ts'
 import type { Trx } from '../database.ts'
 import type { Programme } from '../programmes.ts'
 import { figuresOf, type PartnerRange, type StatementFigures } from './figures.ts'
@@ -7,11 +8,14 @@ import type { RunRow } from './runs.ts'
 
 /**
  * That more than the figures counts: another currency, a floor of the rails, a termination, a
- * hold of everything, an old balance, or tax. Rather too many than too few: the rules themselves
- * are asked of each of these.
+ * hold of everything, a reserve or what may make one, an old balance, or tax. Rather too many than
+ * too few: the rules themselves are asked of each of these.
  */
-function isSpecial({ currency, minimumPayoutMinor, onboarding }: Programme): RawBuilder<boolean> {
-  const { agedBalanceDays, backupWithholding } = onboarding
+function isSpecial(
+  { period }: RunRow,
+  { currency, minimumPayoutMinor, onboarding }: Programme,
+): RawBuilder<boolean> {
+  const { agedBalanceDays, backupWithholding, riskReserve, reserveWindowMonths } = onboarding
   return sql<boolean>`(coalesce(partner.payout_currency <> ${currency}, false)
     or exists (select from payout_floors floor
       where floor.currency = figure.currency and floor.country in ('*', partner.country)
@@ -20,6 +24,13 @@ function isSpecial({ currency, minimumPayoutMinor, onboarding }: Programme): Raw
       and ended.effected_at is not null and ended.reinstated_at is null)
     or exists (select from settlement_holds hold where hold.partner_id = partner.id
       and hold.accrual_id is null and hold.released_at is null)
+    or exists (select from partner_reserves kept where kept.partner_id = partner.id)
+    or ${riskReserve}::boolean and partner.id in (
+      select earned.partner_id from disputes dispute
+      join line_payments line on line.payment_id = dispute.payment_id
+      join accruals earned on earned.line_payment_id = line.id
+      where dispute.status <> 'won'
+        and dispute.opened_at >= ${windowStart(period, reserveWindowMonths)})
     or ${agedBalanceDays !== null}::boolean and figure.opening > 0
       and closing - figure.held between 1 and ${minimumPayoutMinor}::bigint - 1
     or ${backupWithholding}::boolean and (
@@ -37,13 +48,13 @@ export async function recordPlainDrafts(
   trx: Trx,
   { run, range, programme }: { run: RunRow; range: PartnerRange; programme: Programme },
 ): Promise<StatementFigures[]> {
-  const { id: runId, sincePeriod: since, period, cutoffAt } = run
+  const { id: runId, sincePeriod: since, period, name, cutoffAt } = run
   const minimum = sql`${programme.minimumPayoutMinor}::bigint`
   const { rows } = await sql<StatementFigures>`
     with figure as materialized (${figuresOf({ runId, since, period, cutoffAt, range })}
     ), judged as materialized (
       select figure.*, closing, stepped, partner.reseller_id, partner.master_id,
-        ${isSpecial(programme)} as is_special
+        ${isSpecial(run, programme)} as is_special
       from figure
       join partners partner on partner.id = figure.partner_id
       join currencies currency on currency.code = figure.currency
@@ -56,11 +67,11 @@ export async function recordPlainDrafts(
       select *, case when stepped > 0 and stepped >= ${minimum} then stepped else 0 end as payable
       from judged where not is_special
     ), drafted as (
-      insert into statements (run_id, partner_id, period, since_period, currency, opening_minor,
-        earned_minor, clawed_back_minor, adjustments_minor, closing_minor, held_minor,
-        payable_minor, carried_minor, carry_reason, reseller_id, master_id)
-      select ${runId}::uuid, partner_id, ${period}, since, currency, opening, earned, clawed_back,
-        adjustments, closing, held, payable, closing - payable,
+      insert into statements (run_id, partner_id, period, period_name, since_period, currency,
+        opening_minor, earned_minor, clawed_back_minor, adjustments_minor, closing_minor,
+        held_minor, payable_minor, carried_minor, carry_reason, reseller_id, master_id)
+      select ${runId}::uuid, partner_id, ${period}, nullif(${name}, ${period}), since, currency,
+        opening, earned, clawed_back, adjustments, closing, held, payable, closing - payable,
         case when closing < 0 then 'negative_balance' when closing = payable then null
           when held > 0 then 'held' when payable = 0 then 'below_minimum'
           else 'payout_step' end,
