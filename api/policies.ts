@@ -104,6 +104,8 @@ export const policies = {
   'programme.write': { levels: owner, scope: 'write', roles: admins, stepUp: true },
   'reconciliation.read': { levels: owner, scope: 'read' },
   'reconciliation.write': { levels: owner, scope: 'write', roles: finance },
+  'reserves.read': { levels: organisations, scope: 'read' },
+  'reserves.release': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
   'screenings.read': { levels: approvers, scope: 'read', roles: admins },
   'screenings.decide': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'settlement.read': { levels: owner, scope: 'read' },

@@ -1,4 +1,5 @@
 /** Every route of the API, capability by capability. */
+
 import { accessRoutes } from './access.ts'
 import { adjustmentRoutes } from './adjustments.ts'
 import { agreementTermsRoutes } from './agreement-terms.ts'
@@ -31,6 +32,7 @@ import { programmeRoutes } from './programme.ts'
 import { provisioningRoutes } from './provisioning.ts'
 import { reconciliationRoutes } from './reconciliation.ts'
 import { remittanceRoutes } from './remittances.ts'
+import { reserveRoutes } from './reserves.ts'
 import type { Route } from './route.ts'
 import { screeningRoutes } from './screenings.ts'
 import { secondFactorRoutes } from './second-factors.ts'
@@ -87,6 +89,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...settlementDiffRoutes(),
     ...settlementExceptionRoutes(),
     ...statementRoutes(),
+    ...reserveRoutes(),
     ...lineDisputeRoutes(),
     ...selfBillingRoutes(),
     ...selfBillingDocumentRoutes(),

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Principal } from '../db/access.ts'
 import { listLeftOut } from '../db/settlement/holds.ts'
+import { listReserveMoves } from '../db/settlement/reserves.ts'
 import { listStatementHolds } from '../db/settlement/statement-holds.ts'
 import {
   findStatement,
@@ -25,6 +26,7 @@ import { statementCsv, statementHash, statementPdf } from '../integrations/docum
 import { earningsFilter, earningsQuery } from './commission.ts'
 import { download } from './downloads.ts'
 import { listAnswer, presentPage } from './paging.ts'
+import { presentMove, reserveMoveAnswer } from './reserves.ts'
 import { type Call, type Route, route } from './route.ts'
 import { selfBillingAnswer, statementSelfBilling } from './self-billing-documents.ts'
 import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
@@ -83,6 +85,8 @@ const statementAnswer = statementSummary.extend({
       until: instantAnswer.nullable(),
     }),
   ),
+  /** What is kept of this payout where much is disputed, and what ends of earlier ones. */
+  reserves: z.array(reserveMoveAnswer),
   /** What is paid of the payable, in the currency in which it is; null where nothing is. */
   payment: z
     .object({
@@ -205,6 +209,7 @@ async function statementDocument({ db, principal, params }: Call) {
       reason: row.carryReason,
     },
     held: await listStatementHolds(db, row.id),
+    reserves: await listReserveMoves(db, row.id),
     payment: paymentOf(row),
     lines: (await listStatementLines(db, row)).map((line) => ({
       ...line,
@@ -322,6 +327,7 @@ function presentParts(document: StatementDocument) {
       lines,
       until: until?.toISOString() ?? null,
     })),
+    reserves: (document.reserves ?? []).map(presentMove),
     payment: presentPayment(document),
     carried_for: carriedParts(document.totals).map(({ reason, amount }) => ({
       reason,

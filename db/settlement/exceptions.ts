@@ -93,6 +93,12 @@ const queries: Record<ExceptionCode, Query> = {
       and statement.partner_id = accrual.partner_id and statement.currency = accrual.currency
       and statement.held_minor > 0
     where disputes.status = 'open' and ${ofPartner(sql`accrual.partner_id`)}`,
+  reserve: ({ id }, ofPartner) => sql`
+    select reserve.partner_id, 'reserve', reserve.currency, reserve.amount_minor,
+      coalesce(round(reserve.disputed_minor * 100.0 / nullif(reserve.paid_minor, 0), 2) || ' %',
+        'all') || ' disputed'
+    from partner_reserves reserve join statements statement on statement.id = reserve.statement_id
+    where statement.run_id = ${id} and ${ofPartner(sql`reserve.partner_id`)}`,
   negative_balance: ofStatement('negative_balance', 'closing_minor', 'statement.closing_minor < 0'),
   below_minimum: ofStatement(
     'below_minimum',

@@ -129,8 +129,9 @@ export async function recordReserves(
 /** What a statement does with reserves: what it keeps itself, then what it ends. */
 export async function listReserveMoves(db: Db, statementId: string): Promise<ReserveMove[]> {
   const { rows } = await sql<Omit<ReserveMove, 'volume'> & RiskVolume>`
-    select reserve.id, move.what, kept_by.period, move.amount, reserve.until, reserve.window_from,
-      reserve.above_bps, reserve.paid_minor as paid, reserve.disputed_minor as disputed
+    select reserve.id, move.what, coalesce(kept_by.period_name, kept_by.period) as period,
+      move.amount, reserve.until, reserve.window_from, reserve.above_bps,
+      reserve.paid_minor as paid, reserve.disputed_minor as disputed
     from (
       select id as reserve_id, 'kept' as what, amount_minor as amount from partner_reserves
       where statement_id = ${statementId}
@@ -165,7 +166,7 @@ export interface ReserveRow {
 
 const reserveRows = (filter: RawBuilder<unknown>) => sql<ReserveRow>`
   select reserve.id, reserve.statement_id, reserve.partner_id, reserve.currency,
-    statement.period, reserve.amount_minor as amount,
+    coalesce(statement.period_name, statement.period) as period, reserve.amount_minor as amount,
     reserve.amount_minor - ${ended('reserve.id')} as left, reserve.window_from,
     reserve.paid_minor as paid, reserve.disputed_minor as disputed, reserve.above_bps,
     reserve.keep_bps, reserve.kept_since, reserve.until, early.released_at,
@@ -179,8 +180,9 @@ const reserveRows = (filter: RawBuilder<unknown>) => sql<ReserveRow>`
 /** Reserves of issued statements, the newest first. */
 export async function listReserves(
   db: Db,
-  { partnerId, isKept, after, limit }: PageRequest & { partnerId?: string; isKept?: boolean },
+  filter: PageRequest & { partnerId?: string | undefined; isKept?: boolean | undefined },
 ): Promise<Page<ReserveRow>> {
+  const { partnerId, isKept, after, limit } = filter
   const filters = [
     after ? sql`reserve.id < ${after}::uuid` : sql`true`,
     partnerId ? sql`reserve.partner_id = ${partnerId}::uuid` : sql`true`,

@@ -129,6 +129,7 @@ export const kindOf: Record<string, string> = {
   passkeys: 'psk',
   payouts: 'pay',
   reconciliation: 'brk',
+  reserves: 'rsv',
   'self-billing-documents': 'sbd',
   sessions: 'ses',
   'settlement-runs': 'run',

@@ -30,6 +30,7 @@ const prefixes: Record<string, string> = {
   partners: 'prt',
   payouts: 'pay',
   reconciliation: 'brk',
+  reserves: 'rsv',
   screenings: 'scr',
   'self-billing-documents': 'sbd',
   'settlement-runs': 'run',

@@ -60,7 +60,7 @@ const keyed = new RegExp(
     'applications/\\w+/decision|approvals/\\w+/approve|' +
     'partners/\\w+/(moves|tax-form|tier-override|tier-lock|tier-grace/(waive|apply)|' +
     'termination|reinstatement|verification/(extension|link))|statements/\\w+/disputes|' +
-    'partners/\\w+/self-billing/agreement|' +
+    'partners/\\w+/self-billing/agreement|reserves/\\w+/release|' +
     'line-disputes/\\w+/decision|screenings/\\w+/(override|confirm)|' +
     'tenants/\\w+/(retry|abandon|offboarding(/(confirm|cancel))?))$',
 )

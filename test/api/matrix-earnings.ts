@@ -1,6 +1,6 @@
 /** What partners earn and are paid, as lines of the matrix. */
 import { sql } from 'kysely'
-import type { Db } from '../../db/database.ts'
+import { type Db, inTransaction } from '../../db/database.ts'
 import { outwardId } from '../../domain/ids.ts'
 import type { Line } from './matrix-routes.ts'
 import type { Thing, Viewer } from './matrix-world.ts'
@@ -35,6 +35,12 @@ export const ofEarnings: Record<string, Line> = {
   'GET /v1/statements/:id': { about: 'statement' },
   'GET /v1/statements/:id/pdf': { about: 'statement' },
   'GET /v1/statements/:id/csv': { about: 'statement' },
+  'GET /v1/reserves': {
+    list: 'partnerReserve',
+    filters: { partner: 'partner' },
+    queries: ['kept=true'],
+  },
+  'POST /v1/reserves/:id/release': { about: 'partnerReserve', body: () => ({ reason }) },
   'POST /v1/statements/:id/disputes': {
     about: 'statement',
     body: (id) => ({ line: linesOf.get(id) ?? 'acc_1', reason }),
@@ -80,6 +86,20 @@ export const ofEarnings: Record<string, Line> = {
   'POST /v1/payouts/:id/write-off': { about: 'payout', body: () => ({ reason }) },
 }
 
+/** Of each statement something is kept; they are issued already, so that no trigger may look. */
+async function makeReserves(db: Db): Promise<void> {
+  await inTransaction(db, async (trx) => {
+    await sql`set local session_replication_role = replica`.execute(trx)
+    await sql`
+      insert into partner_reserves (statement_id, partner_id, reseller_id, master_id, currency,
+        amount_minor, window_from, paid_minor, disputed_minor, above_bps, keep_bps, kept_since,
+        until)
+      select id, partner_id, reseller_id, master_id, currency, 1, now() - interval '90 days', 100,
+        2, 150, 2500, now(), now() + interval '90 days'
+      from statements where issued_at is not null`.execute(trx)
+  })
+}
+
 /** A disputed line of everybody who has a statement, and a tax form that is asked for. */
 export async function makeClaims(db: Db): Promise<void> {
   const { rows } = await sql<{ statementId: string; lineId: string }>`
@@ -92,6 +112,7 @@ export async function makeClaims(db: Db): Promise<void> {
     returning statement_id, line_id`.execute(db)
   await sql`insert into tax_forms (partner_id, state, requested_at)
     select id, 'requested', now() from partners`.execute(db)
+  await makeReserves(db)
   for (const { statementId, lineId } of rows) {
     linesOf.set(outwardId('statement', statementId), outwardId('accrual', lineId))
   }

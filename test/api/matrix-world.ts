@@ -311,6 +311,7 @@ export const kinds = {
     seen: 'tree',
     rows: sql`select id, id as partner, null::uuid as customer from partners`,
   },
+  partnerReserve: ofTree('partner_reserves'),
   payout: ofTree('payouts'),
   reconBreak: ofNobody('recon_breaks', 'platform'),
   selfBillingDocument: { ...ofTree('self_billing_documents'), seen: 'private' },

@@ -122,6 +122,8 @@ GET /v1/statements: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}/pdf: super_admin master_reseller reseller, statements:read
 GET /v1/statements/{id}/csv: super_admin master_reseller reseller, statements:read
+GET /v1/reserves: super_admin master_reseller reseller, reserves:read
+POST /v1/reserves/{id}/release: super_admin, approvals:write
 POST /v1/statements/{id}/disputes: master_reseller reseller, disputes:write
 GET /v1/line-disputes: super_admin master_reseller reseller, disputes:read
 GET /v1/line-disputes/{id}: super_admin master_reseller reseller, disputes:read

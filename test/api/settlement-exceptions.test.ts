@@ -37,6 +37,7 @@ const names = [
   'suspended',
   'stopped',
   'contested',
+  'risky',
   'debtor',
   'small',
   'excluded',
@@ -94,6 +95,10 @@ beforeAll(async () => {
     select payment.id, 'dp_1', payment.amount_minor, 'open', clock_timestamp()
     from payments payment join customers customer on customer.id = payment.customer_id
     where customer.partner_id = ${idOf('contested')}`.execute(db)
+  await sql`update programmes set onboarding = onboarding || '{"riskReserve": true}'`.execute(db)
+  await sql`insert into disputes (payment_id, vendor_dispute_id, amount_minor, status, opened_at)
+    select id, 'dp_2', 200, 'lost', ${`${settledPeriod}-20`}::timestamptz from payments
+    where partner_id = ${idOf('risky')}`.execute(db)
   await books.steps.freezePeriod({ runId: run })
   await books.calculate(run)
   await inTransaction(db, async (trx) => {
@@ -132,6 +137,7 @@ describe('exceptions of a run', () => {
       suspended: [exception('partner_held', 2_000, 'suspension: suspended')],
       stopped: [exception('held', 2_000, 'the contract is looked at')],
       contested: [exception('disputed', 2_000)],
+      risky: [exception('reserve', 500, '2.00 % disputed')],
       debtor: [exception('negative_balance', -1_000)],
       small: [exception('below_minimum', 200)],
       excluded: [exception('excluded', null, 'it asked for it')],

@@ -159,6 +159,7 @@ describe('a statement', () => {
       earned_of: { own: 2_000, overrides: 500, true_ups: 0, bonuses: 0 },
       prior_period: 0,
       held_for: [],
+      reserves: [],
       carried_for: [],
       lines,
     })
