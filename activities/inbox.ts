@@ -1,10 +1,10 @@
-/** Steps of the webhook inbox: book what came in, then tell the processes that wait for it. */
+/** The step of the webhook inbox: books what came in, then tells the processes that wait for it. */
 import { log } from '@temporalio/activity'
 import {
   listPendingEvents,
   listUndeliveredWakes,
-  markEventApplied,
   markEventParked,
+  markEventsApplied,
   markEventTried,
   markWakesDelivered,
   type PendingEvent,
@@ -28,45 +28,89 @@ import { wakeForAccount, wakeForSession } from './verification/news.ts'
 /** So many events are booked together, the paid invoices among them in one transaction. */
 export const inboxBatch = 2_000
 
+/** So many processes are told at once. */
+const tellsAtOnce = 8
+
 export interface DrainedInbox {
-  /** Processes to tell; each stays listed until its delivery is confirmed. */
-  wakes: { eventRowId: string; wake: Wake }[]
-  /** True where more events wait than one batch takes. */
+  /** How many processes were told of something. */
+  told: number
+  /** True where more waits than one batch takes, or something could not be booked. */
   more: boolean
 }
 
 export function inboxActivities(deps: ActivityDeps) {
   const { db } = deps
   return {
-    /** Books the next batch. Every event is tried; one that cannot ever succeed is parked. */
+    /**
+     * Books the next batch and tells who waits for it. Every event is tried; one that cannot ever
+     * succeed is parked. Who could not be told stays listed.
+     */
     async drainInbox({ vendor }: { vendor: Vendor }): Promise<DrainedInbox> {
       const events = await listPendingEvents(db, vendor, inboxBatch)
-      const booked = await bookTogether(deps, events)
       const failures: unknown[] = []
-      for (const event of events) {
-        const failure = await bookEvent(deps, event, booked)
-        if (failure) failures.push(failure)
+      const batch: Batch = { booked: await bookTogether(deps, events), looks: new Map() }
+      for (let next = 0; next < events.length; next += marksAtOnce) {
+        failures.push(...(await bookGroup(deps, events.slice(next, next + marksAtOnce), batch)))
       }
-      const wakes = await listUndeliveredWakes(db, vendor, inboxBatch)
+      const told = await tellWaiting(deps, vendor)
       // Whatever could be booked is booked; the rest is tried again with the step.
-      if (failures.length > 0 && wakes.length === 0) throw failures[0]
-      return { wakes, more: events.length === inboxBatch || failures.length > 0 }
-    },
-
-    async confirmWakes({ eventRowIds }: { eventRowIds: string[] }): Promise<void> {
-      await markWakesDelivered(db, eventRowIds)
+      if (failures.length > 0 && told === 0) throw failures[0]
+      return {
+        told,
+        more: events.length === inboxBatch || told === inboxBatch || failures.length > 0,
+      }
     },
   }
 }
 
-/** Whom to tell of events that are booked already, by their ids. */
-type Booked = Map<PendingEvent['id'], Wake | null>
+/** So many events are put away together. */
+const marksAtOnce = 100
+
+interface Batch {
+  /** Whom to tell of events that are booked already, by their ids. */
+  booked: Map<PendingEvent['id'], Wake | null>
+  /**
+   * What was seen of objects: all events of the batch were there before the first look, so that
+   * another look at the same object would see nothing that this one did not.
+   */
+  looks: Map<string, Promise<Wake | null>>
+}
+
+/** @returns the errors of events that have to be tried again. */
+async function bookGroup(deps: ActivityDeps, events: PendingEvent[], batch: Batch) {
+  const applied: { id: PendingEvent['id']; wake: Wake | null }[] = []
+  const failures: unknown[] = []
+  for (const event of events) {
+    try {
+      applied.push({ id: event.id, wake: await applyOnce(deps, event, batch) })
+    } catch (error) {
+      if (await isLeft(deps, event, error)) failures.push(error)
+    }
+  }
+  await markEventsApplied(deps.db, applied)
+  return failures
+}
+
+/** Tells each process once of what is booked. @returns how many events told of something. */
+async function tellWaiting({ db, processes }: ActivityDeps, vendor: Vendor): Promise<number> {
+  const waiting = await listUndeliveredWakes(db, vendor, inboxBatch)
+  const each = new Map(waiting.map(({ wake }) => [`${wake.workflowId} ${wake.signal}`, wake]))
+  const wakes = [...each.values()]
+  for (let next = 0; next < wakes.length; next += tellsAtOnce) {
+    await Promise.all(wakes.slice(next, next + tellsAtOnce).map(processes.tell))
+  }
+  await markWakesDelivered(
+    db,
+    waiting.map(({ eventRowId }) => eventRowId),
+  )
+  return waiting.length
+}
 
 /**
  * Books the paid invoices of a batch in one transaction. What could not be read, or all where the
  * transaction fails, is tried alone: one that cannot be booked keeps no other waiting.
  */
-async function bookTogether(deps: ActivityDeps, events: PendingEvent[]): Promise<Booked> {
+async function bookTogether(deps: ActivityDeps, events: PendingEvent[]): Promise<Batch['booked']> {
   const paid = events.filter(({ type }) => /^invoice\.(paid|voided)$/.test(type))
   if (paid.length < 2) return new Map()
   const read = await readInvoices(deps, paid)
@@ -100,36 +144,35 @@ async function readInvoices({ billing }: ActivityDeps, events: PendingEvent[]) {
   return found
 }
 
-/** @returns the error of an event that has to be tried again. */
-async function bookEvent(
-  deps: ActivityDeps,
-  event: PendingEvent,
-  booked: Booked,
-): Promise<unknown> {
-  try {
-    const wake = booked.get(event.id)
-    await markEventApplied(
-      deps.db,
-      event.id,
-      wake === undefined ? await applyEvent(deps, event) : wake,
-    )
-    return undefined
-  } catch (error) {
-    const problem = problemOf(error)
-    const hopeless =
-      isDomainError(error) || (error instanceof VendorError && error.failure === 'rejected')
-    log.warn('an event could not be booked', { event: event.eventId, type: event.type, problem })
-    if (!hopeless) {
-      await markEventTried(deps.db, event.id, problem)
-      return error
-    }
-    await markEventParked(deps.db, event.id, problem)
-    return undefined
-  }
+/** @returns whether the event is tried again; one that is hopeless is parked. */
+async function isLeft(deps: ActivityDeps, event: PendingEvent, error: unknown): Promise<boolean> {
+  const problem = problemOf(error)
+  const hopeless =
+    isDomainError(error) || (error instanceof VendorError && error.failure === 'rejected')
+  log.warn('an event could not be booked', { event: event.eventId, type: event.type, problem })
+  if (hopeless) await markEventParked(deps.db, event.id, problem)
+  else await markEventTried(deps.db, event.id, problem)
+  return !hopeless
 }
 
 function problemOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+/** Events that are only a reason to look at their object. */
+const reasonToLook = /^(v2\.core\.account|identity\.verification_session\.)/
+
+function applyOnce(
+  deps: ActivityDeps,
+  event: PendingEvent,
+  { booked, looks }: Batch,
+): Promise<Wake | null> | Wake | null {
+  const known = booked.get(event.id)
+  if (known !== undefined) return known
+  if (!reasonToLook.test(event.type)) return applyEvent(deps, event)
+  const seen = looks.get(event.objectId) ?? applyEvent(deps, event)
+  looks.set(event.objectId, seen)
+  return seen
 }
 
 /** Books one event by what its object is now. @returns whom to tell, or null. */

@@ -2,7 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { z } from 'zod'
-import type { Vendor } from '../domain/process-names.ts'
+import { signalNames, type Vendor } from '../domain/process-names.ts'
 import type { Db, Trx } from './database.ts'
 import { mailboxIndex, openedFields, sealedFields } from './personal-fields.ts'
 
@@ -49,21 +49,26 @@ export async function listPendingEvents(
 }
 
 /** Whom to tell of an event once it is booked. */
-export const wakeSchema = z.strictObject({ signal: z.string(), workflowId: z.string() })
+export const wakeSchema = z.strictObject({
+  signal: z.enum(Object.values(signalNames)),
+  workflowId: z.string(),
+})
 export type Wake = z.infer<typeof wakeSchema>
 
 /** Booked; `wake` is kept until it was delivered, so that a crash in between loses nothing. */
-export async function markEventApplied(db: Db, id: bigint, wake: Wake | null): Promise<void> {
-  await db
-    .updateTable('webhookEvents')
-    .set({
-      status: wake ? 'applied' : 'done',
-      wake: wake ? JSON.stringify(wake) : null,
-      ...(wake ? {} : { doneAt: sql<Date>`clock_timestamp()` }),
-    })
-    .where('id', '=', id)
-    .where('status', '=', 'pending')
-    .execute()
+export async function markEventsApplied(
+  db: Db,
+  events: { id: bigint; wake: Wake | null }[],
+): Promise<void> {
+  if (events.length === 0) return
+  const ids = events.map(({ id }) => id.toString())
+  const wakes = events.map(({ wake }) => (wake ? JSON.stringify(wake) : null))
+  await sql`
+    update webhook_events set wake = applied.wake::jsonb,
+      status = case when applied.wake is null then 'done' else 'applied' end,
+      done_at = case when applied.wake is null then clock_timestamp() end
+    from unnest(${ids}::bigint[], ${wakes}::text[]) as applied (id, wake)
+    where webhook_events.id = applied.id and status = 'pending'`.execute(db)
 }
 
 /** Left for a person: repeating it cannot help. */

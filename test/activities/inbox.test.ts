@@ -1,11 +1,12 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { bookInvoice } from '../../activities/commission/payments.ts'
+import type { ActivityDeps } from '../../activities/deps.ts'
 import { recordEvent } from '../../db/inbox.ts'
 import { markAgreementSent } from '../../db/onboarding/agreements.ts'
 import { findLastSeal, verifySeals } from '../../db/seals.ts'
 import { outwardId } from '../../domain/ids.ts'
-import { workflowIds } from '../../domain/process-names.ts'
+import { type Vendor, workflowIds } from '../../domain/process-names.ts'
 import {
   makeAgreement,
   makeApplication,
@@ -16,7 +17,7 @@ import {
   unique,
 } from '../support/factories.ts'
 import { unsealed } from '../support/seals.ts'
-import { failureOf, type Steps, startSteps } from '../support/steps.ts'
+import { asSteps, failureOf, type Steps, startSteps } from '../support/steps.ts'
 
 let kit: Steps
 beforeAll(async () => {
@@ -38,6 +39,28 @@ const come = (type: string, objectId: string, vendor: 'stripe' | 'docusign' = 's
     objectId,
     occurredAt: new Date('2026-10-05T00:00:00Z'),
   })
+
+type Told = Parameters<ActivityDeps['processes']['tell']>[0]
+
+const drainTelling = (
+  tell: (message: Told) => Promise<void>,
+  { vendor = 'stripe', ...parts }: Partial<ActivityDeps> & { vendor?: Vendor } = {},
+) =>
+  asSteps({
+    ...{ ...kit.deps, ...parts },
+    processes: { ...kit.deps.processes, tell },
+  }).drainInbox({ vendor })
+
+/** @returns whom a batch told, and of what. */
+async function drained(vendor: Vendor, parts: Partial<ActivityDeps> = {}): Promise<Told[]> {
+  const told: Told[] = []
+  const hear = (message: Told) => {
+    told.push(message)
+    return Promise.resolve()
+  }
+  await drainTelling(hear, { vendor, ...parts })
+  return told
+}
 
 const statuses = async () => {
   const rows = await kit.db
@@ -80,31 +103,53 @@ describe('an event', () => {
     expect(kept.filter(Boolean)).toHaveLength(1)
   })
 
-  it('of a paid invoice is booked and tells the order, until the telling is confirmed', async () => {
+  it('of a paid invoice is booked once, and tells the order until that is heard', async () => {
     const order = await paidOrder()
     await come('invoice.paid', order.invoiceId)
-    const drained = await kit.steps.drainInbox({ vendor: 'stripe' })
+    const away = new Error('the engine does not answer')
+    expect(await failureOf(drainTelling(() => Promise.reject(away)))).toBe('internal')
     expect(await accruals(order.partnerId)).toEqual([{ amountMinor: 2_000n }])
-    expect(drained.wakes.map(({ wake }) => wake)).toEqual([
-      {
-        workflowId: workflowIds.subscription(order.subscriptionId),
-        signal: 'subscriptionChanged',
-      },
-    ])
-    const again = await kit.steps.drainInbox({ vendor: 'stripe' })
-    expect(again.wakes).toEqual(drained.wakes)
-    await kit.steps.confirmWakes({ eventRowIds: again.wakes.map((wake) => wake.eventRowId) })
-    expect((await kit.steps.drainInbox({ vendor: 'stripe' })).wakes).toEqual([])
+    expect(await statuses()).toEqual(['invoice.paid applied'])
+    const workflowId = workflowIds.subscription(order.subscriptionId)
+    expect(await drained('stripe')).toEqual([{ workflowId, signal: 'subscriptionChanged' }])
+    expect(await drained('stripe')).toEqual([])
     expect(await statuses()).toEqual(['invoice.paid done'])
     expect(await accruals(order.partnerId)).toHaveLength(1)
+  })
+
+  it('that comes with others about the same object needs one look and one telling', async () => {
+    const partnerId = await makePartner(kit.db)
+    const owner = { name: 'A', email: 'a@a.example', country: 'US', metadata: {} }
+    const account = await kit.deps.connect.openPayoutAccount(owner, unique('key'))
+    await makePayoutAccount(kit.db, partnerId, account)
+    for (const what of ['requirements', 'configuration.recipient', 'identity']) {
+      await come(`v2.core.account[${what}].updated`, account)
+    }
+    const looks: string[] = []
+    const connect = {
+      ...kit.deps.connect,
+      readVerification: (id: string) => {
+        looks.push(id)
+        return kit.deps.connect.readVerification(id)
+      },
+    }
+    await drained('stripe', { connect })
+    expect(looks).toEqual([account])
+    const agreement = await makeAgreement(kit.db, await makeApplication(kit.db))
+    const envelope = randomUUIDv7()
+    await markAgreementSent(kit.db, agreement.id, envelope)
+    for (const _twice of [1, 2]) await come('envelope-completed', envelope, 'docusign')
+    expect(await drained('docusign')).toHaveLength(1)
+    const left = (await statuses()).filter((status) => !status.endsWith(' done'))
+    expect(left).toEqual([])
   })
 
   it('that comes among others is booked with them, one that cannot be read alone', async () => {
     const orders = [await paidOrder(), await paidOrder(), await paidOrder()]
     for (const { invoiceId } of orders) await come('invoice.paid', invoiceId)
     await come('invoice.paid', 'in_unknown')
-    const { wakes } = await kit.steps.drainInbox({ vendor: 'stripe' })
-    expect(wakes.map(({ wake }) => wake.workflowId)).toEqual(
+    const told = await drained('stripe')
+    expect(told.map(({ workflowId }) => workflowId)).toEqual(
       orders.map(({ subscriptionId }) => workflowIds.subscription(subscriptionId)),
     )
     const journals = await kit.db
@@ -134,7 +179,7 @@ describe('an event', () => {
     await come('invoice.paid', lost.invoiceId)
     await come('invoice.paid', order.invoiceId)
     await kit.steps.drainInbox({ vendor: 'stripe' })
-    expect(await statuses()).toEqual(['invoice.paid parked', 'invoice.paid applied'])
+    expect(await statuses()).toEqual(['invoice.paid parked', 'invoice.paid done'])
     expect(await accruals(order.partnerId)).toHaveLength(1)
   })
 
@@ -151,7 +196,7 @@ describe('an event', () => {
     await come('invoice.paid', 'in_unknown')
     await come('invoice.paid', order.invoiceId)
     await kit.steps.drainInbox({ vendor: 'stripe' })
-    expect(await statuses()).toEqual(['invoice.paid parked', 'invoice.paid applied'])
+    expect(await statuses()).toEqual(['invoice.paid parked', 'invoice.paid done'])
   })
 
   it('that meets a vendor in trouble waits, and is booked with the next try', async () => {
@@ -161,7 +206,7 @@ describe('an event', () => {
     expect(await failureOf(kit.steps.drainInbox({ vendor: 'stripe' }))).toBe('vendor_unknown')
     expect(await statuses()).toEqual(['invoice.paid pending'])
     await kit.steps.drainInbox({ vendor: 'stripe' })
-    expect(await statuses()).toEqual(['invoice.paid applied'])
+    expect(await statuses()).toEqual(['invoice.paid done'])
     expect(await accruals(order.partnerId)).toHaveLength(1)
   })
 
@@ -171,8 +216,7 @@ describe('an event', () => {
     const agreement = await makeAgreement(kit.db, applicationId)
     await markAgreementSent(kit.db, agreement.id, envelope)
     await come('envelope-completed', envelope, 'docusign')
-    const { wakes } = await kit.steps.drainInbox({ vendor: 'docusign' })
-    expect(wakes.map(({ wake }) => wake)).toEqual([
+    expect(await drained('docusign')).toEqual([
       { workflowId: workflowIds.onboarding(applicationId), signal: 'agreementChanged' },
     ])
   })
@@ -183,8 +227,7 @@ describe('an event', () => {
     const account = await kit.deps.connect.openPayoutAccount(owner, unique('key'))
     await makePayoutAccount(kit.db, partnerId, account)
     await come('v2.core.account[requirements].updated', account)
-    const { wakes } = await kit.steps.drainInbox({ vendor: 'stripe' })
-    expect(wakes).toEqual([])
+    expect(await drained('stripe')).toEqual([])
     const { status } = await kit.db
       .selectFrom('payoutAccounts')
       .select('status')
