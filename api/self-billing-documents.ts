@@ -1,26 +1,40 @@
 /** Self-billed invoices and credit notes: listed, one by one, and what a run would write. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { Db } from '../db/database.ts'
+import { type Db, databaseNow } from '../db/database.ts'
+import { getProgramme } from '../db/programmes.ts'
+import { getRun } from '../db/settlement/runs.ts'
 import { findProfileById } from '../db/tax/self-billing-consent.ts'
 import {
   findSelfBilling,
   findStatementSelfBilling,
   listSelfBilling,
+  listSelfBillingOf,
   type SelfBillingRow,
+  type SuppliedRow,
 } from '../db/tax/self-billing-documents.ts'
+import {
+  type Earning,
+  listDraftEarnings,
+  listSelfBillingPlans,
+  type Planned,
+} from '../db/tax/self-billing-plans.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import {
   type DocumentFacts,
   documentKinds,
   documentText,
+  type SelfBillingPaper,
+  type Supplier,
   selfBillingSkips,
   treatmentWords,
   vatTreatments,
 } from '../domain/self-billing.ts'
-import { earningsFilter, earningsQuery } from './commission.ts'
-import { listAnswer, presentPage } from './paging.ts'
+import { selfBillingCsv, selfBillingPdf } from '../integrations/self-billing-papers.ts'
+import { earningsFilter, earningsQuery, periodField } from './commission.ts'
+import { download } from './downloads.ts'
+import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
 import { presentProfile, profileFields } from './self-billing.ts'
 import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
@@ -56,6 +70,22 @@ const documentAnswer = summary.extend({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
 })
 
+const draftAnswer = z.object({
+  partner: idAnswer('partner'),
+  currency: currencyAnswer,
+  documents: z.array(
+    z.object({
+      kind: z.enum(documentKinds),
+      corrects: z.string().nullable(),
+      base: minorAmount,
+      treatment: z.enum(vatTreatments),
+      bps: z.int(),
+      vat: minorAmount,
+    }),
+  ),
+  skip: z.object({ reason: z.enum(selfBillingSkips), base: minorAmount }).nullable(),
+})
+
 /** What a statement says of its documents; null where nothing was written or left out. */
 export const selfBillingAnswer = z
   .object({
@@ -66,6 +96,7 @@ export const selfBillingAnswer = z
   .nullable()
 
 const notFound = 'there is no such self-billed document'
+const noRun = 'there is no such settlement run'
 const tag = 'Self-billing'
 
 export function selfBillingDocumentRoutes(): Route[] {
@@ -98,7 +129,73 @@ export function selfBillingDocumentRoutes(): Route[] {
         return { status: 200, body: await presentDocument(db, row) }
       },
     }),
+    route({
+      method: 'GET',
+      path: '/v1/self-billing-documents/:id/pdf',
+      tag,
+      summary: 'Read a self-billed document as PDF',
+      access: 'tax.read',
+      answers: { 200: { description: 'The document', mediaType: 'application/pdf' } },
+      refusals: ['not_found'],
+      handle: async ({ db, params }) => {
+        const row = await documentOf(db, params.id)
+        const supplier = found(await findProfileById(db, row.profileId), notFound)
+        const headers = download('application/pdf', `${fileName(row.documentNumber)}.pdf`)
+        return { status: 200, body: await selfBillingPdf(paperOf(row, supplier)), headers }
+      },
+    }),
+    exportRoute(),
+    draftRoute(),
   ]
+}
+
+function exportRoute(): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/tax/self-billing/csv',
+    tag,
+    summary: 'Export the self-billed documents of a period',
+    description: 'A row for each document, and one for the totals of each currency.',
+    access: 'tax.export',
+    query: z.strictObject({ period: periodField }),
+    answers: { 200: { description: 'The whole period', mediaType: 'text/csv' } },
+    refusals: [],
+    handle: async ({ db, query: { period } }) => {
+      const rows = await listSelfBillingOf(db, period)
+      const papers = rows.map((row) => paperOf(row, supplierOf(row)))
+      const csv = selfBillingCsv(papers, (id) => outwardId('partner', id))
+      const headers = download('text/csv; charset=utf-8', `self-billing-${period}.csv`)
+      return { status: 200, body: Buffer.from(csv), headers }
+    },
+  })
+}
+
+/** What a run would write, for those who review it. */
+function draftRoute(): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/settlement-runs/:id/self-billing',
+    tag,
+    summary: 'List what a run would self-bill',
+    description:
+      'For its drafts, as partners stand now: the documents that their issue would write, and ' +
+      'what would be left out and why. Empty where the programme writes no invoices.',
+    access: 'settlement.read',
+    query: z.strictObject(pageQuery),
+    answers: {
+      200: { description: 'In the order of the statements’ ids', schema: listAnswer(draftAnswer) },
+    },
+    refusals: ['not_found'],
+    handle: async ({ db, params, query }) => {
+      const { id: runId } = await getRun(db, pathId('settlementRun', params.id, noRun))
+      const { selfBilling } = (await getProgramme(db)).onboarding
+      const page = await listDraftEarnings(db, { runId, ...pageRequest(query) })
+      const plans = await listSelfBillingPlans(db, page.rows, await databaseNow(db))
+      const rows = selfBilling ? plans : []
+      const next = selfBilling ? page.next : null
+      return { status: 200, body: presentPage({ rows, next }, presentPlan) }
+    },
+  })
 }
 
 /** The documents of a statement, as the statement shows them. */
@@ -186,5 +283,35 @@ async function presentDocument(db: Db, row: SelfBillingRow) {
     recipient: { legal_name: legalName, address, country, vat_id: vatId },
     note: treatmentWords[row.treatment],
     hash: row.hash.toString('hex'),
+  }
+}
+
+/** A number as the name of a file: it may hold a slash. */
+const fileName = (number: string) => number.replaceAll('/', '-')
+
+const supplierOf = (row: SuppliedRow): Supplier => ({
+  legalName: row.supplierName,
+  address: '',
+  country: row.supplierCountry,
+  vatId: row.supplierVatId,
+})
+
+const paperOf = (row: SelfBillingRow, supplier: Supplier): SelfBillingPaper => ({
+  ...factsOf(row),
+  supplier,
+  statementNumber: row.statementNumber ?? '',
+  since: row.sincePeriod,
+  hash: row.hash.toString('hex'),
+})
+
+function presentPlan({ statement, documents, skip }: Planned<Earning>) {
+  return {
+    partner: outwardId('partner', statement.partnerId),
+    currency: statement.currency,
+    documents: documents.map(({ kind, corrects, base, treatment, bps, vat }) => ({
+      ...{ kind, treatment, bps, corrects: corrects?.number ?? null },
+      ...{ base: wireAmount(base), vat: wireAmount(vat) },
+    })),
+    skip: skip && { reason: skip.reason, base: wireAmount(skip.base) },
   }
 }

@@ -199,9 +199,7 @@ async function concerned({ db, principal, params }: Pick<Call, 'db' | 'principal
 async function standing({ db }: Pick<Call, 'db'>, partnerId: string) {
   const { selfBilling } = (await getProgramme(db)).onboarding
   const today = dayOf(await databaseNow(db))
-  const known = await inTransaction(db, (trx) =>
-    listSelfBillingStandings(trx, { partnerIds: [partnerId], day: today }),
-  )
+  const known = await listSelfBillingStandings(db, { partnerIds: [partnerId], day: today })
   const none = { profile: null, agreement: null, rate: null }
   const terms = vatTermsOf(known.get(partnerId) ?? none, today)
   const taxed = 'skip' in terms ? null : terms

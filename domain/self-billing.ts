@@ -201,6 +201,43 @@ export function documentText(facts: DocumentFacts): string {
   ].join('\n')
 }
 
+/** Who supplies, as the document shows it. */
+export interface Supplier {
+  legalName: string
+  address: string
+  country: string
+  /** Empty where there is none. */
+  vatId: string
+}
+
+/** A document as every form of it shows it. */
+export interface SelfBillingPaper extends DocumentFacts {
+  supplier: Supplier
+  statementNumber: string
+  /** The first period that it is about, where that is an earlier one. */
+  since: string | null
+  hash: string
+}
+
+/** How a document is called. */
+export const documentTitles: Record<DocumentKind, string> = {
+  invoice: 'Self-billing invoice',
+  credit_note: 'Self-billing credit note',
+}
+
+/** The amounts of a document in reading order, with the words under which they are shown. */
+export function documentFigures(
+  paper: Pick<DocumentFacts, 'base' | 'vat' | 'bps' | 'treatment'>,
+): { label: string; amount: bigint }[] {
+  const { base, vat, bps, treatment } = paper
+  const rate = treatment === 'standard' ? `Value added tax at ${bps / 100} %` : 'Value added tax'
+  return [
+    { label: 'Commission, net', amount: base },
+    { label: rate, amount: vat },
+    { label: 'Total', amount: base + vat },
+  ]
+}
+
 /** What the law wants to read where no tax is on a document. */
 export const treatmentWords: Record<VatTreatment, string | null> = {
   standard: null,

@@ -15,9 +15,9 @@ import {
 import { spanWords, statementParts, statementText } from '../domain/statements.ts'
 import { fontForDocument, noFont } from './fonts.ts'
 
-const fonts = { regular: 'regular', bold: 'bold' } as const
+export const fonts = { regular: 'regular', bold: 'bold' } as const
 
-function newDocument(info: { title: string; date: Date }): PDFKit.PDFDocument {
+export function newDocument(info: { title: string; date: Date }): PDFKit.PDFDocument {
   const document = new PDFDocument({
     size: 'A4',
     margin: 56,
@@ -30,7 +30,7 @@ function newDocument(info: { title: string; date: Date }): PDFKit.PDFDocument {
   return document.font(fonts.regular)
 }
 
-function finished(document: PDFKit.PDFDocument): Promise<Buffer> {
+export function finished(document: PDFKit.PDFDocument): Promise<Buffer> {
   const chunks: Buffer[] = []
   return new Promise((resolvePdf, reject) => {
     document.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -40,7 +40,7 @@ function finished(document: PDFKit.PDFDocument): Promise<Buffer> {
   })
 }
 
-const right = (text: string) => ({ text, align: { x: 'right' as const } })
+export const right = (text: string) => ({ text, align: { x: 'right' as const } })
 
 /** Of everything that a statement says of money; names are not part of it. */
 export function statementHash(statement: StatementDocument): string {

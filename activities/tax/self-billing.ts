@@ -6,9 +6,7 @@ import { bookingPeriod } from '../../db/periods.ts'
 import type { SelfBillingSettings } from '../../db/programme-settings.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import {
-  listCreditableInvoices,
   listRateValues,
-  listSelfBillingStandings,
   listVatOwed,
   lockSeries,
   type NewDocument,
@@ -16,74 +14,15 @@ import {
   recordSelfBillingSkips,
   type WrittenDocument,
 } from '../../db/tax/self-billing.ts'
+import {
+  type Earning,
+  listSelfBillingPlans,
+  netOf,
+  type Planned,
+} from '../../db/tax/self-billing-plans.ts'
 import { convert, currencyOf } from '../../domain/currencies.ts'
 import { downToStep } from '../../domain/money.ts'
-import { dayOf, periodEnd } from '../../domain/period.ts'
-import {
-  documentNumberOf,
-  documentText,
-  type PlannedDocument,
-  selfBillingPlan,
-  vatTermsOf,
-} from '../../domain/self-billing.ts'
-
-/** What of a statement documents are about. */
-export interface Earning {
-  id: string
-  partnerId: string
-  period: string
-  currency: string
-  earnedMinor: bigint
-  clawedBackMinor: bigint
-}
-
-/** What is or would be written about a statement, with the rows that it refers to. */
-export interface Planned<T extends Earning> extends ReturnType<typeof selfBillingPlan> {
-  statement: T
-  profileId: string | null
-  agreementId: string | null
-}
-
-const netOf = ({ earnedMinor, clawedBackMinor }: Earning) => earnedMinor - clawedBackMinor
-
-/** The last day of a period, by whose rate its commission is taxed. */
-const lastDayOf = (period: string) => dayOf(new Date(periodEnd(period).getTime() - 1))
-
-/**
- * Plans the documents of statements of one period, as partners stand at an instant. Four look-ups,
- * however many statements there are.
- */
-export async function planSelfBilling<T extends Earning>(
-  trx: Trx,
-  statements: T[],
-  at: Date,
-): Promise<Planned<T>[]> {
-  const [first] = statements
-  if (!first) return []
-  const partnerIds = statements.map(({ partnerId }) => partnerId)
-  const day = lastDayOf(first.period)
-  const standings = await listSelfBillingStandings(trx, { partnerIds, day })
-  const losing = statements.filter((statement) => netOf(statement) < 0n)
-  const creditable = await listCreditableInvoices(
-    trx,
-    losing.map(({ partnerId }) => partnerId),
-  )
-  return statements.map((statement) => {
-    const { partnerId, currency } = statement
-    const standing = standings.get(partnerId)
-    const none = { profile: null, agreement: null, rate: null }
-    const terms = vatTermsOf(standing ?? none, dayOf(at))
-    const invoices = creditable.filter(
-      (invoice) => invoice.partnerId === partnerId && invoice.currency === currency,
-    )
-    return {
-      ...selfBillingPlan(netOf(statement), terms, invoices),
-      statement,
-      profileId: standing?.profileId ?? null,
-      agreementId: standing?.agreementId ?? null,
-    }
-  })
-}
+import { documentNumberOf, documentText, type PlannedDocument } from '../../domain/self-billing.ts'
 
 /**
  * Writes the documents of statements that are being issued, in their transaction: whoever repeats
@@ -98,7 +37,7 @@ export async function issueSelfBilling(
   if (!selfBilling) return
   const moved = statements.filter((statement) => netOf(statement) !== 0n)
   const issuedAt = await databaseNow(trx)
-  const planned = await planSelfBilling(trx, moved, issuedAt)
+  const planned = await listSelfBillingPlans(trx, moved, issuedAt)
   await recordSelfBillingSkips(
     trx,
     planned.flatMap(({ statement: { id: statementId, partnerId }, skip }) =>

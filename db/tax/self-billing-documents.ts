@@ -1,10 +1,9 @@
 /** Self-billed documents as they are read: one by one, listed, and for a statement. */
-import { sql } from 'kysely'
 import { z } from 'zod'
-import type { SelfBillingSkip } from '../../domain/self-billing.ts'
 import type { Db } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { nameOrFormer } from '../partner-places.ts'
+import { openedField } from '../personal-fields.ts'
 
 const issuerSchema = z.strictObject({
   legalName: z.string(),
@@ -61,14 +60,20 @@ export async function listSelfBilling(
   return { ...page, rows: page.rows.map(parsed) }
 }
 
-/** All documents of a period, by partner and number. */
-export async function listSelfBillingOf(db: Db, period: string): Promise<SelfBillingRow[]> {
+/** All documents of a period with who supplies, by partner and number. */
+export async function listSelfBillingOf(db: Db, period: string) {
   const rows = await filtered(db, { period })
+    .innerJoin('selfBillingProfiles as profile', 'profile.id', 'document.profileId')
+    .select('profile.country as supplierCountry')
+    .select(openedField('selfBillingProfiles', 'legalName', 'profile').as('supplierName'))
+    .select(openedField('selfBillingProfiles', 'vatId', 'profile').as('supplierVatId'))
     .orderBy('document.partnerId')
     .orderBy('document.number')
     .execute()
-  return rows.map(parsed)
+  return rows.map((row) => ({ ...row, ...parsed(row) }))
 }
+
+export type SuppliedRow = Awaited<ReturnType<typeof listSelfBillingOf>>[number]
 
 /** What was written about a statement, what was left out and why, and what tax was paid with it. */
 export async function findStatementSelfBilling(db: Db, statementId: string) {
@@ -84,22 +89,4 @@ export async function findStatementSelfBilling(db: Db, statementId: string) {
     .where('statementId', '=', statementId)
     .executeTakeFirst()
   return { documents: written, skip: skip ?? null }
-}
-
-export interface SkipSummary {
-  reason: SelfBillingSkip
-  currency: string
-  statements: number
-  base: bigint
-}
-
-/** Why statements of a period have no document, with how many there are of each reason. */
-export async function listSkips(db: Db, period: string): Promise<SkipSummary[]> {
-  const { rows } = await sql<SkipSummary>`
-    select skip.reason, statement.currency, count(*)::int as statements,
-      sum(skip.base_minor)::bigint as base
-    from self_billing_skips skip join statements statement on statement.id = skip.statement_id
-    where statement.period = ${period}
-    group by 1, 2 order by 1, 2`.execute(db)
-  return rows
 }

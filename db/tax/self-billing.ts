@@ -8,7 +8,7 @@ import type {
   SelfBillingStanding,
   VatTreatment,
 } from '../../domain/self-billing.ts'
-import type { Trx } from '../database.ts'
+import type { Db, Trx } from '../database.ts'
 import { type Columns, columnsAndRows, unnested } from '../rows.ts'
 import type { SelfBillingDocumentsTable } from '../schema.ts'
 
@@ -32,7 +32,7 @@ interface StandingRow {
 
 /** How partners stand, with the rate of their country on a day. */
 export async function listSelfBillingStandings(
-  trx: Trx,
+  db: Db,
   { partnerIds, day }: { partnerIds: string[]; day: string },
 ): Promise<Map<string, KnownStanding>> {
   const { rows } = await sql<StandingRow>`
@@ -46,7 +46,7 @@ export async function listSelfBillingStandings(
       where partner_id = wanted.partner_id order by id desc limit 1) agreement on true
     left join lateral (select treatment, bps from vat_rates
       where country = profile.country and valid_from <= ${day}
-      order by valid_from desc limit 1) rate on true`.execute(trx)
+      order by valid_from desc limit 1) rate on true`.execute(db)
   return new Map(rows.map((row) => [row.partnerId, standingOf(row)]))
 }
 
@@ -76,7 +76,7 @@ export interface CreditableInvoice extends OpenInvoice {
 
 /** Invoices of partners that are not wholly credited, the newest first. */
 export async function listCreditableInvoices(
-  trx: Trx,
+  db: Db,
   partnerIds: string[],
 ): Promise<CreditableInvoice[]> {
   if (partnerIds.length === 0) return []
@@ -91,7 +91,7 @@ export async function listCreditableInvoices(
       from self_billing_documents where corrects_id = invoice.id) credited
     where invoice.partner_id = any(${partnerIds}::uuid[]) and invoice.kind = 'invoice'
       and credited.base < invoice.base_minor
-    order by invoice.number desc`.execute(trx)
+    order by invoice.number desc`.execute(db)
   return rows
 }
 

@@ -1,6 +1,8 @@
 /** Self-billed documents: whose, with which tax, where it lies in the books, and how it is paid. */
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { bookInvoice } from '../../activities/commission/payments.ts'
+import { bookRefund } from '../../activities/commission/reversals.ts'
 import { issueSelfBilling } from '../../activities/tax/self-billing.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
@@ -13,9 +15,17 @@ import {
   recordWithdrawal,
 } from '../../db/tax/self-billing-consent.ts'
 import { recordVatRate } from '../../db/tax/vat-rates.ts'
+import type { PaidInvoice, StripeBilling } from '../../integrations/stripe-billing.ts'
 import { type Books, openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { makeMember, makePartner, makeProgramme } from '../support/factories.ts'
+import {
+  makeMember,
+  makeOrder,
+  makePartner,
+  makeProgramme,
+  paidInvoice,
+  unique,
+} from '../support/factories.ts'
 import { selfBillingTerms } from '../support/self-billing.ts'
 
 let database: TestDatabase
@@ -71,6 +81,24 @@ async function billed(): Promise<string> {
 
 const sell = (partnerId: string, month: string, net?: bigint) =>
   books.sell(partnerId, { paidAt: `2026-${month}-10T00:00:00Z`, ...(net ? { net } : {}) })
+
+/** A sale whose invoice can be refunded. */
+async function sold(partnerId: string, month: string): Promise<PaidInvoice> {
+  const order = await makeOrder(database.db, partnerId)
+  const invoice = paidInvoice(order, { net: 10_000n, paidAt: `2026-${month}-10T00:00:00Z` })
+  await bookInvoice({ db: database.db }, invoice)
+  return invoice
+}
+
+async function refund(invoice: PaidInvoice, day: string, amount = 10_000n): Promise<void> {
+  const refundId = unique('re')
+  const told = {
+    ...{ refundId, chargeId: invoice.payments[0]?.chargeId ?? '', currency: 'USD', amount },
+    ...{ createdAt: new Date(`${day}T00:00:00Z`), failed: false },
+  }
+  const billing = { readRefund: async () => told } as unknown as StripeBilling
+  await bookRefund({ db: database.db, billing }, refundId)
+}
 
 async function documents(partnerId: string) {
   return database.db
@@ -187,6 +215,44 @@ test('without a valid yes there is a reason in the place of a document', async (
   expect(await skips(renewed)).toEqual([])
   expect(await documents(renewed)).toMatchObject([{ base: 2_000n, vat: 380n }])
   expect(await paid(silent, '2026-08')).toMatchObject({ amount: 2_000n, tax: 0n })
+})
+
+test('what is taken back is credited from the newest invoice on, as that was taxed', async () => {
+  await turnOn()
+  const partnerId = await billed()
+  const first = await sold(partnerId, '08')
+  await books.settle('2026-08')
+  await rate('DE', 'standard', 700, '2026-09-01')
+  const second = await sold(partnerId, '09')
+  await books.settle('2026-09')
+  await refund(second, '2026-10-05')
+  await refund(first, '2026-10-06', 5_000n)
+  await books.settle('2026-10')
+  const [august, september, ...credits] = await documents(partnerId)
+  expect([august?.vat, september?.vat]).toEqual([380n, 140n])
+  expect(credits).toMatchObject([
+    { kind: 'credit_note', correctsId: september?.id, base: -2_000n, vat: -140n, bps: 700 },
+    { kind: 'credit_note', correctsId: august?.id, base: -1_000n, vat: -190n, bps: 1_900 },
+  ])
+  expect(await balanceOf('input_tax')).toBe(190n)
+  // What the partner owes back is set off against its next documents, and not against its balance.
+  expect(await balanceOf('partner_vat')).toBe(330n)
+  expect(await paid(partnerId, '2026-10')).toMatchObject({ closing: -3_000n, amount: null })
+  await sell(partnerId, '11', 40_000n)
+  await books.settle('2026-11')
+  expect(await paid(partnerId, '2026-11')).toMatchObject({ payable: 5_000n, amount: 5_230n })
+  expect(await balanceOf('partner_vat')).toBe(0n)
+})
+
+test('what was never invoiced like this is not credited, and says so', async () => {
+  const partnerId = await billed()
+  const sale = await sold(partnerId, '08')
+  await books.settle('2026-08')
+  await turnOn()
+  await refund(sale, '2026-09-05')
+  await books.settle('2026-09')
+  expect(await documents(partnerId)).toEqual([])
+  expect(await skips(partnerId)).toEqual([{ reason: 'nothing_to_credit', base: -2_000n }])
 })
 
 test('tax of a month that pays nothing goes with the next payout', async () => {

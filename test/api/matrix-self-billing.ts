@@ -35,10 +35,12 @@ export const ofSelfBilling: Record<string, Line> = {
   'PUT /v1/tax/vat-rates': { without: 'the rates are everybody’s' },
   'GET /v1/self-billing-documents': {
     list: about,
-    filters: { partner: 'partner' },
     queries: [`period=${settledPeriod}`],
   },
   'GET /v1/self-billing-documents/:id': { about },
+  'GET /v1/self-billing-documents/:id/pdf': { about },
+  'GET /v1/tax/self-billing/csv': { without: 'the documents of everybody' },
+  'GET /v1/settlement-runs/:id/self-billing': { about: 'settlementRun' },
 }
 
 /** Everybody agreed, and has documents about what it earned. */

@@ -142,6 +142,9 @@ GET /v1/tax/vat-rates: super_admin master_reseller reseller, tax:read
 PUT /v1/tax/vat-rates: super_admin, approvals:write
 GET /v1/self-billing-documents: super_admin master_reseller reseller, tax:read
 GET /v1/self-billing-documents/{id}: super_admin master_reseller reseller, tax:read
+GET /v1/self-billing-documents/{id}/pdf: super_admin master_reseller reseller, tax:read
+GET /v1/tax/self-billing/csv: super_admin, tax:read
+GET /v1/settlement-runs/{id}/self-billing: super_admin, settlement:read
 GET /v1/tax/1099: super_admin master_reseller reseller, tax:read
 GET /v1/tax/1099/csv: super_admin, tax:read
 GET /v1/tax/years: super_admin master_reseller reseller, tax:read

@@ -1,6 +1,7 @@
 /** Self-billing over the API: who agrees to it, what is set for it, and who reads the documents. */
 import { sql } from 'kysely'
 import { checkInvariants } from '../../db/invariants.ts'
+import { outwardId } from '../../domain/ids.ts'
 import { openBooks } from '../support/books.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { selfBillingTerms } from '../support/self-billing.ts'
@@ -101,6 +102,42 @@ test('a partner says who it is, agrees, and its earnings are invoiced', async ()
     recipient: { legal_name: 'Platform GmbH', vat_id: 'DE111111111' },
     note: null,
   })
+})
+
+test('on paper and in the table of the month are the same amounts', async () => {
+  const [listed] = rows(await call('/v1/self-billing-documents', { key: world.shop.key }))
+  const pdf = await call(`/v1/self-billing-documents/${listed?.id}/pdf`, { key: world.shop.key })
+  expect(pdf.headers.get('content-type')).toBe('application/pdf')
+  expect(pdf.headers.get('content-disposition')).toContain(`${listed?.number}.pdf`)
+  const path = '/v1/tax/self-billing/csv?period=2026-08'
+  const csv = await call(path, { key: product.owner })
+  expect(csv.headers.get('content-disposition')).toContain('self-billing-2026-08.csv')
+  const text = String(csv.text ?? csv.body)
+  expect(text).toContain(`${listed?.number},,`)
+  expect(text).toContain('Łódź Handel GmbH,DE,DE123456789,standard,19,USD,20.00,3.80,23.80')
+  expect((await call(path, { key: world.shop.key })).status).toBe(403)
+  expect(faults(await call('/v1/tax/self-billing/csv', { key: product.owner }))).toEqual([
+    'missing /period',
+  ])
+})
+
+test('who reviews a run sees what it would write, and who would get nothing and why', async () => {
+  const books = openBooks(product.db)
+  await books.sell(world.shop.id, { paidAt: '2026-09-10T00:00:00Z' })
+  const runId = await books.newRun('2026-09', 'preview')
+  await books.calculate(runId)
+  const path = `/v1/settlement-runs/${outwardId('settlementRun', runId)}/self-billing`
+  const planned = rows(await call(path, { key: product.owner }))
+  const plan = (name: PlaceName) => planned.find(({ partner }) => partner === world[name].partner)
+  expect(plan('shop')).toMatchObject({
+    documents: [{ kind: 'invoice', corrects: null, base: 2_000, bps: 1_900, vat: 380 }],
+    skip: null,
+  })
+  expect(plan('north')).toMatchObject({
+    documents: [],
+    skip: { reason: 'no_profile', base: 500 },
+  })
+  expect((await call(path, { key: world.shop.key })).status).toBe(403)
 })
 
 test('the statement names the document, and what is paid is the payable with the tax', async () => {
@@ -230,6 +267,9 @@ describe('whoever has no live key is answered 401', () => {
       'DELETE /v1/partners/:id/self-billing/agreement',
       'GET /v1/self-billing-documents',
       'GET /v1/self-billing-documents/:id',
+      'GET /v1/self-billing-documents/:id/pdf',
+      'GET /v1/tax/self-billing/csv',
+      'GET /v1/settlement-runs/:id/self-billing',
       'GET /v1/tax/vat-rates',
       'PUT /v1/tax/vat-rates',
     ],
