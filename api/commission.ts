@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type AccrualRow, findAccrual, listAccruals } from '../db/commission/accruals.ts'
 import { type ClawbackRow, listClawbacks } from '../db/commission/reversals.ts'
-import { monthsOf, quarterPattern } from '../domain/cadence.ts'
+import { cadenceOf, monthsOf, quarterPattern, weekPattern } from '../domain/cadence.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import { periodPattern } from '../domain/period.ts'
@@ -28,6 +28,17 @@ export const settledField = z
     new RegExp(`${periodPattern.source}|${quarterPattern.source}`),
     'expected a period like 2026-10 or 2026-Q4',
   )
+
+/** What a run is about: also a week, which is previewed. */
+export const runField = z
+  .string()
+  .regex(
+    new RegExp(`${periodPattern.source}|${quarterPattern.source}|${weekPattern.source}`),
+    'expected a period like 2026-10, 2026-Q4 or 2026-W47',
+  )
+  .refine((name) => !weekPattern.test(name) || cadenceOf(name) !== null, {
+    error: 'this year has 52 weeks',
+  })
 
 export const earningsQuery = z.strictObject({
   ...pageQuery,

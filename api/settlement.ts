@@ -13,7 +13,14 @@ import {
   recordRun,
 } from '../db/settlement/runs.ts'
 import { listStages, type StageRow } from '../db/settlement/stages.ts'
-import { type Cadence, cadenceOf, cadences, monthsOf, stretchOf } from '../domain/cadence.ts'
+import {
+  type Cadence,
+  cadenceOf,
+  cadences,
+  liveCadence,
+  monthsOf,
+  stretchOf,
+} from '../domain/cadence.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
@@ -21,7 +28,7 @@ import { workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { exceptionCodes } from '../domain/run-exceptions.ts'
 import { runStages } from '../domain/settlement.ts'
 import { releaseRun, reviewRun, type SettlementInput } from '../workflows/contract.ts'
-import { settledField } from './commission.ts'
+import { runField } from './commission.ts'
 import type { ApiDeps } from './deps.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { startCommitted, updateProcess } from './processes.ts'
@@ -30,11 +37,12 @@ import { figures } from './statements.ts'
 import { currencyAnswer, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
 
 const runForm = z.strictObject({
-  period: settledField,
+  period: runField,
   /** That of the programme; it may be left out, since the period says it. */
   cadence: z.enum(cadences).optional(),
   mode: z.enum(['preview', 'live']),
 })
+type RunForm = z.output<typeof runForm>
 const signatureForm = z.strictObject({
   totals_hash: z.string().regex(/^[0-9a-f]{64}$/, 'expected the totals_hash of the run'),
 })
@@ -97,7 +105,8 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       description:
         'A preview ends with its totals and moves nothing. A live run of a period exists once; ' +
         'asking again while it runs gives the same one. The period is a month (2026-10), or a ' +
-        'quarter (2026-Q4) where the programme settles by the quarter.',
+        'quarter (2026-Q4) where the programme settles by the quarter; where it looks at weeks, ' +
+        'a preview may also be of a week (2026-W47).',
       access: 'settlement.start',
       idempotencyKey: 'required',
       body: runForm,
@@ -121,7 +130,7 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       access: 'settlement.read',
       query: z.strictObject({
         ...pageQuery,
-        period: settledField.optional(),
+        period: runField.optional(),
         overdue: z.enum(['true', 'false']).optional(),
       }),
       answers: { 200: { description: 'Newest first', schema: listAnswer(runAnswer) } },
@@ -205,7 +214,7 @@ function signingRoutes(deps: ApiDeps): Route[] {
   ]
 }
 
-async function startRun(deps: ApiDeps, call: Call<unknown, z.output<typeof runForm>>) {
+async function startRun(deps: ApiDeps, call: Call<unknown, RunForm>) {
   const { db, principal, body, operationId } = call
   const programme = await getProgramme(db)
   const { period, mode } = body
@@ -267,7 +276,7 @@ const wantedOf: Record<Cadence, string> = {
 }
 
 /** @throws DomainError `invalid_request` for a period that the programme does not settle by. */
-function refuseOtherCadence(own: Cadence, { period, cadence }: z.output<typeof runForm>): void {
+function refuseOtherCadence(own: Cadence, { period, cadence, mode }: RunForm): void {
   const asked = cadenceOf(period)
   const refusal = (pointer: string, detail: string) =>
     new DomainError('invalid_request', `body: ${detail}`, {
@@ -276,16 +285,18 @@ function refuseOtherCadence(own: Cadence, { period, cadence }: z.output<typeof r
   if (cadence !== undefined && cadence !== asked) {
     throw refusal('/cadence', `${period} is no period of this cadence`)
   }
-  if (asked !== own) {
-    throw refusal('/period', `this programme settles by ${wantedOf[own]} (settlement_cadence)`)
-  }
+  const live = liveCadence(own)
+  if (asked === live || (asked === own && mode === 'preview')) return
+  const weeks = asked === 'weekly' && asked === own ? 'weeks are previewed only; ' : ''
+  const wanted = `${weeks}this programme settles by ${wantedOf[live]} (settlement_cadence)`
+  throw refusal('/period', wanted)
 }
 
 /** A live run needs a period that is over and no older one that is still to be settled. */
 async function refuseTooEarly(
   db: Db,
   { id: programmeId }: Pick<Programme, 'id'>,
-  { period, mode }: z.output<typeof runForm>,
+  { period, mode }: RunForm,
 ): Promise<void> {
   const now = new Date()
   const { from, until } = stretchOf(period)

@@ -1,5 +1,6 @@
 /** What a programme sets: how long things may take, and how partners are brought in. */
 import { z } from 'zod'
+import { cadences } from '../domain/cadence.ts'
 import { partnerLevels, partnerTypes } from '../domain/partners.ts'
 import { taxFormModes } from '../domain/tax.ts'
 import { tierNames } from '../domain/tiers.ts'
@@ -145,7 +146,13 @@ export const onboardingSettingsSchema = z.strictObject({
   /** Hits at or above this score, in hundredths, have to be looked at. */
   screeningThreshold: z.int().min(1).max(100).default(85),
   /** How often partners are settled. */
-  settlementCadence: z.enum(['monthly', 'quarterly']).default('monthly'),
+  settlementCadence: z
+    .enum(cadences)
+    .meta({
+      description:
+        'With `weekly` every week is previewed; statements and payouts are those of months.',
+    })
+    .default('monthly'),
   /** From which balance, in minor units, a terminated partner is paid what it is owed. */
   finalPayoutFrom: z.int().min(0).default(100),
   /** So many days after the end of what was settled, at the next working day; 0 pays at once. */

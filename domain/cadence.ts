@@ -8,6 +8,10 @@ import { isPeriod, nextPeriod, periodEnd, periodOf, periodStart } from './period
 export const cadences = ['weekly', 'monthly', 'quarterly'] as const
 export type Cadence = (typeof cadences)[number]
 
+/** What live runs of a programme are about: weeks are previews of the running month. */
+export const liveCadence = (own: Cadence): Exclude<Cadence, 'weekly'> =>
+  own === 'quarterly' ? 'quarterly' : 'monthly'
+
 /** Months from one up to and including another, as accounting periods. */
 export interface Months {
   since: string

@@ -81,6 +81,7 @@ export const workflowIds = {
 export const scheduleIds = {
   settlement: 'settlement-monthly',
   settlementQuarterly: 'settlement-quarterly',
+  settlementWeekly: 'settlement-weekly',
   rescreening: 'rescreening-nightly',
   reconciliation: 'reconciliation-daily',
   sweeper: 'sweeper',

@@ -61,6 +61,24 @@ const settlementQuarterly: ScheduleOptions = {
   policies: settlementPolicies,
 }
 
+/** Thursday is as late after a week as day 4 is after a month. */
+const settlementWeekly: ScheduleOptions = {
+  scheduleId: scheduleIds.settlementWeekly,
+  spec: {
+    calendars: [{ comment: 'Thursday at 03:00 UTC', dayOfWeek: 'THURSDAY', hour: 3 }],
+    timezone: 'UTC',
+    jitter: '5m',
+  },
+  action: {
+    type: 'startWorkflow',
+    workflowType: workflowTypes.settlementDispatch,
+    workflowId: 'settlement-dispatch-weekly',
+    taskQueue,
+    args: [{ cadence: 'weekly' }],
+  },
+  policies: settlementPolicies,
+}
+
 /**
  * 02:00 UTC. A firing that overlaps is skipped: the round before still goes on, with the lists as
  * they are by now. One that was missed is caught up within half a day.
@@ -130,6 +148,7 @@ const reconciliation: ScheduleOptions = {
 const schedules = [
   settlement,
   settlementQuarterly,
+  settlementWeekly,
   rescreening,
   sweeper,
   verificationUpkeep,

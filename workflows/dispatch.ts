@@ -27,7 +27,7 @@ const monthly = { cadence: 'monthly' } as const
 /**
  * Settles the month, or the quarter, before the time for which this firing was scheduled: never
  * before "now", which may be days later. A trigger, a backfill or a repetition finds the run of
- * the period. Where the programme has another cadence nothing is started.
+ * the period. Where the programme has another cadence nothing is started. A week is previewed.
  */
 export async function settlementDispatch({ cadence }: { cadence: Cadence } = monthly): Promise<{
   period: string
@@ -40,12 +40,16 @@ export async function settlementDispatch({ cadence }: { cadence: Cadence } = mon
     setCurrentDetails('Nothing to do: the programme settles by another cadence')
     return { period: name }
   }
-  const { runId, releaseReminder, releaseEscalation } = opened
+  const { runId, preview, releaseReminder, releaseEscalation } = opened
   const { period } = monthsOf(name)
   try {
     await startChild(monthlySettlement, {
-      workflowId: workflowIds.settlement(period),
-      args: [{ runId, period, mode: 'live', releaseReminder, releaseEscalation }],
+      workflowId: preview
+        ? workflowIds.settlementPreview(period, preview)
+        : workflowIds.settlement(period),
+      args: [
+        { runId, period, mode: preview ? 'preview' : 'live', releaseReminder, releaseEscalation },
+      ],
       parentClosePolicy: ParentClosePolicy.ABANDON,
     })
   } catch (error) {

@@ -33,6 +33,8 @@ import {
   recordDraftStatements,
   removeDraftStatements,
 } from '../../db/settlement/statements.ts'
+import { listWeekFigures } from '../../db/settlement/weeks.ts'
+import { stretchOf } from '../../domain/cadence.ts'
 import { convert, currencyOf, wholeUnit } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { forfeits, type TerminationReason } from '../../domain/lifecycle.ts'
@@ -75,8 +77,17 @@ const pagesAtOnce = 20
 /** Drafts the statements of the partners in a range: the plain ones at once, then the others. */
 export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Promise<void> {
   const programme = await getProgramme(trx)
-  const figures = await recordPlainDrafts(trx, { run, range, programme })
+  const figures =
+    run.cadence === 'weekly'
+      ? await readWeek(trx, { run, range })
+      : await recordPlainDrafts(trx, { run, range, programme })
   if (figures.length > 0) await draftOthers(trx, { run, programme, figures })
+}
+
+/** Of a week every draft is one of the others. */
+function readWeek(trx: Trx, { run, range }: { run: RunRow; range: PartnerRange }) {
+  const { sincePeriod: since, period, cutoffAt } = run
+  return listWeekFigures(trx, { since, period, cutoffAt, range, week: stretchOf(run.name) })
 }
 
 /** Drafts what depends on more than figures; `isSpecial` names every rule that is applied here. */
@@ -210,8 +221,11 @@ export function calculationActivities({ db }: ActivityDeps) {
       const hash = await inTransaction(db, async (trx) => {
         const run = await lockRun(trx, runId)
         await allowLargeSums(trx)
+        // A week is a part of what the ledger settles by the month.
         const agree =
-          (await balancesAgree(trx, run)) || (await listControlDifferences(trx, run)).length === 0
+          run.cadence === 'weekly' ||
+          (await balancesAgree(trx, run)) ||
+          (await listControlDifferences(trx, run)).length === 0
         if (!agree) return null
         return markRunTotals(trx, runId)
       })

@@ -1,12 +1,20 @@
 /** The two ends of a close: nothing more comes in, and nothing can change any more. */
 import { randomUUIDv7 } from 'node:crypto'
-import { databaseNow, inTransaction } from '../../db/database.ts'
+import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
 import { countOpenEvents, recordEvent } from '../../db/inbox.ts'
 import { recordForfeits } from '../../db/lifecycle/terminations.ts'
 import { markPeriodClosed, startClosing } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
-import { findLiveRun, getRun, markRunStage, recordRun } from '../../db/settlement/runs.ts'
-import { cadenceOf, eachMonth, monthsOf } from '../../domain/cadence.ts'
+import {
+  findLiveRun,
+  findScheduledPreview,
+  getRun,
+  markRunStage,
+  type NewRun,
+  type RunRow,
+  recordRun,
+} from '../../db/settlement/runs.ts'
+import { cadenceOf, eachMonth, liveCadence, monthsOf } from '../../domain/cadence.ts'
 import { periodStart } from '../../domain/period.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { RunStage } from '../../domain/settlement.ts'
@@ -17,29 +25,40 @@ interface RunInput {
   runId: string
 }
 
+/** What an earlier firing has made; a live run may be that of another cadence. */
+async function findMade(
+  trx: Trx,
+  { programmeId, period, mode }: Pick<NewRun, 'programmeId' | 'period' | 'mode'>,
+): Promise<RunRow | undefined> {
+  return mode === 'preview'
+    ? findScheduledPreview(trx, programmeId, period)
+    : findLiveRun(trx, programmeId, monthsOf(period).period)
+}
+
 export function closingActivities({ db, events, processes }: ActivityDeps) {
   return {
     /**
-     * The live run of a period, made by the schedule; a second firing finds the first one.
-     * @returns null where the programme has another cadence, or had it when the period was settled.
+     * The live run of a period, or the preview of a week, made by the schedule; a second firing
+     * finds the first one.
+     * @returns null where the programme has another cadence, or had it when the period was settled;
+     *   with the number of a preview.
      */
     async openScheduledRun({ period }: { period: string }) {
       const programme = await getProgramme(db)
-      if (programme.onboarding.settlementCadence !== cadenceOf(period)) return null
+      const { settlementCadence: own } = programme.onboarding
+      const cadence = cadenceOf(period)
+      if (cadence !== own && cadence !== liveCadence(own)) return null
+      const mode = cadence === 'weekly' ? 'preview' : 'live'
       const run = await inTransaction(db, async (trx) => {
-        const live = await findLiveRun(trx, programme.id, monthsOf(period).period)
-        if (live) return live.name === period ? live : null
-        return recordRun(trx, {
-          id: randomUUIDv7(),
-          programmeId: programme.id,
-          period,
-          mode: 'live',
-          requestedBy: null,
-        })
+        const made = await findMade(trx, { programmeId: programme.id, period, mode })
+        if (made) return made.name === period ? made : null
+        const id = randomUUIDv7()
+        return recordRun(trx, { id, programmeId: programme.id, period, mode, requestedBy: null })
       })
       if (!run) return null
       const { releaseReminder, releaseEscalation } = programme.deadlines
-      return { runId: run.id, releaseReminder, releaseEscalation }
+      const preview = mode === 'preview' ? { preview: run.number } : {}
+      return { runId: run.id, ...preview, releaseReminder, releaseEscalation }
     },
 
     /** How long until the period may be closed, in milliseconds; 0 when it may. */

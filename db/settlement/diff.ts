@@ -1,12 +1,28 @@
 /** A run beside the one before it: whose statements are new, gone or changed, and their parts. */
 import { type RawBuilder, sql } from 'kysely'
+import { previousName } from '../../domain/cadence.ts'
 import type { ChangeKind, EarnedPart } from '../../domain/settlement-diff.ts'
 import type { Db } from '../database.ts'
 import type { PageRequest } from '../paging.ts'
 import type { RunRow } from './runs.ts'
+import { inWeekOf, isOfWeek, withinMonth } from './weeks.ts'
 
-/** The live run before this one that was released; undefined for the first. */
+/**
+ * The live run before this one that was released; of a week, the newest preview of the week before
+ * it. Undefined for the first.
+ */
 export async function findRunBefore(db: Db, run: RunRow) {
+  if (run.cadence === 'weekly') {
+    return db
+      .selectFrom('settlementRuns')
+      .select(['id', 'name'])
+      .where('programmeId', '=', run.programmeId)
+      .where('name', '=', previousName(run.name))
+      .where('stage', '=', 'review')
+      .orderBy('id', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+  }
   return db
     .selectFrom('settlementRuns')
     .select(['id', 'name'])
@@ -73,6 +89,9 @@ function exceeds({
   return sql`(${isAbove(...payable)} or ${isAbove(net('now'), net('before'))})`
 }
 
+/** Those of a run that was released are its statements as they are issued. */
+const isCounted = sql.raw(`(before.issued_at is not null or ${isOfWeek('before')})`)
+
 /**
  * The two ways in which a partner is found: by its statement in the run, beside that of before if
  * there is one; and by that of before alone. Each is read in the order of an index, so that a page
@@ -89,10 +108,10 @@ function ways({ runId, beforeId, change, ...filter }: DiffFilter) {
     present: sql`statements now
       left join statements before on before.run_id = ${beforeId}::uuid
         and before.partner_id = now.partner_id and before.currency = now.currency
-        and before.issued_at is not null
+        and ${isCounted}
       where now.run_id = ${runId} and ${narrowed[change ?? 'any']}`,
     gone: sql`statements before left join statements now on false
-      where before.run_id = ${beforeId}::uuid and before.issued_at is not null
+      where before.run_id = ${beforeId}::uuid and ${isCounted}
         and ${change === undefined || change === 'gone' ? sql`true` : sql`false`}
         and not exists (select from statements still where still.run_id = ${runId}
           and still.partner_id = before.partner_id and still.currency = before.currency)`,
@@ -179,9 +198,11 @@ export async function listEarnedParts(db: Db, statementIds: string[]): Promise<S
     join accruals accrual on accrual.partner_id = statement.partner_id
       and accrual.currency = statement.currency and accrual.period
         between coalesce(statement.since_period, statement.period) and statement.period
+    join accounting_periods month on month.period = accrual.period
     join line_payments line on line.id = accrual.line_payment_id
     join commission_rules rule on rule.id = accrual.rule_id
     where statement.id = any(${statementIds}::uuid[])
+      and ${inWeekOf('statement', withinMonth('line.paid_at'))}
     group by 1, 2, 3, 4, 5, 6
     order by 1, 2, 3, 5`.execute(db)
   return rows
@@ -195,7 +216,9 @@ export async function listBonuses(db: Db, statementIds: string[]) {
     join closing_accruals whole on whole.partner_id = statement.partner_id
       and whole.currency = statement.currency and whole.kind = 'bonus' and whole.period
         between coalesce(statement.since_period, statement.period) and statement.period
+    join accounting_periods month on month.period = whole.period
     where statement.id = any(${statementIds}::uuid[])
+      and ${inWeekOf('statement', withinMonth("timestamptz 'infinity'"))}
     group by 1`.execute(db)
   return rows
 }

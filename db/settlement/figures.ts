@@ -62,19 +62,27 @@ function among(month: RawBuilder<unknown>, { since, period }: Months): RawBuilde
     : sql<boolean>`${month} between ${since} and ${period}`
 }
 
+const reversedAt = `(select happened_at from line_reversals what
+  where what.id = back.line_reversal_id)`
+const paidAt = '(select paid_at from line_payments own where own.id = accruals.line_payment_id)'
+
 /**
  * What has not matured at the cut-off, what a person holds, and what an open dispute keeps back of
  * unpaid money. No statement pays an accrual while it is held, so that its hold needs no such test.
  */
-function heldBy({
+export function heldBy({
   period,
   cutoffAt,
   inRange,
+  until,
 }: {
   period: string
   cutoffAt: Date
   inRange: RawBuilder<unknown>
+  /** Nothing that happened later counts; all of the period does where it is left out. */
+  until?: Date
 }) {
+  const by = (at: string) => (until ? sql`${sql.raw(at)} < ${until}` : sql`true`)
   return sql`
     contested as (
       select distinct disputes.id, disputes.amount_minor, disputes.received_at,
@@ -101,10 +109,13 @@ function heldBy({
       select id, line_payment_id, partner_id, currency, period, matures_at, base_minor,
         amount_minor, amount_minor - coalesce((
           select sum(back.amount_minor) from clawbacks back
-          where back.accrual_id = accruals.id and back.period <= ${period}), 0) - coalesce((
+          where back.accrual_id = accruals.id and back.period <= ${period}
+            and ${by(reversedAt)}), 0) - coalesce((
           select sum(gone.amount_minor) from accrual_cancellations gone
-          where gone.accrual_id = accruals.id and gone.period <= ${period}), 0) as remaining
+          where gone.accrual_id = accruals.id and gone.period <= ${period}
+            and ${by('gone.recorded_at')}), 0) as remaining
       from concerned_by_hold join accruals using (id)
+      where ${by(paidAt)}
     ), disputed as (
       select unpaid.id, sum(contested.amount_minor) as amount
       from unpaid join contested using (line_payment_id)

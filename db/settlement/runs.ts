@@ -75,6 +75,21 @@ export async function findLiveRun(db: Db, programmeId: string, month: string) {
   return row && parsed(row)
 }
 
+/** The preview of this name that the schedule made, not a person. */
+export async function findScheduledPreview(db: Db, programmeId: string, name: string) {
+  const row = await db
+    .selectFrom('settlementRuns')
+    .selectAll()
+    .where('programmeId', '=', programmeId)
+    .where('name', '=', name)
+    .where('mode', '=', 'preview')
+    .where('requestedBy', 'is', null)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst()
+  return row && parsed(row)
+}
+
 export async function listRuns(
   db: Db,
   filter: PageRequest & {

@@ -62,6 +62,20 @@ const wanted = [
     catchupWindow: 3 * day,
   },
   {
+    id: scheduleIds.settlementWeekly,
+    type: workflowTypes.settlementDispatch,
+    spec: {
+      calendars: [
+        expect.objectContaining({
+          dayOfWeek: [expect.objectContaining({ start: 'THURSDAY' })],
+          hour: [expect.objectContaining({ start: 3 })],
+        }),
+      ],
+    },
+    overlap: ScheduleOverlapPolicy.BUFFER_ONE,
+    catchupWindow: 3 * day,
+  },
+  {
     id: scheduleIds.rescreening,
     type: workflowTypes.rescreening,
     spec: daily(2, 0),
@@ -246,6 +260,31 @@ describe('the dispatcher of settlements', () => {
       await env.client.workflow.getHandle(workflowIds.settlement('2025-03')).terminate()
     })
     expect(quarters).toEqual(['2025-Q1'])
+  })
+
+  it('previews the week before the time for which it was scheduled, and moves nothing', async () => {
+    const weeks: string[] = []
+    const worker = await steppedWorker(env, {
+      openScheduledRun({ period }: { period: string }) {
+        weeks.push(period)
+        return { runId: randomUUIDv7(), preview: 3, releaseReminder: 86_400 }
+      },
+      readRun: () => ({ stage: 'freeze', totalsHash: null, shards: 0 }),
+      planShards: () => ({ shards: 1 }),
+      draftPages: () => ({ finished: true }),
+      totalStatements: () => 'hash',
+    })
+    const preview = workflowIds.settlementPreview('2025-05', 3)
+    await worker.runUntil(async () => {
+      await catchUp(scheduleIds.settlementWeekly, '2025-05-22T02:00:00Z', '2025-05-22T04:00:00Z')
+      await until(() => weeks.length === 1, 20)
+      await worker.ran('totalStatements')
+      await env.client.workflow.getHandle(preview).result()
+    })
+    expect(weeks).toEqual(['2025-W20'])
+    const moves = ['freezePeriod', 'issueStatements', 'payPage', 'closePeriod']
+    expect(worker.steps().filter((step) => moves.includes(step))).toEqual([])
+    expect(await processesOf('2025-05')).toEqual([])
   })
 
   it('starts nothing where the programme settles by another cadence', async () => {
