@@ -68,12 +68,12 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   child.unref()
   const ready = await poll(async () => (failure ? null : answers(options.port)), {
     everyMs: 100,
-    timeoutMs: 30_000,
+    timeoutMs: 90_000,
   })
   const started = child.pid === undefined ? undefined : identityOf(child.pid)
   if (!ready || !started) {
     if (started) await endProcess(started, stopSignals(null))
-    const why = failure ?? 'it did not answer within 30 s'
+    const why = failure ?? 'it did not answer within 90 s'
     throw new NotReady(`${options.cli.path} did not start: ${why}\n${logTail(options.logFile)}`)
   }
   if (options.dbFile) writeFileSync(readyMark(options.dbFile), ready.version)

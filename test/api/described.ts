@@ -29,10 +29,26 @@ export function assertDescribed(description: Description, seen: SeenAnswer): voi
   expect([answer, isDescribed]).toEqual([answer, true])
 }
 
-function operationAt({ paths }: Description, { method, path }: SeenAnswer): Operation | undefined {
-  const templates = Object.keys(paths).filter((template) =>
-    new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
-  )
-  const exact = templates.find((template) => template === path) ?? templates[0]
-  return exact ? paths[exact]?.[method.toLowerCase()] : undefined
+const patterns = new WeakMap<Description, [template: string, pattern: RegExp][]>()
+
+function patternsOf(description: Description): [string, RegExp][] {
+  const known = patterns.get(description)
+  if (known) return known
+  const made = Object.keys(description.paths).map((template): [string, RegExp] => [
+    template,
+    new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`),
+  ])
+  patterns.set(description, made)
+  return made
+}
+
+function operationAt(
+  description: Description,
+  { method, path }: SeenAnswer,
+): Operation | undefined {
+  const { paths } = description
+  const template = paths[path]
+    ? path
+    : patternsOf(description).find(([, pattern]) => pattern.test(path))?.[0]
+  return template === undefined ? undefined : paths[template]?.[method.toLowerCase()]
 }

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { Client } from '@temporalio/client'
-import { TestWorkflowEnvironment } from '@temporalio/testing'
 import { freePort } from '../../scripts/launch/ports.ts'
 import { isAlive } from '../../scripts/launch/process-identity.ts'
 import { silentProgress } from '../../scripts/launch/progress.ts'
@@ -10,6 +9,7 @@ import { stopTemporal } from '../../scripts/launch/temporal-adopt.ts'
 import { connectTemporal, registerNamespace } from '../../scripts/launch/temporal-connection.ts'
 import { provideTestServer } from '../../scripts/launch/test-server.ts'
 import { poll } from '../../scripts/launch/wait.ts'
+import { startSkipping } from '../support/processes.ts'
 import { type Checkout, machineCheckout, program } from './checkout.ts'
 
 const run = promisify(execFile)
@@ -143,9 +143,7 @@ describe('the time-skipping test server', () => {
       const options = { env: checkout.env, progress: silentProgress() }
       const path = await provideTestServer(options)
       expect(await provideTestServer(options)).toBe(path)
-      const environment = await TestWorkflowEnvironment.createTimeSkipping({
-        server: { executable: { type: 'existing-path', path } },
-      })
+      const environment = await startSkipping(path)
       try {
         const before = await environment.currentTimeMs()
         await environment.sleep('40 days')

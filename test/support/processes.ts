@@ -6,6 +6,7 @@ import type { ActivityDeps } from '../../activities/deps.ts'
 import { type Activities, createActivities } from '../../activities/index.ts'
 import { taskQueue } from '../../domain/process-names.ts'
 import { quietRuntime } from './product.ts'
+import { startSkippingServer, withArchive } from './skipping-server.ts'
 import { suiteFacts, takeNamespace } from './suite.ts'
 import { until } from './until.ts'
 
@@ -39,11 +40,47 @@ const stepNames = Object.keys(createActivities({} as ActivityDeps)) as StepName[
  * A server of its own: the clock is one for all that runs on it. When nothing runs any more it
  * jumps on to whatever timers are left, so that times are compared at steps, not at the end.
  */
-export function startSkipping(): Promise<TestWorkflowEnvironment> {
+export async function startSkipping(
+  program = suiteFacts().testServer,
+): Promise<TestWorkflowEnvironment> {
   quietRuntime()
-  return TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: suiteFacts().testServer } },
+  const { testServerArchive } = suiteFacts()
+  const server = await startSkippingServer(program, withArchive(testServerArchive))
+  const { address } = server
+  const env = await sdk.create({
+    address,
+    server: { type: 'existing' },
+    supportsTimeSkipping: true,
   })
+  const teardown = env.teardown.bind(env)
+  return Object.assign(env, {
+    async teardown() {
+      await endWorkers(env)
+      await teardown()
+      await server.stop()
+    },
+  })
+}
+
+/** What `createTimeSkipping` calls; it is not to be had with a server that runs already. */
+const sdk = TestWorkflowEnvironment as unknown as {
+  create(options: object): Promise<TestWorkflowEnvironment>
+}
+
+const workersOf = new WeakMap<TestWorkflowEnvironment, Set<Worker>>()
+
+/**
+ * A test that is out of time leaves its worker behind: it would ask a server that is gone for work
+ * until the last file has run.
+ */
+async function endWorkers(env: TestWorkflowEnvironment): Promise<void> {
+  const workers = workersOf.get(env) ?? []
+  for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown()
+  await until(() =>
+    [...workers].every((worker) =>
+      ['STOPPED', 'FAILED', 'INITIALIZED'].includes(worker.getState()),
+    ),
+  )
 }
 
 /** The suite's development server, in a namespace of this file, for what needs no skipping. */
@@ -80,7 +117,9 @@ export async function steppedWorker(
     taskQueue,
     workflowBundle: { codePath: suiteFacts().bundle },
     activities,
+    shutdownForceTime: '30 seconds',
   })
+  workersOf.set(env, (workersOf.get(env) ?? new Set()).add(worker))
   return {
     calls,
     steps: ({ mails } = { mails: false }) =>

@@ -240,14 +240,18 @@ async function runWorker(parts: {
     dataConverter: sealedPayloads(payloadCodec),
     activities: around(createActivities(deps)),
     stickyQueueScheduleToStartTimeout: '3 seconds',
+    shutdownForceTime: '60 seconds',
   })
   const running = worker.run()
   let stopped: Promise<void> | undefined
   const end = async () => {
     worker.shutdown()
-    await running
-    await close()
-    await connection.close()
+    try {
+      await running
+    } finally {
+      await close()
+      await connection.close()
+    }
   }
   return {
     stop: () => {

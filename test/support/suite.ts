@@ -11,6 +11,8 @@ export interface SuiteFacts {
   claims: string
   /** The official time-skipping server, ready to be started. */
   testServer: string
+  /** Where an archive of its classes lies, if there is one. */
+  testServerArchive: string
   bundle: string
 }
 
