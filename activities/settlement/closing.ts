@@ -119,7 +119,7 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
     },
 
     async enterStage({ runId, stage }: RunInput & { stage: RunStage }): Promise<void> {
-      await markRunStage(db, runId, stage)
+      await inTransaction(db, (trx) => markRunStage(trx, runId, stage))
     },
 
     /** The last step: the period is shut and its run is done. */

@@ -182,9 +182,9 @@ export function settledBy(run: Pick<RunRow, 'name'>, asked: string): DomainError
   return new DomainError('period_already_settled', `${asked} is settled by the run ${run.name}`)
 }
 
-export async function markRunStage(db: Db, id: string, stage: RunStage): Promise<void> {
-  await recordStage(db, id, stage)
-  await db
+export async function markRunStage(trx: Trx, id: string, stage: RunStage): Promise<void> {
+  await recordStage(trx, id, stage)
+  await trx
     .updateTable('settlementRuns')
     .set({
       stage,

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { RunStage } from '../../domain/settlement.ts'
-import type { Db } from '../database.ts'
+import type { Db, Trx } from '../database.ts'
 
 /** What a stage has done, in rows of its kind, and in money where it deals with any. */
 const progressSchema = z.object({
@@ -45,7 +45,7 @@ const asJson = sql.raw(`jsonb_build_object('done', stage.done, 'total', stage.to
   'control', coalesce(stage.control, '[]'::jsonb))`)
 
 /** Notes that a run enters a stage, and with what it leaves the one before. */
-export async function recordStage(db: Db, runId: string, stage: RunStage): Promise<void> {
+export async function recordStage(trx: Trx, runId: string, stage: RunStage): Promise<void> {
   await sql`
     with left_behind as (
       select stage.run_id, stage.stage, ${sql.raw(counted('stage.run_id'))} as progress
@@ -56,7 +56,7 @@ export async function recordStage(db: Db, runId: string, stage: RunStage): Promi
       done = (progress ->> 'done')::int, total = (progress ->> 'total')::int,
       control = progress -> 'control'
     from left_behind
-    where stage.run_id = left_behind.run_id and stage.stage = left_behind.stage`.execute(db)
+    where stage.run_id = left_behind.run_id and stage.stage = left_behind.stage`.execute(trx)
   const isEnd = stage === 'closed' || stage === 'cancelled'
   await sql`
     insert into settlement_stages as stage (run_id, stage, started_at, ended_at)
@@ -65,7 +65,7 @@ export async function recordStage(db: Db, runId: string, stage: RunStage): Promi
     on conflict (run_id, stage) do update set started_at = clock_timestamp(),
       ended_at = case when ${isEnd}::boolean then clock_timestamp() end,
       done = null, total = null, control = null
-    where stage.ended_at is not null and not ${isEnd}::boolean`.execute(db)
+    where stage.ended_at is not null and not ${isEnd}::boolean`.execute(trx)
 }
 
 export interface StageRow {

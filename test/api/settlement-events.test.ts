@@ -48,6 +48,8 @@ async function makeRun(mode: 'live' | 'preview' = 'live') {
   return { id, path: `${runs}/${outwardId('settlementRun', id)}` }
 }
 
+const enter = (id: string, stage: 'calculate' | 'review') =>
+  inTransaction(product.db, (trx) => markRunStage(trx, id, stage))
 const cancel = (id: string) => inTransaction(product.db, (trx) => markRunCancelled(trx, id))
 
 interface Event {
@@ -102,7 +104,7 @@ describe('a run that is watched', () => {
     expect(stream.events()).toEqual([
       { event: 'progress', id: expect.stringMatching(/^\w{32}$/), data: told(read.body) },
     ])
-    await markRunStage(product.db, id, 'calculate')
+    await enter(id, 'calculate')
     await stream.isTold((events) => events.at(-1)?.data.stage === 'calculate')
     await markRunProblem(product.db, id, 'statements and ledger disagree')
     await stream.isTold((events) => events.at(-1)?.data.problem !== null)
@@ -125,7 +127,7 @@ describe('a run that is watched', () => {
     const again = await watch(path, seen)
     await until(() => again.text().includes(': still here'))
     expect(again.events()).toEqual([])
-    await markRunStage(product.db, id, 'calculate')
+    await enter(id, 'calculate')
     await again.isTold((events) => events.at(-1)?.data.stage === 'calculate')
     await cancel(id)
     await Promise.all([before.whole, again.whole])
@@ -134,7 +136,7 @@ describe('a run that is watched', () => {
   it('is over with its totals where it is a preview', async () => {
     const { id, path } = await makeRun('preview')
     const stream = await watch(path, owner())
-    await markRunStage(product.db, id, 'review')
+    await enter(id, 'review')
     await stream.whole
     expect(stream.events().at(-1)).toEqual({ event: 'end', data: { reason: 'over' } })
   })
