@@ -45,6 +45,8 @@ const trialBalanceAnswer = z.object({
         settled_not_paid: minorAmount,
         owed_by_partners: minorAmount,
         in_transit: minorAmount,
+        withheld_tax: minorAmount,
+        vat_not_paid: minorAmount,
       }),
     }),
   ),
@@ -183,6 +185,8 @@ const presentLiability = (liability: Liability) => ({
   settled_not_paid: liability.settledNotPaid,
   owed_by_partners: liability.owedByPartners,
   in_transit: liability.inTransit,
+  withheld_tax: liability.withheldTax,
+  vat_not_paid: liability.vatNotPaid,
 })
 
 function totalOf({ rows }: TrialBalance, currency: string) {

@@ -173,7 +173,10 @@ async function takeEffect(trx: Trx, proposal: ApprovalRow, approvedBy: string): 
   if (amountMinor !== null && currency !== null && happenedAt !== null) {
     const entry = { id, partnerId, amountMinor, currency, reason, happenedAt }
     if (proposal.kind === 'write_off') await recordWriteOff(trx, entry)
-    else await recordAdjustment(trx, entry)
+    else {
+      const isLost = proposal.kind === 'payout_write_off'
+      await recordAdjustment(trx, entry, isLost ? 'write_offs' : 'commission_expense')
+    }
   }
   if (tier !== null) {
     await recordTierOverride(trx, { approvalId: id, partnerId, tier, until, reason })

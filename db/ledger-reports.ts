@@ -15,7 +15,7 @@ export interface AccountFigures {
   closing: bigint
 }
 
-/** What the platform owes partners at the end of a month, in one currency. */
+/** What the platform owes partners, and for them, at the end of a month, in one currency. */
 export interface Liability {
   /** Earned and not settled, less what was taken back of it: due when a statement says so. */
   accruedNotDue: bigint
@@ -25,6 +25,10 @@ export interface Liability {
   owedByPartners: bigint
   /** Reserved for payouts that are on their way. */
   inTransit: bigint
+  /** Tax that was withheld of payouts, until it is handed over. */
+  withheldTax: bigint
+  /** Tax of self-billed documents that no payout took yet. */
+  vatNotPaid: bigint
 }
 
 /** An account of the platform, or all accounts of partners with the same meaning. */
@@ -81,6 +85,8 @@ export async function getTrialBalance(db: Db, period: string): Promise<TrialBala
       settledNotPaid: owedByPartners - (of('partner_payable')?.closing ?? 0n),
       owedByPartners,
       inTransit: -(of('payout_in_transit')?.closing ?? 0n),
+      withheldTax: -(of('tax_withheld')?.closing ?? 0n),
+      vatNotPaid: -(of('partner_vat')?.closing ?? 0n),
     })
   }
   return { rows: rows.map(({ owing: _owing, ...row }) => row), liability }

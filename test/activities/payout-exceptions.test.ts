@@ -315,5 +315,11 @@ describe('a transfer that is refused for good', () => {
     const [returned, lost] = rows as { amountMinor: bigint; period: string }[]
     expect((returned?.amountMinor ?? 0n) + (lost?.amountMinor ?? 0n)).toBe(0n)
     expect(returned?.period).toBe(lost?.period)
+    const { rows: against } = await sql<{ purpose: string }>`
+      select account.purpose from ledger_journals journal
+      join ledger_postings leg on leg.journal_id = journal.id
+      join ledger_accounts account on account.id = leg.credit_account_id
+      where journal.kind = 'adjustment' and journal.source_id = ${id}`.execute(kit.db)
+    expect(against).toEqual([{ purpose: 'write_offs' }])
   })
 })

@@ -62,6 +62,8 @@ describe('the trial balance of a month', () => {
       settled_not_paid: 20_000,
       owed_by_partners: 0,
       in_transit: 0,
+      withheld_tax: 0,
+      vat_not_paid: 0,
     })
     // What was released today was reserved today, whatever month it is for.
     const [today] = (await balanceOf(periodOf(new Date()))).currencies as Currency[]
