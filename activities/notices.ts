@@ -1,9 +1,10 @@
 /** Mails that go out once, however often the step that sends them is repeated. */
-import { markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
+import { markNoticeRefused, markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
 import { findMailTemplate, findProgrammeBrand } from '../db/mail-templates.ts'
 import { findBrandingOf } from '../db/tenant-branding.ts'
 import type { Brand, MailContent } from '../integrations/email-templates/index.ts'
 import { dressedAs, inOwnWords, plainBrand } from '../integrations/email-templates/layout.ts'
+import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 
 /** A notice, and the partner in whose name it goes out; the platform's where there is none. */
@@ -26,6 +27,23 @@ export async function notify(
     brand,
   })
   await markNoticeSent(db, claimed.id)
+}
+
+/**
+ * The same for one mail of many: where its mailbox refuses it for good that is noted, and the lists
+ * of what is to be told pass it over. Any other failure is thrown.
+ */
+export async function notifyOrPass(
+  deps: Pick<ActivityDeps, 'db' | 'mailer'>,
+  notice: SignedNotice,
+  content: MailContent,
+): Promise<void> {
+  try {
+    await notify(deps, notice, content)
+  } catch (error) {
+    if (!(error instanceof VendorError) || error.failure !== 'rejected') throw error
+    await markNoticeRefused(deps.db, notice)
+  }
 }
 
 /** The words and the looks of the one in whose name a mail goes out. */

@@ -38,7 +38,7 @@ import { mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { inLanes, inLanesUntil } from './lanes.ts'
-import { notify } from './notices.ts'
+import { notify, notifyOrPass } from './notices.ts'
 import { paceOfStripe } from './pace.ts'
 import { tellException } from './payout-exceptions/tell.ts'
 
@@ -186,7 +186,7 @@ export function payoutActivities(deps: ActivityDeps) {
   const { db } = deps
   const { pay } = payoutPayer(deps)
   async function tell(payout: Unannounced): Promise<void> {
-    await notify(
+    await notifyOrPass(
       deps,
       { kind: 'payout_sent', subjectId: payout.id, recipient: payout.contactEmail },
       mails.payoutSent({

@@ -6,7 +6,7 @@ import { dayOf } from '../domain/period.ts'
 import { type MailContent, mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
-import { notify } from './notices.ts'
+import { notifyOrPass } from './notices.ts'
 
 const changesAtOnce = 50
 
@@ -27,7 +27,7 @@ export async function tellOfTier(deps: Deps, changeId: string): Promise<void> {
   const change = await getTierChange(deps.db, changeId)
   const { contactEmail, contactName } = await getPartner(deps.db, change.partnerId)
   const notice = { kind: tierNotice, subjectId: changeId, recipient: contactEmail }
-  await notify(deps, notice, wordsFor(change, contactName))
+  await notifyOrPass(deps, notice, wordsFor(change, contactName))
 }
 
 /**
@@ -40,7 +40,7 @@ export async function sendTierMails(deps: Deps): Promise<void> {
       await tellOfTier(deps, changeId)
     } catch (error) {
       if (!(error instanceof VendorError)) throw error
-      if (error.failure !== 'rejected') return
+      return
     }
   }
 }

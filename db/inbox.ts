@@ -167,6 +167,18 @@ export async function recordNotice(trx: Trx | Db, notice: Notice) {
   return { id: row.id, recipient: row.recipient, sent: row.sentAt !== null }
 }
 
+/** The mailbox refuses it for good; a person has to see to the address. */
+export async function markNoticeRefused(db: Db, notice: Notice): Promise<void> {
+  await db
+    .updateTable('notices')
+    .set({ refusedAt: sql<Date>`clock_timestamp()` })
+    .where('kind', '=', notice.kind)
+    .where('subjectId', '=', notice.subjectId)
+    .where('occurrence', '=', notice.occurrence ?? '')
+    .where('sentAt', 'is', null)
+    .execute()
+}
+
 export async function markNoticeSent(db: Db, id: string): Promise<void> {
   await db
     .updateTable('notices')

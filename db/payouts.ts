@@ -246,7 +246,7 @@ export async function listUnannouncedPayouts(db: Db, page: PayoutShard & { size:
             .select('notices.id')
             .where('notices.kind', '=', 'payout_sent')
             .whereRef('notices.subjectId', '=', 'payouts.id')
-            .where('notices.sentAt', 'is not', null),
+            .where(sql<boolean>`(notices.sent_at is not null or notices.refused_at is not null)`),
         ),
       ),
     )

@@ -907,6 +907,7 @@ export interface NoticesTable {
   occurrence: Defaulted<string>
   recipientIndex: Buffer | null
   recipientSealed: Buffer
+  refusedAt: Timestamp | null
   sentAt: Timestamp | null
   subjectId: string
 }

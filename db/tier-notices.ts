@@ -26,7 +26,8 @@ export async function listUntoldTierChanges(db: Db, limit: number): Promise<stri
     join partner_tiers change using (id)
     join partners on partners.id = change.partner_id and partners.status <> 'terminated'
     where not exists (select from notices
-      where kind = ${tierNotice} and subject_id = decided.id and sent_at is not null)
+      where kind = ${tierNotice} and subject_id = decided.id
+        and (sent_at is not null or refused_at is not null))
     order by since limit ${limit}`.execute(db)
   return rows.map(({ id }) => id)
 }

@@ -9,7 +9,7 @@ import {
 import { mails } from '../../integrations/email-templates/index.ts'
 import { VendorError } from '../../integrations/vendor-error.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notifyOrPass } from '../notices.ts'
 
 const changesAtOnce = 50
 
@@ -26,7 +26,7 @@ export async function sendStatusMails(deps: Deps): Promise<void> {
         await tell(deps, change, to)
       } catch (error) {
         if (!(error instanceof VendorError)) throw error
-        if (error.failure !== 'rejected') return
+        return
       }
     }
   }
@@ -54,5 +54,5 @@ async function recipientsOf(db: Deps['db'], change: UntoldChange): Promise<Recip
 async function tell(deps: Deps, change: UntoldChange, to: Recipient): Promise<void> {
   const { id: subjectId, name: company, status } = change
   const notice = { kind: statusNotice, subjectId, recipient: to.email, occurrence: to.occurrence }
-  await notify(deps, notice, mails.partnerStatus({ contact: to.name, company, status }))
+  await notifyOrPass(deps, notice, mails.partnerStatus({ contact: to.name, company, status }))
 }

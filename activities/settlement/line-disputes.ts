@@ -11,7 +11,7 @@ import {
 import { mails } from '../../integrations/email-templates/index.ts'
 import { VendorError } from '../../integrations/vendor-error.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { type notify, notifyOrPass } from '../notices.ts'
 
 const eventsAtOnce = 50
 
@@ -79,10 +79,10 @@ async function sent(
   content: Parameters<typeof notify>[2],
 ): Promise<boolean> {
   try {
-    await notify(deps, notice, content)
+    await notifyOrPass(deps, notice, content)
     return true
   } catch (error) {
     if (!(error instanceof VendorError)) throw error
-    return error.failure === 'rejected'
+    return false
   }
 }

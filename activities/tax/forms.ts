@@ -12,7 +12,7 @@ import { mails } from '../../integrations/email-templates/index.ts'
 import type { MailContent } from '../../integrations/email-templates/layout.ts'
 import { VendorError } from '../../integrations/vendor-error.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notifyOrPass } from '../notices.ts'
 
 const newsAtOnce = 50
 
@@ -41,10 +41,10 @@ export async function keepTaxForms(deps: Deps): Promise<void> {
       occurrence: occurrenceOf(news),
     }
     try {
-      await notify(deps, notice, mailOf(news))
+      await notifyOrPass(deps, notice, mailOf(news))
     } catch (error) {
       if (!(error instanceof VendorError)) throw error
-      if (error.failure !== 'rejected') return
+      return
     }
   }
 }

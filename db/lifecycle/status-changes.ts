@@ -20,7 +20,8 @@ export async function listUntoldChanges(db: Db, limit: number): Promise<UntoldCh
     from partner_status_changes change join partners on partners.id = change.partner_id
     where change.changed_at > clock_timestamp() - interval '3 days'
       and not exists (select from notices where kind = ${statusNotice}
-        and subject_id = change.id and occurrence = 'partner' and sent_at is not null)
+        and subject_id = change.id and occurrence = 'partner'
+        and (sent_at is not null or refused_at is not null))
     order by change.id limit ${limit}`.execute(db)
   return rows
 }

@@ -28,7 +28,8 @@ export async function listUntoldDisputeEvents(
     .where('event.happenedAt', '>', sql<Date>`clock_timestamp() - interval '3 days'`)
     .where(
       sql<boolean>`not exists (select from notices where kind = ${disputeNotice}
-        and subject_id = event.id and occurrence = 'partner' and sent_at is not null)`,
+        and subject_id = event.id and occurrence = 'partner'
+        and (sent_at is not null or refused_at is not null))`,
     )
     .orderBy('event.id')
     .limit(limit)

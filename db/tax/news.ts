@@ -51,7 +51,8 @@ export async function listTaxFormNews(
     ) news
     where news.mark is not null and not exists (select from notices
       where kind = ${taxFormNotice} and subject_id = form.id
-        and occurrence = news.what || ':' || news.mark and sent_at is not null)
+        and occurrence = news.what || ':' || news.mark
+        and (sent_at is not null or refused_at is not null))
     order by form.id limit ${limit}`.execute(db)
   return rows
 }

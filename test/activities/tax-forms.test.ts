@@ -7,6 +7,7 @@ import { checkInvariants } from '../../db/invariants.ts'
 import { placeHold, releaseHold } from '../../db/partner-holds.ts'
 import { type Declaration, recordTaxForm, recordTaxFormRequest } from '../../db/tax/forms.ts'
 import type { MailContent } from '../../integrations/email-templates/index.ts'
+import { VendorError } from '../../integrations/vendor-error.ts'
 import { makePartner } from '../support/factories.ts'
 import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'
 import { type Steps, startSteps } from '../support/steps.ts'
@@ -66,6 +67,22 @@ const subjects = () => mails.map(({ content }) => content.subject)
 const dayIn = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
 const pay = (runId: string) => kit.steps.payPage({ runId, after: null })
 const release = (runId: string) => kit.steps.releaseHeldPayouts({ runId })
+
+test('a mailbox that refuses the mail of a form for good is not asked again each round', async () => {
+  const partnerId = await makePartner(kit.db)
+  await sql`insert into tax_forms (partner_id, state, requested_at)
+    values (${partnerId}, 'requested', now())`.execute(kit.db)
+  let asked = 0
+  const send = async ({ to }: { to: string }) => {
+    if (!to.startsWith(partnerId)) return
+    asked += 1
+    throw new VendorError({ vendor: 'mail', failure: 'rejected', code: '550', message: 'no' })
+  }
+  const deps = { db: kit.db, mailer: { send } } as unknown as Parameters<typeof keepTaxForms>[0]
+  await keepTaxForms(deps)
+  await keepTaxForms(deps)
+  expect(asked).toBe(1)
+})
 
 test('a payout waits for the form, says so, and goes when there is one', async () => {
   await setMode('us')

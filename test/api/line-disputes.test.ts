@@ -6,6 +6,7 @@ import { sendDisputeMails } from '../../activities/settlement/line-disputes.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { uuidOf } from '../../domain/ids.ts'
 import { periodOf } from '../../domain/period.ts'
+import { VendorError } from '../../integrations/vendor-error.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { expectHidden, itTakesLiveKeysOnly, unknownId } from './guards.ts'
 import { type Call, clientOf, faults, type Json, rows } from './kit.ts'
@@ -265,6 +266,21 @@ test('the other side is told of each step once, and reminded when its time has c
   expect(mails.map(({ kind }) => kind)).toEqual(
     Array.from({ length: platform.rows[0]?.n ?? 0 }, () => 'line_dispute_reminder'),
   )
+})
+
+test('a mailbox that refuses for good is asked once, and keeps nobody else from the news', async () => {
+  await opened()
+  const asked: string[] = []
+  const send = async ({ to }: { to: string }) => {
+    asked.push(to)
+    throw new VendorError({ vendor: 'mail', failure: 'rejected', code: '550', message: 'no' })
+  }
+  const deps = { db: product.db, mailer: { send } } as unknown as ActivityDeps
+  await sendDisputeMails(deps)
+  expect(new Set(asked).size).toBeGreaterThan(2)
+  const first = asked.length
+  await sendDisputeMails(deps)
+  expect(asked).toHaveLength(first)
 })
 
 describe('whoever has no live key is answered 401', () => {
