@@ -136,6 +136,14 @@ async function soldAndRefunded(day: string, refundedOn: string): Promise<void> {
   await bookRefund({ db: database.db, billing }, refund.refundId)
 }
 
+const cliff: CommissionRule['terms'] = {
+  kind: 'tiered_cliff',
+  bands: [
+    { from: 0n, to: 15_000n, rate: basisPoints(1_000) },
+    { from: 15_000n, to: null, rate: basisPoints(2_000) },
+  ],
+}
+
 describe('a quarter', () => {
   it('is one statement and one payout of all three months, and closes them together', async () => {
     await sold('2026-07-10')
@@ -198,11 +206,7 @@ describe('a quarter', () => {
   })
 
   it('judges bands by the month, and a refund of a later month takes back of an earlier true-up', async () => {
-    const bands = [
-      { from: 0n, to: 15_000n, rate: basisPoints(1_000) },
-      { from: 15_000n, to: null, rate: basisPoints(2_000) },
-    ]
-    await publish({ terms: { kind: 'tiered_cliff', bands } })
+    await publish({ terms: cliff })
     await sold('2026-07-10')
     await soldAndRefunded('2026-07-11', '2026-08-02')
     await sold('2026-09-10')
@@ -257,6 +261,24 @@ describe('a quarter', () => {
     await sold('2026-08-10')
     await books.settle('2026-Q3')
     expect(await statementsOf()).toMatchObject([{ earned: 4_000n }])
+  })
+
+  it('that is cancelled after it has booked a true-up stays frozen until its next run', async () => {
+    await publish({ terms: cliff })
+    await sold('2026-07-10')
+    await sold('2026-07-11')
+    const first = await books.newRun('2026-Q3')
+    await books.steps.freezePeriod({ runId: first })
+    await decide(first, 'cancel', { reason: 'looked at too early' })
+    const frozen = ['closing', 'closing', 'closing']
+    expect(await statusOf('2026-07', '2026-08', '2026-09')).toEqual(frozen)
+    await sold('2026-08-10')
+    await books.settle('2026-Q3')
+    await books.settle('2026-Q4')
+    expect(await statementsOf()).toMatchObject([
+      { name: '2026-Q3', earned: 4_000n, payable: 4_000n },
+      { name: '2026-Q4', earned: 1_000n },
+    ])
   })
 
   it('can be previewed again and again while it runs, and moves nothing', async () => {

@@ -1,4 +1,5 @@
 /** A programme that settles by the quarter: its run from the first request to what partners get. */
+import { sql } from 'kysely'
 import { lastEnded, monthsOf, nameAt, nextName, previousName } from '../../domain/cadence.ts'
 import { nextPeriod } from '../../domain/period.ts'
 import { eventually } from '../../scripts/story/client.ts'
@@ -120,6 +121,15 @@ describe('a programme that settles by the quarter', () => {
       },
     ])
     expect(rows(await read(`${runs}?period=${quarter}`)).map(({ id }) => id)).toEqual([run.id])
+  })
+
+  it('reviews tiers once, with the window that ends with the quarter', async () => {
+    const reviewed = await eventually('the quarter is reviewed', async () => {
+      const { rows: found } = await sql<{ period: string }>`
+        select distinct period from tier_reviews order by 1`.execute(product.db)
+      return found.length === 2 ? found.map(({ period }) => period) : undefined
+    })
+    expect(reviewed).toEqual([monthsOf(before).period, last])
   })
 
   it('names the quarter and its months on every form of the statement', async () => {
