@@ -70,7 +70,8 @@ export function createApiServer(
       if (!answer.headersSent) answer.setHeader('Connection', 'close')
     }
     return new Promise((resolve) => {
-      const silent = setInterval(closeSilent, silenceMs)
+      // After what has arrived meanwhile is read: on a busy machine that may be a while.
+      const silent = setInterval(() => setImmediate(closeSilent), silenceMs)
       const late = setTimeout(() => server.closeAllConnections(), drainMs)
       // The server's own close() would cut idle connections at once, under requests on their way.
       NetServer.prototype.close.call(server, () => {

@@ -12,6 +12,7 @@ import { recordRun } from '../../db/settlement/runs.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { freePort } from '../../scripts/launch/ports.ts'
 import { type Product, startProduct } from '../support/product.ts'
+import { compiled } from '../support/suite.ts'
 import { until } from '../support/until.ts'
 
 let product: Product
@@ -39,7 +40,7 @@ async function serve(): Promise<Served> {
     ['--import', './scripts/launch/exit-with-parent.ts', 'api/server.ts'],
     {
       cwd: join(import.meta.dirname, '..', '..'),
-      env: { PATH: product.variables.PATH ?? '', ...product.variables, API_PORT: String(port) },
+      env: { ...compiled, ...product.variables, API_PORT: String(port) },
       stdio: ['pipe', 'pipe', 'ignore'],
     },
   )

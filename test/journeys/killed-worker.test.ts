@@ -9,7 +9,8 @@ import { mortalWorker } from '../support/mortal-worker.ts'
 import { type Product, startProduct } from '../support/product.ts'
 
 const period = newestClosable(new Date())
-const killEveryMs = 4_000
+/** Each life is longer than the one before: a slow machine gets on, too. */
+const lifeMs = (life: number) => 2_000 + 500 * life
 
 interface Found {
   id: string
@@ -28,7 +29,7 @@ afterAll(() => product.stop())
 describe('a month with a worker that dies every few seconds', () => {
   it('has one of each: envelope, account, tenant, subscription, accrual, statement, transfer', async () => {
     const { story, owner, second, temporal, db } = product
-    const worker = mortalWorker(product, () => killEveryMs)
+    const worker = mortalWorker(product, lifeMs)
     try {
       const by = {
         approver: owner,

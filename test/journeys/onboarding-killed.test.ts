@@ -96,10 +96,12 @@ async function broken(applicant: Applicant) {
     (await applicant.read()).next_actor === 'applicant' ? true : undefined,
   )
   await comesBefore(applicant)
+  const release = dying.hold('activateTenant')
   await applicant.decide('approve', 'fits')
   const { partner } = await applicant.read()
   const tenant = await tenantOf(partner)
   dying.refuse('activateTenant', workflowIds.provisioning(uuidOf('tenant', tenant) ?? ''), 2)
+  release()
   const act = (what: 'retry' | 'abandon') =>
     product.story.api(`/v1/tenants/${tenant}/${what}`, {
       method: 'POST',
@@ -162,7 +164,7 @@ const ways: Record<string, Way> = {
     { information_requested: 1, information_reminder: 1 },
     { informationReminders: [6] },
   ),
-  Undone: active(undone, {}, { undo: 5, approvalReminder: 10, approvalEscalation: 12 }),
+  Undone: active(undone, {}, { undo: 12, approvalReminder: 10, approvalEscalation: 12 }),
   Declined: {
     ...{ play: declined, status: 'withdrawn' },
     left: { ...nothing, envelopes: { declined: 1 }, mails: received },

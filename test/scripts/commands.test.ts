@@ -16,7 +16,7 @@ import {
   paidInvoice,
 } from '../support/factories.ts'
 import { sealAllBut } from '../support/seals.ts'
-import { suiteFacts } from '../support/suite.ts'
+import { compiled, suiteFacts } from '../support/suite.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -37,7 +37,7 @@ function run(args: string[], variables: Record<string, string> = {}): Promise<Ou
     execFile(
       process.execPath,
       args,
-      { cwd: root, env: { PATH, HOME, ...variables } },
+      { cwd: root, env: { PATH, HOME, ...compiled, ...variables } },
       (error, stdout, stderr) =>
         resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
     )

@@ -11,6 +11,8 @@ export interface Deaths {
   counts: Map<string, { before: number; after: number }>
   /** The vendor refuses this step for good, so many times, once the process is named. */
   refuse(step: StepName, workflowId: string, times: number): void
+  /** Nobody begins this step until what is returned is called. */
+  hold(step: StepName): () => void
 }
 
 type Step = (input: unknown) => Promise<unknown>
@@ -30,6 +32,7 @@ export function deaths(): Deaths {
   const counts: Deaths['counts'] = new Map()
   const done = new Set<string>()
   const refusals = new Map<string, number>()
+  const held = new Map<string, Promise<void>>()
 
   function isRefused(name: string): boolean {
     const key = `${name} ${activityInfo().workflowExecution?.workflowId}`
@@ -41,6 +44,7 @@ export function deaths(): Deaths {
   async function die(name: string, run: () => Promise<unknown>): Promise<unknown> {
     const count = counts.get(name) ?? { before: 0, after: 0 }
     counts.set(name, count)
+    await held.get(name)
     if (count.before === 0) {
       count.before += 1
       throw lost()
@@ -69,6 +73,11 @@ export function deaths(): Deaths {
       ) as unknown as Activities,
     refuse(step, workflowId, times) {
       refusals.set(`${step} ${workflowId}`, times)
+    },
+    hold(step) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held.set(step, promise)
+      return resolve
     },
   }
 }

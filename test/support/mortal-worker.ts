@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Product } from './product.ts'
+import { compiled } from './suite.ts'
 
 export interface MortalWorker {
   deaths(): number
@@ -23,7 +24,7 @@ export function mortalWorker(
       ['--import', './scripts/launch/exit-with-parent.ts', 'worker/main.ts'],
       {
         cwd: root,
-        env: { PATH: product.variables.PATH ?? '', ...product.variables },
+        env: { PATH: product.variables.PATH ?? '', ...compiled, ...product.variables },
         stdio: ['pipe', 'pipe', 'ignore'],
       },
     )

@@ -16,6 +16,11 @@ export interface SuiteFacts {
   bundle: string
 }
 
+/** For processes of ours that a test starts: their code is compiled once, not each time. */
+export const compiled = {
+  NODE_COMPILE_CACHE: join(import.meta.dirname, '..', '..', '.data', 'compiled'),
+}
+
 export const templateDatabase = 'tributary_template'
 
 /** Named after jest's main process, which test files know as themselves or as their parent. */
