@@ -218,6 +218,32 @@ describe('the end of a reserve', () => {
     })
   })
 
+  it.each([
+    ['mutual', 'and is paid', { closing: 300n, payable: 300n, holds: [] }],
+    // Its payout was never sent: all of it is cancelled, what was kept of it as well.
+    ['fraud', 'and pays nothing', { closing: 0n, payable: 0n, holds: [] }],
+  ])('after a termination by reason of %s comes with its day, %s', async (reason, _, expected) => {
+    await makeRisky()
+    const partnerId = await makePartner(database.db)
+    await books.sell(partnerId, { net: 6_000n, paidAt: '2026-08-02T00:00:00Z' })
+    await dispute(partnerId, { amount: 2_000, at: '2026-08-20T00:00:00Z' })
+    await books.settle('2026-08')
+    await inTransaction(database.db, async (trx) => {
+      // Nothing is looked at but the row that two persons make of it.
+      await sql`set local session_replication_role = replica`.execute(trx)
+      await sql`insert into terminations (id, partner_id, reason_code, effective_at, effected_at)
+        values (uuidv7(), ${partnerId}, ${reason}, now(), now())`.execute(trx)
+    })
+    await books.settle('2026-09')
+    const waits = { payable: 0n, holds: [{ cause: 'reserve', amount: 300n }], moves: [] }
+    expect(await statement(partnerId, '2026-09')).toMatchObject(waits)
+    await books.settle('2026-10')
+    await books.settle('2026-11')
+    expect(await statement(partnerId, '2026-11')).toMatchObject({
+      ...{ ...expected, moves: [['matured', '2026-08', 300n]] },
+    })
+  })
+
   it('is to cover what is taken back, before the partner owes anything', async () => {
     await makeRisky()
     const partnerId = await makePartner(database.db)
