@@ -192,8 +192,9 @@ export function calculationActivities({ db }: ActivityDeps) {
     async planShards({ runId }: RunInput): Promise<{ shards: number }> {
       const shards = await inTransaction(db, async (trx) => {
         await lockRun(trx, runId)
-        const shards = shardsFor(await countPartnersOf(trx, { runId }))
-        await recordShards(trx, { runId, shards })
+        const partners = await countPartnersOf(trx, { runId })
+        const shards = shardsFor(partners)
+        await recordShards(trx, { runId, shards, partners })
         await removeDraftStatements(trx, runId)
         return shards
       })

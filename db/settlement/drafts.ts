@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { windowStart } from '../../domain/period.ts'
 import type { Trx } from '../database.ts'
 import type { Programme } from '../programmes.ts'
-import { figuresOf, type PartnerRange, type StatementFigures } from './figures.ts'
+import { figuresOf, type PartnerRange, type StatementFigures, within } from './figures.ts'
 import type { RunRow } from './runs.ts'
 
 /**
@@ -56,7 +56,8 @@ export async function recordPlainDrafts(
       select figure.*, closing, stepped, partner.reseller_id, partner.master_id,
         ${isSpecial(run, programme)} as is_special
       from figure
-      join partners partner on partner.id = figure.partner_id
+      join (select id, country, payout_currency, reseller_id, master_id from partners
+        where ${within(sql`id`, range)} offset 0) partner on partner.id = figure.partner_id
       join currencies currency on currency.code = figure.currency
       cross join lateral (
         select opening + earned - clawed_back + adjustments as closing) balance

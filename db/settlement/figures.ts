@@ -96,8 +96,10 @@ export function heldBy({
       where accrual_id is not null and released_at is null
     ), concerned_by_hold as (
       -- Each cause has an index of its own; an OR of them would read every accrual there is.
+      -- Where nothing is left to mature, no partner's accruals are looked at.
       select id from accruals
-      where matures_at > ${cutoffAt} and period <= ${period} and ${inRange}
+      where (select exists (select from accruals unripe where unripe.matures_at > ${cutoffAt}))
+        and matures_at > ${cutoffAt} and period <= ${period} and ${inRange}
       union
       select id from accruals
       where line_payment_id in (select line_payment_id from contested)
@@ -161,38 +163,36 @@ export function figuresOf({
       where issued_at is not null and period < ${since} and ${inRange}
       order by partner_id, currency, period desc
     ), earned as (
-      select partner_id, currency, sum(amount_minor) as amount from (
+      select partner_id, currency, sum(amount_minor)::bigint as amount from (
         ${entriesOf('accruals', months)} union all ${entriesOf('closing_accruals', months)}
       ) entry where ${inRange} group by 1, 2
     ), clawed as (
-      select partner_id, currency, sum(amount_minor) as amount from (
+      select partner_id, currency, sum(amount_minor)::bigint as amount from (
         ${entriesOf('clawbacks', months)} union all ${entriesOf('closing_clawbacks', months)}
         union all ${entriesOf('accrual_cancellations', months)}
       ) entry where ${inRange} group by 1, 2
     ), adjusted as (
-      select partner_id, currency, sum(amount_minor) as amount from (
+      select partner_id, currency, sum(amount_minor)::bigint as amount from (
         ${entriesOf('adjustments', months)} union all ${entriesOf('payout_returns', months)}
       ) entry where ${inRange} group by 1, 2
     ), ${heldBy({ period, cutoffAt, inRange })}
     ), concerned as (
-      select partner_id, currency from previous where carried_minor <> 0
-      union select partner_id, currency from earned
-      union select partner_id, currency from clawed
-      union select partner_id, currency from adjusted
+      select partner_id, currency, sum(opening)::bigint as opening, sum(earned)::bigint as earned,
+        sum(clawed_back)::bigint as clawed_back, sum(adjustments)::bigint as adjustments
+      from (
+        select partner_id, currency, carried_minor as opening, 0 as earned, 0 as clawed_back,
+          0 as adjustments
+        from previous where carried_minor <> 0
+        union all select partner_id, currency, 0, amount, 0, 0 from earned
+        union all select partner_id, currency, 0, 0, amount, 0 from clawed
+        union all select partner_id, currency, 0, 0, 0, amount from adjusted
+      ) part group by 1, 2
     )
-    select partner_id, currency,
-      coalesce(previous.carried_minor, 0)::bigint as opening,
-      coalesce(earned.amount, 0)::bigint as earned,
-      coalesce(clawed.amount, 0)::bigint as clawed_back,
-      coalesce(adjusted.amount, 0)::bigint as adjustments,
+    select partner_id, currency, opening, earned, clawed_back, adjustments,
       greatest(coalesce(held.amount, 0), 0)::bigint as held,
       coalesce(late.since, ${since < period ? since : null}::text) as since
     from concerned
     left join late using (partner_id)
-    left join previous using (partner_id, currency)
-    left join earned using (partner_id, currency)
-    left join clawed using (partner_id, currency)
-    left join adjusted using (partner_id, currency)
     left join held using (partner_id, currency)
     where not exists (select from settlement_exclusions exclusion
       where exclusion.run_id = ${runId} and exclusion.partner_id = concerned.partner_id)`

@@ -206,7 +206,7 @@ export async function markRunProblem(db: Db, id: string, problem: string | null)
  */
 export async function markRunTotals(trx: Trx, id: string): Promise<string> {
   const { rows } = await sql<{ totals: string; totalsHash: string }>`
-    with lines as (
+    with lines as not materialized (
       select * from statements where run_id = ${id}
     ), totals as (
       select currency, count(*)::int as statements,

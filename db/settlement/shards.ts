@@ -25,27 +25,25 @@ export async function countPartnersOf(trx: Trx, { runId }: { runId: string }): P
  */
 export async function recordShards(
   trx: Trx,
-  { runId, shards }: { runId: string; shards: number },
+  { runId, shards, partners }: { runId: string; shards: number; partners: number },
 ): Promise<void> {
+  const size = Math.max(1, Math.ceil(partners / shards))
   await trx.deleteFrom('settlementShards').where('runId', '=', runId).execute()
   await sql`
     with placed as (
-      select partner.id, row_number() over (order by partner.id) as place, count(*) over () as total
+      select partner.id, row_number() over (order by partner.id) as place
       from partners partner join settlement_runs run using (programme_id)
       where run.id = ${runId}
     ), ends as (
-      select id, place, place = total as is_last from placed
-      where place % ((total + ${shards}::int - 1) / ${shards}::int) = 0 or place = total
-    ), ranges as (
-      select row_number() over in_order - 1 as number,
-        place - coalesce(lag(place) over in_order, 0) as partners,
-        lag(id) over in_order as after_id, case when not is_last then id end as last_id
-      from ends window in_order as (order by place)
+      select (place / ${size}::int)::int as number, id from placed
+      where place % ${size}::int = 0 and place < ${partners}::int
+    ), starts as (
+      select 0 as number, null::uuid as id union all select number, id from ends
     )
     insert into settlement_shards (run_id, number, after_id, last_id, partners)
-    select ${runId}::uuid, number, after_id, last_id, partners from ranges
-    union all
-    select ${runId}::uuid, 0, null, null, 0 where not exists (select from ranges)`.execute(trx)
+    select ${runId}::uuid, starts.number, starts.id, ends.id,
+      least(${size}::int, ${partners}::int - starts.number * ${size}::int)
+    from starts left join ends on ends.number = starts.number + 1`.execute(trx)
 }
 
 /** How many shards a run was divided into; 0 before it was. */

@@ -178,7 +178,8 @@ describe('a run that waits', () => {
     const { runId } = await payableRun()
     await sql`update settlement_runs set stage = 'pay' where id = ${runId}`.execute(kit.db)
     await sql`delete from settlement_shards where run_id = ${runId}`.execute(kit.db)
-    await inTransaction(kit.db, (trx) => recordShards(trx, { runId, shards: 3 }))
+    const division = { runId, shards: 3, partners: 3 }
+    await inTransaction(kit.db, (trx) => recordShards(trx, division))
     const { period } = await getRun(kit.db, runId)
     const told: string[] = []
     const processes = {

@@ -50,7 +50,7 @@ afterAll(() => database.drop())
 /** Divided anew, with nothing drafted yet. */
 async function divided(shards: number): Promise<void> {
   await steps.planShards({ runId })
-  await inTransaction(database.db, (trx) => recordShards(trx, { runId, shards }))
+  await inTransaction(database.db, (trx) => recordShards(trx, { runId, shards, partners }))
 }
 
 async function printed(): Promise<{ count: number; print: string }> {
