@@ -1,4 +1,5 @@
 /** Mails that go out once, however often the step that sends them is repeated. */
+import { inTransaction } from '../db/database.ts'
 import { markNoticeRefused, markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
 import { findMailTemplate, findProgrammeBrand } from '../db/mail-templates.ts'
 import { findBrandingOf } from '../db/tenant-branding.ts'
@@ -16,9 +17,11 @@ export async function notify(
   { inNameOf = null, ...notice }: SignedNotice,
   content: MailContent,
 ): Promise<void> {
-  const claimed = await recordNotice(db, notice)
+  const { claimed, brand, dressed } = await inTransaction(db, async (trx) => {
+    const claim = await recordNotice(trx, notice)
+    return { claimed: claim, ...(await dress({ db: trx }, content, inNameOf)) }
+  })
   if (claimed.sent) return
-  const { brand, dressed } = await dress({ db }, content, inNameOf)
   await mailer.send({
     id: claimed.id,
     kind: notice.kind,

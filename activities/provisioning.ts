@@ -64,13 +64,16 @@ function environmentActivities({ db }: ActivityDeps) {
       await inTransaction(db, async (trx) => {
         const before = await getTenant(trx, tenantId)
         if (before.status === 'failed') await markTenant(trx, tenantId, { steps: anew })
-        await markTenant(trx, tenantId, { status: 'provisioning', problem: null })
         await reserveSubdomain(trx, tenantId)
         const tenant = await getTenant(trx, tenantId)
         await recordBranding(trx, tenant)
         await recordQuotas(trx, tenant, programme)
         await recordOffers(trx, tenant)
-        await markTenant(trx, tenantId, { steps: { environment: 'done' } })
+        await markTenant(trx, tenantId, {
+          status: 'provisioning',
+          problem: null,
+          steps: { environment: 'done' },
+        })
       })
     },
 
@@ -86,16 +89,16 @@ function customerActivities({ db, billing }: ActivityDeps) {
     async createBillingCustomer(input: StepInput): Promise<void> {
       const { tenantId } = input
       const tenant = await getTenant(db, tenantId)
-      if (!tenant.vendorCustomerId) {
+      let { vendorCustomerId } = tenant
+      if (!vendorCustomerId) {
         const { name, contactEmail: email } = await getPartner(db, tenant.partnerId)
         const metadata = metadataOf(tenant)
         const known = input.tries > 1 ? await billing.findCustomer(email, metadata) : null
-        const vendorCustomerId =
+        vendorCustomerId =
           known ??
           (await billing.createCustomer({ name, email, metadata }, keyOf('tenant-customer', input)))
-        await markTenant(db, tenantId, { vendorCustomerId })
       }
-      await markTenant(db, tenantId, { steps: { customer: 'done' } })
+      await markTenant(db, tenantId, { vendorCustomerId, steps: { customer: 'done' } })
     },
 
     /**
@@ -141,7 +144,8 @@ export function platformSubscriptionActivities({
     /** The partner's own monthly fee; what it pays earns nobody commission. */
     async openPlatformSubscription(input: StepInput): Promise<void> {
       const tenant = await getTenant(db, input.tenantId)
-      if (!tenant.vendorSubscriptionId) {
+      let { vendorSubscriptionId } = tenant
+      if (!vendorSubscriptionId) {
         const customerId = tenant.vendorCustomerId
         if (!customerId) {
           throw new DomainError('not_ready', 'the tenant has no customer at the vendor')
@@ -149,7 +153,7 @@ export function platformSubscriptionActivities({
         const metadata = metadataOf(tenant)
         const known =
           input.tries > 1 ? (await billing.findSubscriptions(customerId, metadata))[0] : undefined
-        const vendorSubscriptionId =
+        vendorSubscriptionId =
           known ??
           (
             await billing.openSubscription(
@@ -157,9 +161,8 @@ export function platformSubscriptionActivities({
               keyOf('tenant-subscription', input),
             )
           ).subscriptionId
-        await markTenant(db, tenant.id, { vendorSubscriptionId })
       }
-      await markTenant(db, tenant.id, { steps: { subscription: 'done' } })
+      await markTenant(db, tenant.id, { vendorSubscriptionId, steps: { subscription: 'done' } })
     },
 
     /** At once and without proration, also one whose opening was never answered. */

@@ -147,7 +147,7 @@ export interface Notice {
 export async function recordNotice(trx: Trx | Db, notice: Notice) {
   const { kind, subjectId, occurrence = '', recipient } = notice
   const id = randomUUIDv7()
-  await trx
+  const fresh = await trx
     .insertInto('notices')
     .values({
       ...{ id, kind, subjectId, occurrence },
@@ -155,7 +155,9 @@ export async function recordNotice(trx: Trx | Db, notice: Notice) {
       recipientIndex: mailboxIndex(recipient),
     })
     .onConflict((conflict) => conflict.columns(['kind', 'subjectId', 'occurrence']).doNothing())
-    .execute()
+    .returning('id')
+    .executeTakeFirst()
+  if (fresh) return { id, recipient, sent: false }
   const row = await trx
     .selectFrom('notices')
     .select(['id', 'sentAt'])

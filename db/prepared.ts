@@ -14,16 +14,20 @@ export interface PreparedNames {
 /** Of one process; each takes memory in every connection. */
 const mostNames = 600
 const longest = 6_000
-/** Raw statements that are longer work on many rows. */
+/** Raw statements that are longer work on many rows; reads of one thing may have more to say. */
 const longestRaw = 700
+const longestRead = 1_500
 
 /** Rows by the thousand are worth a plan for just these values. */
 const ofMany = /\b(unnest|any|generate_series|json\w*_to_recordset)\s*\(|\bgroup by\b/i
 /** One that the query builder made names its tables in quotes. */
 const built = /^(insert into|update|delete from) "|^select [\s\S]* from "/
 
-const mayBeKept = (text: string) =>
-  !ofMany.test(text) && text.length <= longest && (text.length <= longestRaw || built.test(text))
+function mayBeKept(text: string): boolean {
+  if (ofMany.test(text) || text.length > longest) return false
+  if (text.length <= longestRaw || built.test(text)) return true
+  return text.length <= longestRead && /^\s*select\b/.test(text)
+}
 
 /** Names for what is asked again: a text that comes once is worth no place. */
 export function preparedNames(): PreparedNames {
