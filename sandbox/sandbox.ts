@@ -25,6 +25,9 @@ import { watchmanRouter } from './watchman/app.ts'
 
 const graceMs = 5000
 
+/** As long as vendors keep idle connections, and longer than their callers do. */
+const keepAliveTimeout = 65_000
+
 export interface Sandbox {
   httpPort: number
   tlsPort: number
@@ -75,7 +78,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   web.use(onlyFromHere)
   web.use(controlRouter(parts).routes())
   web.use(pagesRouter(parts).routes())
-  const httpServer = http.createServer(web.callback())
+  const httpServer = http.createServer({ keepAliveTimeout }, web.callback())
   const httpPort = await listen(httpServer, options.host, options.httpPort)
   url = `http://127.0.0.1:${httpPort}`
   const dns = await startDns(store, { host: options.host, port: httpPort, note })
@@ -83,7 +86,10 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const oauth = createApp(note)
   oauth.use(oauthRouter(deps).routes())
   const SNICallback = certificateByName(store, certificate)
-  const tlsServer = https.createServer({ ...certificate, SNICallback }, oauth.callback())
+  const tlsServer = https.createServer(
+    { ...certificate, SNICallback, keepAliveTimeout },
+    oauth.callback(),
+  )
   const tlsPort = await listen(tlsServer, options.host, options.tlsPort)
   const mailbox = await openMailbox(deps, options.host, options.smtpPort)
 

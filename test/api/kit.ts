@@ -8,7 +8,7 @@ import { openStreams } from '../../api/event-streams.ts'
 import { createLinks } from '../../integrations/links.ts'
 import { createStripe } from '../../integrations/stripe-client.ts'
 import { processStarter } from '../../integrations/temporal.ts'
-import type { Product } from '../support/product.ts'
+import { keepAliveTimeout, type Product } from '../support/product.ts'
 import { assertDescribed, type Description } from './described.ts'
 
 export type Json = Record<string, unknown>
@@ -204,7 +204,7 @@ export async function serveWith(
       ...settings,
     },
   })
-  const server = createServer(app.callback())
+  const server = createServer({ keepAliveTimeout }, app.callback())
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const stop = async () => {

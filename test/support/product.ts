@@ -172,6 +172,9 @@ export async function startProduct(wishes: ProductWishes = {}): Promise<Product>
   }
 }
 
+/** As the API has it: a server that hangs up sooner does so under a request, if it is busy. */
+export const keepAliveTimeout = 65_000
+
 async function serveApi(parts: {
   config: Config
   tenancy: Tenancy
@@ -199,7 +202,7 @@ async function serveApi(parts: {
       checkAnswers: true,
     },
   })
-  const server = createServer(app.callback())
+  const server = createServer({ keepAliveTimeout }, app.callback())
   await new Promise<void>((resolve) => server.listen(config.api.port, '127.0.0.1', () => resolve()))
   return server
 }
