@@ -1,4 +1,4 @@
-/** Processor time of processes, as Linux counts it: a figure that other load leaves alone. */
+/** Processor time of processes, as Linux counts it: other load spoils it less than seconds. */
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** A process, with its children where the work is theirs. */
