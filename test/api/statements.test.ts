@@ -145,6 +145,7 @@ describe('a statement', () => {
       id,
       ...summary,
       since_period: null,
+      self_billing: null,
       payment: {
         currency: 'USD',
         gross: summary?.payable,
