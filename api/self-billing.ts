@@ -8,6 +8,7 @@ import { listSelfBillingStandings } from '../db/tax/self-billing.ts'
 import {
   findProfile,
   listAgreements,
+  markProfileVerified,
   recordAgreement,
   recordProfile,
   recordWithdrawal,
@@ -38,6 +39,10 @@ const profileForm = z.strictObject({
   country: countryField,
   registered: z.boolean(),
   vat_id: text(30).optional(),
+})
+const verificationForm = z.strictObject({
+  /** The number that was looked at. */
+  vat_id: text(30),
 })
 const agreementForm = z.strictObject({
   /** Of the terms that were read; another one is in force where it is not taken. */
@@ -80,7 +85,14 @@ const standingAnswer = z.object({
   bps: z.int().nullable(),
   /** Why there would be none. */
   skip: z.enum(selfBillingSkips).nullable(),
-  profile: z.object({ ...profileFields, registered: z.boolean() }).nullable(),
+  profile: z
+    .object({
+      ...profileFields,
+      registered: z.boolean(),
+      /** When somebody of the platform found its number right. */
+      verified_at: instantAnswer.nullable(),
+    })
+    .nullable(),
   /** The newest first. */
   agreements: z.array(agreementAnswer),
 })
@@ -144,8 +156,27 @@ export function selfBillingRoutes(): Route[] {
       refusals: ['not_found'],
       handle: withdraw,
     }),
+    verificationRoute(),
     ...rateRoutes(),
   ]
+}
+
+function verificationRoute(): Route {
+  return route({
+    method: 'POST',
+    path: `${path}/profile/verification`,
+    tag,
+    summary: 'Find the number of a partner’s profile right',
+    description:
+      'Before it, no document with tax or by reverse charge is written. What the platform enters ' +
+      'itself is right at once; a profile that changes is looked at again.',
+    access: 'tax.decide',
+    effect: 'transaction',
+    body: verificationForm,
+    answers,
+    refusals: ['not_found', 'conflict'],
+    handle: verify,
+  })
 }
 
 function rateRoutes(): Route[] {
@@ -213,7 +244,13 @@ async function standing({ db }: Pick<Call, 'db'>, partnerId: string) {
       treatment: taxed?.treatment ?? null,
       bps: taxed?.bps ?? null,
       skip: 'skip' in terms ? terms.skip : null,
-      profile: profile ? { ...presentProfile(profile), registered: profile.registered } : null,
+      profile: profile
+        ? {
+            ...presentProfile(profile),
+            registered: profile.registered,
+            verified_at: profile.verifiedAt?.toISOString() ?? null,
+          }
+        : null,
       agreements: agreements.map(presentAgreement),
     },
   }
@@ -222,10 +259,19 @@ async function standing({ db }: Pick<Call, 'db'>, partnerId: string) {
 type ProfileForm = z.output<typeof profileForm>
 
 async function setProfile(call: Call<unknown, ProfileForm>) {
-  const { db, operationId: id } = call
+  const { db, principal, operationId: id } = call
   const partnerId = await concerned(call)
-  const profile = { id, partnerId, ...checkedProfile(call.body) }
+  const verifiedBy = principal.level === 'super_admin' ? principal.memberId : null
+  const profile = { id, partnerId, verifiedBy, ...checkedProfile(call.body) }
   await inTransaction(db, (trx) => recordProfile(trx, profile))
+  return standing(call, partnerId)
+}
+
+async function verify(call: Call<unknown, z.output<typeof verificationForm>>) {
+  const { db, principal, body } = call
+  const partnerId = await concerned(call)
+  const seen = { partnerId, vatId: plainVatId(body.vat_id), verifiedBy: principal.memberId }
+  await inTransaction(db, (trx) => markProfileVerified(trx, seen))
   return standing(call, partnerId)
 }
 

@@ -119,7 +119,7 @@ export const selfBillingSchema = z.strictObject({
   numberFormat: z
     .string()
     .regex(
-      /^[A-Za-z0-9/-]*\{series\}[A-Za-z0-9/-]+\{number\}[A-Za-z0-9/-]*$/,
+      /^[A-Za-z0-9/-]*\{series\}[/-]+\{number\}[A-Za-z0-9/-]*$/,
       'expected a format like SB-{series}-{number}',
     )
     .max(60),

@@ -1421,6 +1421,8 @@ export interface SelfBillingProfilesTable {
   registered: boolean
   replacedAt: Timestamp | null
   vatIdSealed: Buffer
+  verifiedAt: Timestamp | null
+  verifiedBy: string | null
 }
 
 export interface SelfBillingSeriesTable {
@@ -1432,7 +1434,7 @@ export interface SelfBillingSeriesTable {
 export interface SelfBillingSkipsTable {
   baseMinor: bigint
   partnerId: string
-  reason: 'no_profile' | 'no_consent' | 'consent_ended' | 'vat_id_changed' | 'no_rate' | 'no_vat_id' | 'nothing_to_credit'
+  reason: 'no_profile' | 'no_consent' | 'consent_ended' | 'vat_id_changed' | 'no_rate' | 'no_vat_id' | 'not_verified' | 'nothing_to_credit'
   statementId: string
 }
 

@@ -24,6 +24,8 @@ export const selfBillingSkips = [
   'no_rate',
   /** It is registered, and its number is not there yet. */
   'no_vat_id',
+  /** Nobody of the platform has found the number right. */
+  'not_verified',
   /** More was taken back than was ever invoiced like this. */
   'nothing_to_credit',
 ] as const
@@ -34,7 +36,7 @@ export type AgreementEnd = (typeof agreementEnds)[number]
 
 /** What is known of a partner on the day of the document. */
 export interface SelfBillingStanding {
-  profile: { registered: boolean; hasVatId: boolean } | null
+  profile: { registered: boolean; hasVatId: boolean; verified: boolean } | null
   /** The newest one. */
   agreement: { validUntil: string; endCause: AgreementEnd | null } | null
   rate: { treatment: RateTreatment; bps: number } | null
@@ -58,6 +60,7 @@ export function vatTermsOf(
   if (rate.treatment === 'outside_scope') return { treatment: 'outside_scope', bps: 0 }
   if (!profile.registered) return { treatment: 'not_registered', bps: 0 }
   if (!profile.hasVatId) return { skip: 'no_vat_id' }
+  if (!profile.verified) return { skip: 'not_verified' }
   return { treatment: rate.treatment, bps: rate.bps }
 }
 

@@ -15,6 +15,8 @@ export interface SelfBillingProfile {
   /** Empty where there is none (yet). */
   vatId: string
   createdAt: Date
+  /** When somebody of the platform found it right. */
+  verifiedAt: Date | null
 }
 
 const now = sql<Date>`clock_timestamp()`
@@ -22,7 +24,7 @@ const now = sql<Date>`clock_timestamp()`
 function profiles(db: Db) {
   return db
     .selectFrom('selfBillingProfiles')
-    .select(['id', 'partnerId', 'country', 'registered', 'createdAt'])
+    .select(['id', 'partnerId', 'country', 'registered', 'createdAt', 'verifiedAt'])
     .select(openedFields('selfBillingProfiles'))
 }
 
@@ -47,12 +49,13 @@ const lockPartner = (trx: Trx, partnerId: string) => lockName(trx, `self_billing
 /**
  * Puts a profile in the place of the one before; saying the same again changes nothing. Where the
  * number for tax, or the country, is another one, the agreement ends with the old one.
+ * @param profile with who found it right, where the platform enters it.
  */
 export async function recordProfile(
   trx: Trx,
-  profile: Omit<SelfBillingProfile, 'createdAt'>,
+  profile: Omit<SelfBillingProfile, 'createdAt' | 'verifiedAt'> & { verifiedBy: string | null },
 ): Promise<void> {
-  const { id, partnerId, country, registered, legalName, address, vatId } = profile
+  const { verifiedBy, id, partnerId, country, registered, legalName, address, vatId } = profile
   await lockPartner(trx, partnerId)
   const before = await findProfile(trx, partnerId)
   const isSame =
@@ -78,9 +81,34 @@ export async function recordProfile(
     { id, organisation: partnerId },
     { legalName, address, vatId },
   )
+  const found = verifiedBy === null ? {} : { verifiedBy, verifiedAt: now }
   await trx
     .insertInto('selfBillingProfiles')
-    .values({ id, partnerId, country, registered, hasVatId: vatId !== '', ...sealed })
+    .values({ id, partnerId, country, registered, hasVatId: vatId !== '', ...sealed, ...found })
+    .execute()
+}
+
+/**
+ * Finds the profile of today right; one that was found so stays as it is.
+ * @throws DomainError `not_found` without a profile, `conflict` where its number is another one
+ *   than the one that was looked at.
+ */
+export async function markProfileVerified(
+  trx: Trx,
+  seen: { partnerId: string; vatId: string; verifiedBy: string },
+): Promise<void> {
+  const { partnerId, vatId, verifiedBy } = seen
+  await lockPartner(trx, partnerId)
+  const profile = await findProfile(trx, partnerId)
+  if (!profile) throw new DomainError('not_found', 'this partner has no profile yet')
+  if (profile.vatId !== vatId) {
+    throw new DomainError('conflict', 'the number is another one: read the profile and look again')
+  }
+  await trx
+    .updateTable('selfBillingProfiles')
+    .set({ verifiedBy, verifiedAt: now })
+    .where('id', '=', profile.id)
+    .where('verifiedAt', 'is', null)
     .execute()
 }
 

@@ -23,6 +23,7 @@ interface StandingRow {
   profileId: string | null
   registered: boolean | null
   hasVatId: boolean | null
+  verified: boolean | null
   agreementId: string | null
   validUntil: string | null
   endCause: AgreementEnd | null
@@ -37,8 +38,8 @@ export async function listSelfBillingStandings(
 ): Promise<Map<string, KnownStanding>> {
   const { rows } = await sql<StandingRow>`
     select wanted.partner_id, profile.id as profile_id, profile.registered, profile.has_vat_id,
-      agreement.id as agreement_id, agreement.valid_until, agreement.end_cause, rate.treatment,
-      rate.bps
+      profile.verified_at is not null as verified, agreement.id as agreement_id,
+      agreement.valid_until, agreement.end_cause, rate.treatment, rate.bps
     from unnest(${partnerIds}::uuid[]) wanted (partner_id)
     left join self_billing_profiles profile
       on profile.partner_id = wanted.partner_id and profile.replaced_at is null
@@ -61,9 +62,10 @@ function standingOf(row: StandingRow): KnownStanding {
   }
 }
 
-const profileOf = ({ registered, hasVatId }: StandingRow) => ({
+const profileOf = ({ registered, hasVatId, verified }: StandingRow) => ({
   registered: registered ?? false,
   hasVatId: hasVatId ?? false,
+  verified: verified ?? false,
 })
 
 export interface CreditableInvoice extends OpenInvoice {

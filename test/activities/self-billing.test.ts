@@ -56,13 +56,15 @@ const rate = (
     recordVatRate(trx, { country, validFrom: from, treatment, bps, source: 'a test' }),
   )
 
-const declare = (partnerId: string, vatId = 'DE123456789', country = 'DE') =>
-  inTransaction(database.db, (trx) =>
+async function declare(partnerId: string, vatId = 'DE123456789', country = 'DE') {
+  const verifiedBy = await books.person(`${partnerId}@platform.example`)
+  await inTransaction(database.db, (trx) =>
     recordProfile(trx, {
       ...{ id: randomUUIDv7(), partnerId, legalName: 'Łódź Handel GmbH', country, vatId },
-      ...{ address: '1 Main Street, Hamburg', registered: true },
+      ...{ address: '1 Main Street, Hamburg', registered: true, verifiedBy },
     }),
   )
+}
 
 async function agree(partnerId: string): Promise<void> {
   const acceptedBy = await makeMember(database.db, { partnerId })
@@ -345,6 +347,7 @@ test('what was written never changes, and no number is taken away', async () => 
     sql`update self_billing_agreements set valid_until = '2099-01-01'`,
     sql`update self_billing_profiles set country = 'FR'`,
     sql`update self_billing_profiles set vat_id_sealed = 'another'`,
+    sql`update self_billing_profiles set verified_by = null, verified_at = null`,
   ]) {
     await expect(change.execute(database.db)).rejects.toMatchObject({ code: '23001' })
   }

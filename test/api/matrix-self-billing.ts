@@ -25,6 +25,12 @@ const about = 'selfBillingDocument'
 export const ofSelfBilling: Record<string, Line> = {
   [`GET ${path}`]: { about: 'partner', reaches: ofBothSides },
   [`PUT ${path}/profile`]: { about: 'partner', body: () => profile, reaches: ofBothSides },
+  // Nobody of this world has a number that could be found right.
+  [`POST ${path}/profile/verification`]: {
+    about: 'partner',
+    body: () => ({ vat_id: 'DE123456789' }),
+    early: 409,
+  },
   [`POST ${path}/agreement`]: {
     about: 'partner',
     body: () => ({ version: selfBillingTerms.agreementVersion, accepted: true }),
@@ -52,7 +58,13 @@ export async function makeDocuments(db: Db): Promise<void> {
     const acceptedBy = await makeMember(db, { partnerId })
     await inTransaction(db, async (trx) => {
       const said = { legalName: 'Matrix', address: '1 Main Street', country: 'US', vatId: '' }
-      await recordProfile(trx, { ...said, id: randomUUIDv7(), partnerId, registered: false })
+      await recordProfile(trx, {
+        ...said,
+        id: randomUUIDv7(),
+        partnerId,
+        registered: false,
+        verifiedBy: null,
+      })
       const agreed = { version: selfBillingTerms.agreementVersion, acceptedBy, days: 365 }
       await recordAgreement(trx, { id: randomUUIDv7(), partnerId, ...agreed })
     })

@@ -136,6 +136,7 @@ POST /v1/partners/{id}/tax-form/request: super_admin, approvals:write
 POST /v1/tax-forms/{id}/decision: super_admin, approvals:write
 GET /v1/partners/{id}/self-billing: super_admin master_reseller reseller, tax:read
 PUT /v1/partners/{id}/self-billing/profile: super_admin master_reseller reseller, tax:write
+POST /v1/partners/{id}/self-billing/profile/verification: super_admin, approvals:write
 POST /v1/partners/{id}/self-billing/agreement: super_admin master_reseller reseller, tax:write
 DELETE /v1/partners/{id}/self-billing/agreement: super_admin master_reseller reseller, tax:write
 GET /v1/tax/vat-rates: super_admin master_reseller reseller, tax:read

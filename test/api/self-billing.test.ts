@@ -31,6 +31,8 @@ const declared = (name: PlaceName, body: unknown = profile, key = world[name].ke
   call(`${of(name)}/profile`, { method: 'PUT', key, body })
 const accepted = (name: PlaceName, key = world[name].key, version = '2026-01') =>
   call(`${of(name)}/agreement`, { method: 'POST', key, body: { version, accepted: true } })
+const verified = (name: PlaceName, key = product.owner, vatId = 'DE123456789') =>
+  call(`${of(name)}/profile/verification`, { method: 'POST', key, body: { vat_id: vatId } })
 const withdrawn = (name: PlaceName, key = world[name].key) =>
   call(`${of(name)}/agreement`, { method: 'DELETE', key })
 const setRate = (body: unknown, key = product.owner) =>
@@ -81,8 +83,9 @@ test('a partner says who it is, agrees, and its earnings are invoiced', async ()
   })
   const old = await accepted('shop', world.shop.key, '2025-01')
   expect([old.status, old.body.code]).toEqual([409, 'conflict'])
-  const { status, body } = await accepted('shop')
-  expect(status).toBe(200)
+  const { status, body: agreed } = await accepted('shop')
+  expect([status, agreed.skip]).toEqual([200, 'not_verified'])
+  const { body } = await verified('shop')
   expect(body).toMatchObject({ skip: null, treatment: 'standard', bps: 1_900 })
   const books = openBooks(product.db)
   await books.sell(world.shop.id, { paidAt: '2026-08-10T00:00:00Z' })
@@ -165,9 +168,14 @@ test('the statement names the document, and what is paid is the payable with the
 
 test('an agreement ends with the number that it was for, and by withdrawal', async () => {
   const moved = await declared('shop', { ...profile, address: '2 Main Street' })
-  expect(moved.body).toMatchObject({ skip: null, profile: { address: '2 Main Street' } })
+  expect(moved.body).toMatchObject({
+    ...{ skip: 'not_verified', profile: { address: '2 Main Street', verified_at: null } },
+  })
+  expect((await verified('shop')).body).toMatchObject({ skip: null })
   const changed = await declared('shop', { ...profile, vat_id: 'DE987654321' })
   expect(changed.body).toMatchObject({ skip: 'vat_id_changed', treatment: null })
+  expect((await verified('shop')).body.code).toBe('conflict')
+  await verified('shop', product.owner, 'DE987654321')
   expect((await accepted('shop')).body).toMatchObject({ skip: null })
   expect((await accepted('shop')).body.agreements).toMatchObject([
     { end_cause: null, ended_at: null },
@@ -198,6 +206,8 @@ test('only the partner and the platform know of it, and the platform agrees for 
     expect(rows(await call('/v1/self-billing-documents', { key }))).toEqual([])
   }
   expect((await accepted('shop', product.owner)).status).toBe(403)
+  expect((await verified('shop', world.shop.key)).status).toBe(403)
+  expect((await verified('south')).status).toBe(404)
   const { rows: stored } = await sql<{ line: string }>`
     select encode(legal_name_sealed, 'escape') || encode(vat_id_sealed, 'escape') as line
     from self_billing_profiles`.execute(product.db)
@@ -215,7 +225,12 @@ test('a profile without what the law wants of it is refused', async () => {
   const { vat_id: _vatId, ...waiting } = profile
   expect((await declared('market', waiting)).body).toMatchObject({ profile: { vat_id: null } })
   expect((await accepted('market')).body).toMatchObject({ skip: 'no_vat_id' })
-  expect((await declared('market', profile, product.owner)).status).toBe(200)
+  // What the platform enters is right at once; the yes is for another number now.
+  const entered = await declared('market', profile, product.owner)
+  expect(entered.body).toMatchObject({
+    ...{ skip: 'vat_id_changed', profile: { verified_at: expect.any(String) } },
+  })
+  expect((await accepted('market')).body).toMatchObject({ skip: null })
 })
 
 test('rates are the platform’s to set, and only a standard one has a percentage', async () => {
@@ -264,6 +279,7 @@ describe('whoever has no live key is answered 401', () => {
       'GET /v1/partners/:id/self-billing',
       'PUT /v1/partners/:id/self-billing/profile',
       'POST /v1/partners/:id/self-billing/agreement',
+      'POST /v1/partners/:id/self-billing/profile/verification',
       'DELETE /v1/partners/:id/self-billing/agreement',
       'GET /v1/self-billing-documents',
       'GET /v1/self-billing-documents/:id',

@@ -57,7 +57,7 @@ test('credits take what was taken back from invoices, never more than each has l
 })
 
 const standing: SelfBillingStanding = {
-  profile: { registered: true, hasVatId: true },
+  profile: { registered: true, hasVatId: true, verified: true },
   agreement: { validUntil: '2026-12-31', endCause: null },
   rate: { treatment: 'standard', bps: 1_900 },
 }
@@ -74,13 +74,13 @@ test.each<[string, Partial<SelfBillingStanding>, unknown]>([
     'not at all outside of the tax',
     {
       rate: { treatment: 'outside_scope', bps: 0 },
-      profile: { registered: false, hasVatId: false },
+      profile: { registered: false, hasVatId: false, verified: false },
     },
     { treatment: 'outside_scope', bps: 0 },
   ],
   [
     'not at all where it is not registered',
-    { profile: { registered: false, hasVatId: false } },
+    { profile: { registered: false, hasVatId: false, verified: false } },
     { treatment: 'not_registered', bps: 0 },
   ],
   ['nowhere without a profile', { profile: null }, { skip: 'no_profile' }],
@@ -103,8 +103,13 @@ test.each<[string, Partial<SelfBillingStanding>, unknown]>([
   ['nowhere where nothing is set for its country', { rate: null }, { skip: 'no_rate' }],
   [
     'nowhere while its number is missing',
-    { profile: { registered: true, hasVatId: false } },
+    { profile: { registered: true, hasVatId: false, verified: false } },
     { skip: 'no_vat_id' },
+  ],
+  [
+    'nowhere before its number was found right',
+    { profile: { registered: true, hasVatId: true, verified: false } },
+    { skip: 'not_verified' },
   ],
 ])('a partner is taxed %s', (_, change, expected) => {
   expect(vatTermsOf({ ...standing, ...change }, today)).toEqual(expected)
