@@ -19,6 +19,7 @@ import {
   listSelfBillingPlans,
   type Planned,
 } from '../db/tax/self-billing-plans.ts'
+import { monthsOf } from '../domain/cadence.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import {
@@ -32,7 +33,7 @@ import {
   vatTreatments,
 } from '../domain/self-billing.ts'
 import { selfBillingCsv, selfBillingPdf } from '../integrations/self-billing-papers.ts'
-import { earningsFilter, earningsQuery, periodField } from './commission.ts'
+import { earningsFilter, earningsQuery, settledField } from './commission.ts'
 import { download } from './downloads.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
@@ -155,13 +156,14 @@ function exportRoute(): Route {
     path: '/v1/tax/self-billing/csv',
     tag,
     summary: 'Export the self-billed documents of a period',
-    description: 'A row for each document, and one for the totals of each currency.',
+    description:
+      'A row for each document of a month or a quarter, and one for the totals of each currency.',
     access: 'tax.export',
-    query: z.strictObject({ period: periodField }),
+    query: z.strictObject({ period: settledField }),
     answers: { 200: { description: 'The whole period', mediaType: 'text/csv' } },
     refusals: [],
     handle: async ({ db, query: { period } }) => {
-      const rows = await listSelfBillingOf(db, period)
+      const rows = await listSelfBillingOf(db, monthsOf(period))
       const papers = rows.map((row) => paperOf(row, supplierOf(row)))
       const csv = selfBillingCsv(papers, (id) => outwardId('partner', id))
       const headers = download('text/csv; charset=utf-8', `self-billing-${period}.csv`)
@@ -262,7 +264,7 @@ function presentSummary(row: SelfBillingRow) {
     partner: outwardId('partner', row.partnerId),
     statement: outwardId('statement', row.statementId),
     statement_number: row.statementNumber ?? '',
-    period: row.period,
+    period: row.periodName ?? row.period,
     since_period: row.sincePeriod,
     currency: row.currency,
     base: wireAmount(row.baseMinor),
@@ -300,6 +302,7 @@ const paperOf = (row: SelfBillingRow, supplier: Supplier): SelfBillingPaper => (
   ...factsOf(row),
   supplier,
   statementNumber: row.statementNumber ?? '',
+  period: row.periodName ?? row.period,
   since: row.sincePeriod,
   hash: row.hash.toString('hex'),
 })

@@ -100,7 +100,7 @@ const subjects = (partnerId: string): RawBuilder<unknown> => sql`
   union all select id from member_invitations where partner_id = ${partnerId}
   union all select id from api_keys where partner_id = ${partnerId}
   union all select id from payouts where partner_id = ${partnerId}
-  union all select id from statements where partner_id = ${partnerId}
+  union all select id from statements where partner_id = ${partnerId} and issued_at is not null
   union all select id from partner_tiers where partner_id = ${partnerId}
   union all select id from access_mails where partner_id = ${partnerId}
   union all select id from offboardings where partner_id = ${partnerId}

@@ -12,6 +12,8 @@ interface Section {
   personal?: PersonalTableName
   /** What is no data of the tenant: secrets by their hashes, and what only we look things up by. */
   without?: string[]
+  /** What a row must have: drafts of a review are nobody's yet. */
+  once?: string
 }
 
 const stamps = ['reseller_id', 'master_id', 'email_index', 'contact_email_index', 'domain_index']
@@ -34,7 +36,7 @@ export const exportSections: Section[] = [
   { table: 'closing_clawbacks', owner: 'partner_id' },
   { table: 'accrual_cancellations', owner: 'partner_id' },
   { table: 'adjustments', owner: 'partner_id' },
-  { table: 'statements', owner: 'partner_id' },
+  { table: 'statements', owner: 'partner_id', once: 'issued_at' },
   { table: 'payouts', owner: 'partner_id' },
   { table: 'partner_tiers', owner: 'partner_id' },
   { table: 'agreements', owner: 'holder_id' },
@@ -97,7 +99,7 @@ type JsonRow = Record<string, unknown>
 
 async function readPage(
   trx: Trx,
-  { table, owner, personal, without = [] }: Section,
+  { table, owner, personal, without = [], once = owner }: Section,
   page: { partnerId: string; after: string | null },
 ): Promise<{ key: string; row: JsonRow }[]> {
   const sealedColumns = personal ? Object.values<string>(personalTables[personal].columns) : []
@@ -109,6 +111,7 @@ async function readPage(
       ${fields.length > 0 ? sql`, ${sql.join(fields)}` : sql``}
     from ${sql.table(table)}
     where ${sql.ref(`${table}.${owner}`)} = ${page.partnerId}
+      and ${sql.ref(`${table}.${once}`)} is not null
       and (${page.after}::uuid is null or ${sql.ref(`${table}.id`)} > ${page.after}::uuid)
     order by ${sql.ref(`${table}.id`)} limit ${linesPerFile}`.execute(trx)
   return rows.map(({ exportKey, exportRow, ...opened }) => ({

@@ -1,9 +1,11 @@
 /** Self-billed documents as they are read: one by one, listed, and for a statement. */
 import { z } from 'zod'
+import type { Months } from '../../domain/cadence.ts'
 import type { Db } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { nameOrFormer } from '../partner-places.ts'
 import { openedField } from '../personal-fields.ts'
+import { tellsOf } from '../settlement/statements.ts'
 
 const issuerSchema = z.strictObject({
   legalName: z.string(),
@@ -20,6 +22,7 @@ function documents(db: Db) {
     .leftJoin('selfBillingDocuments as corrected', 'corrected.id', 'document.correctsId')
     .selectAll('document')
     .select(['statements.documentNumber as statementNumber', 'statements.sincePeriod'])
+    .select('statements.periodName')
     .select('corrected.documentNumber as correctsNumber')
     .select(nameOrFormer.as('partnerName'))
 }
@@ -37,13 +40,13 @@ export async function findSelfBilling(db: Db, id: string): Promise<SelfBillingRo
 
 export interface SelfBillingFilter {
   partnerId?: string | undefined
-  period?: string | undefined
+  months?: Months | undefined
 }
 
-function filtered(db: Db, { partnerId, period }: SelfBillingFilter) {
+function filtered(db: Db, { partnerId, months }: SelfBillingFilter) {
   let query = documents(db)
   if (partnerId) query = query.where('document.partnerId', '=', partnerId)
-  if (period) query = query.where('document.period', '=', period)
+  if (months) query = query.where(tellsOf(months))
   return query
 }
 
@@ -60,9 +63,9 @@ export async function listSelfBilling(
   return { ...page, rows: page.rows.map(parsed) }
 }
 
-/** All documents of a period with who supplies, by partner and number. */
-export async function listSelfBillingOf(db: Db, period: string) {
-  const rows = await filtered(db, { period })
+/** All documents of some months with who supplies, by partner and number. */
+export async function listSelfBillingOf(db: Db, months: Months) {
+  const rows = await filtered(db, { months })
     .innerJoin('selfBillingProfiles as profile', 'profile.id', 'document.profileId')
     .select('profile.country as supplierCountry')
     .select(openedField('selfBillingProfiles', 'legalName', 'profile').as('supplierName'))

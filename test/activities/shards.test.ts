@@ -7,7 +7,7 @@ import { partnersPerPage, shardsFor } from '../../domain/settlement.ts'
 import { type Books, openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { makeProgramme } from '../support/factories.ts'
-import { until } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 /** A page and a little more. */
 const partners = partnersPerPage + 500

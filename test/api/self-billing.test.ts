@@ -98,6 +98,10 @@ test('a partner says who it is, agrees, and its earnings are invoiced', async ()
     ...{ kind: 'invoice', corrects: null, partner: world.shop.partner, period: '2026-08' },
     ...{ base: 2_000, bps: 1_900, vat: 380, total: 2_380, currency: 'USD' },
   })
+  const about = async (period: string) =>
+    rows(await call(`/v1/self-billing-documents?period=${period}`, { key: world.shop.key }))
+  expect(await about('2026-Q3')).toEqual([listed])
+  expect(await about('2026-09')).toEqual([])
   const one = await call(`/v1/self-billing-documents/${listed?.id}`, { key: world.shop.key })
   expect(one.body).toMatchObject({
     ...listed,

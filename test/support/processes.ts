@@ -10,8 +10,6 @@ import { startSkippingServer, withArchive } from './skipping-server.ts'
 import { suiteFacts, takeNamespace } from './suite.ts'
 import { until } from './until.ts'
 
-export { until } from './until.ts'
-
 type StepName = keyof Activities
 type Input = Record<string, unknown>
 
