@@ -41,8 +41,10 @@ export function createApiServer(
   const answers = new Set<ServerResponse>()
   const sockets = new Set<Socket>()
   let draining = false
+  let asked = 0
 
   const server = createServer(limits, (request, response) => {
+    asked += 1
     answers.add(response)
     response.once('close', () => answers.delete(response))
     if (draining) response.setHeader('Connection', 'close')
@@ -59,6 +61,12 @@ export function createApiServer(
     else socket.end(answerToNoise(error.code, docsUrl))
   })
 
+  /** Once the loop has read all sockets in vain: requests may lie there while it works. */
+  function whenAllIsRead(then: () => void): void {
+    const before = asked
+    setImmediate(() => (asked === before ? then() : whenAllIsRead(then)))
+  }
+
   function closeSilent(): void {
     server.closeIdleConnections()
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
@@ -70,8 +78,7 @@ export function createApiServer(
       if (!answer.headersSent) answer.setHeader('Connection', 'close')
     }
     return new Promise((resolve) => {
-      // After what has arrived meanwhile is read: on a busy machine that may be a while.
-      const silent = setInterval(() => setImmediate(closeSilent), silenceMs)
+      const silent = setInterval(() => whenAllIsRead(closeSilent), silenceMs)
       const late = setTimeout(() => server.closeAllConnections(), drainMs)
       // The server's own close() would cut idle connections at once, under requests on their way.
       NetServer.prototype.close.call(server, () => {
