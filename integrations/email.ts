@@ -17,11 +17,12 @@ export interface Mail {
 export type Mailer = ReturnType<typeof createMailer>
 
 export function createMailer(settings: { smtpUrl: string; from: string }) {
-  const transport = createTransport(settings.smtpUrl, {
-    from: settings.from,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  })
+  // A connection serves many mails. One that ended before a word of a mail was said is replaced
+  // by another; of one that broke off later nobody knows, and the caller is told so.
+  const transport = createTransport(
+    { url: settings.smtpUrl, pool: true },
+    { from: settings.from, disableFileAccess: true, disableUrlAccess: true },
+  )
   const address = settings.from.replace(/^.*</, '').replace(/>$/, '')
   const domain = address.replace(/^.*@/, '')
   return {
@@ -42,6 +43,7 @@ export function createMailer(settings: { smtpUrl: string; from: string }) {
         throw asVendorError(error)
       }
     },
+    /** Ends the connections once the mails that are on their way are through. */
     close: () => transport.close(),
   }
 }

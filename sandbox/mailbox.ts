@@ -19,7 +19,8 @@ export async function openMailbox(deps: Deps, host: string, port: number): Promi
     disabledCommands: ['AUTH', 'STARTTLS'],
     disableReverseLookup: true,
     size: sizeLimitBytes,
-    closeTimeout: 2000,
+    // Callers keep idle connections, which is nothing to wait for.
+    closeTimeout: 500,
     logger: false,
     onData(stream, session, done) {
       const chunks: Buffer[] = []

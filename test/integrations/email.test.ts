@@ -154,3 +154,57 @@ describe('a mail that is not accepted', () => {
     expect(error).toMatchObject({ failure: 'unknown', code: 'ESOCKET' })
   })
 })
+
+/** An SMTP server that keeps count, and hangs up where it is told to. */
+async function hangingUp(at?: 'after a mail' | 'within a mail') {
+  const seen = { connections: 0, mails: 0 }
+  const server = createServer((socket: Socket) => {
+    seen.connections += 1
+    let inMessage = false
+    socket.write('220 ready\r\n')
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      for (const line of chunk.toString('utf8').split('\r\n').filter(Boolean)) {
+        const ends = inMessage && line === '.'
+        if (inMessage && !ends) continue
+        inMessage = line === 'DATA'
+        if (ends) seen.mails += 1
+        if (ends && at === 'within a mail') socket.destroy()
+        else socket.write(inMessage ? '354 go on\r\n' : '250 fine\r\n')
+        if (ends && at === 'after a mail') socket.end()
+      }
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const mailer = createMailer({ smtpUrl: `smtp://127.0.0.1:${port}`, from })
+  const close = async () => {
+    mailer.close()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return { seen, mailer, close }
+}
+
+describe('the connection to the mail server', () => {
+  test('serves one mail after the other', async () => {
+    const { seen, mailer: patient, close } = await hangingUp()
+    for (const one of [mail(), mail(), mail()]) await patient.send(one)
+    await close()
+    expect(seen).toEqual({ connections: 1, mails: 3 })
+  })
+
+  test('is replaced where the server ended it between two mails', async () => {
+    const { seen, mailer: patient, close } = await hangingUp('after a mail')
+    for (const one of [mail(), mail(), mail()]) await patient.send(one)
+    await close()
+    expect(seen).toEqual({ connections: 3, mails: 3 })
+  })
+
+  test('that breaks off under a mail is told of, and the mail is not sent again', async () => {
+    const { seen, mailer: broken, close } = await hangingUp('within a mail')
+    const error = await vendorErrorOf(broken.send(mail()))
+    await close()
+    expect(error).toMatchObject({ vendor: 'mail', failure: 'unknown' })
+    expect(seen).toEqual({ connections: 1, mails: 1 })
+  })
+})
