@@ -230,6 +230,13 @@ describe('files', () => {
     const pure = sources.filter((file) => ['domain', 'db'].includes(roomOf(file)))
     expect(linesBreaking('clock', /new Date\(\)|Date\.now\(|Math\.random/, pure)).toEqual([])
   })
+
+  it('keep nothing in modules of processes, which are loaded once for all of them', () => {
+    const bundled = sources.filter((file) => ['domain', 'workflows'].includes(roomOf(file)))
+    const empty = /(new (Map|Set|WeakMap|WeakSet)(<.*>)?\(\)|\[\]|\{\})/.source
+    const kept = new RegExp(`^(export )?((let|var) |const \\w+(: .*)? = ${empty}$)`)
+    expect(linesBreaking('keep', kept, bundled)).toEqual([])
+  })
 })
 
 function moneyFiles(): string[] {

@@ -16,11 +16,11 @@ async function sourceFiles(folder: string): Promise<string[]> {
     .sort()
 }
 
-/** Names the state of everything that enters the bundle; activities enter as types only. */
+/** Names the state of all that makes the bundle what it is; activities enter as types only. */
 async function bundleKey(): Promise<string> {
   const hash = createHash('sha256')
   const files = [...(await sourceFiles('workflows')), ...(await sourceFiles('domain'))]
-  for (const file of [...files, 'package-lock.json']) {
+  for (const file of [...files, 'package-lock.json', join('worker', 'bundle.ts')]) {
     hash.update(`${file}\n`).update(await readFile(join(root, file)))
   }
   return hash.digest('hex').slice(0, 16)
@@ -35,6 +35,8 @@ export async function workflowBundle(folder: string): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     failureConverterPath,
+    // Once for all processes instead of once for each: no module keeps anything (test/house).
+    preloadModules: [workflowsPath],
     logger: new DefaultLogger('WARN'),
   })
   // Written whole under another name first: a second worker never reads half a bundle.
