@@ -1,17 +1,10 @@
 /** The connection to PostgreSQL, and the two types under which it travels. */
-import {
-  CamelCasePlugin,
-  Kysely,
-  type KyselyPlugin,
-  PostgresDialect,
-  type PostgresPool,
-  sql,
-  type Transaction,
-} from 'kysely'
+import { Kysely, PostgresDialect, type PostgresPool, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import { isOldPlan } from './prepared.ts'
 import type { DB } from './schema.ts'
 import { type FieldVault, type RunQuery, withVault } from './sealed-fields.ts'
+import { camelCaseRows, SnakeCaseCompiler } from './snake-case.ts'
 
 /** Anything that can run a query: the pool or an open transaction. */
 export type Db = Kysely<DB>
@@ -22,9 +15,6 @@ export type Trx = Transaction<DB>
 const int8 = 20
 const types = new pg.TypeOverrides()
 types.setTypeParser(int8, (text) => BigInt(text))
-
-/** Rows arrive with camel-case names; what is inside a jsonb column keeps its own. */
-export const plugins: KyselyPlugin[] = [new CamelCasePlugin({ maintainNestedObjectKeys: true })]
 
 const settings: Record<string, string> = {
   timezone: 'UTC',
@@ -62,7 +52,16 @@ export function kyselyOf(connect: () => Promise<{ client: pg.PoolClient; run: Ru
     },
     end: () => Promise.resolve(),
   } as unknown as PostgresPool
-  return new Kysely<DB>({ dialect: new PostgresDialect({ pool }), plugins })
+  const dialect = new PostgresDialect({ pool })
+  return new Kysely<DB>({
+    dialect: {
+      createDriver: () => dialect.createDriver(),
+      createAdapter: () => dialect.createAdapter(),
+      createIntrospector: (db) => dialect.createIntrospector(db),
+      createQueryCompiler: () => new SnakeCaseCompiler(),
+    },
+    plugins: [camelCaseRows],
+  })
 }
 
 export interface PoolOptions {
