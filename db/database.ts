@@ -64,6 +64,12 @@ export function kyselyOf(connect: () => Promise<{ client: pg.PoolClient; run: Ru
   })
 }
 
+/**
+ * A connection has read the catalog and made its plans; the next work after a pause must not pay
+ * for that again.
+ */
+const idleTimeoutMillis = 300_000
+
 export interface PoolOptions {
   url: string
   poolSize: number
@@ -85,6 +91,7 @@ export function openPool(options: PoolOptions): pg.Pool {
     max: options.poolSize,
     application_name: options.applicationName,
     connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis,
     types,
     pipeline: options.pipeline ?? false,
     options: Object.entries(settings)

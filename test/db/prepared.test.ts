@@ -61,6 +61,25 @@ describe('a statement that is kept', () => {
       await sql`alter table partners drop column if exists colour`.execute(database.db)
     }
   })
+
+  it('has one plan from the first on where all are of few rows, and there alone', async () => {
+    const few = contextAt('super_admin', null, { isOfFew: true })
+    const plansOf = async (context: typeof few, column: 'website' | 'country') => {
+      for (let turn = 0; turn < 3; turn += 1) {
+        await tenancy.withTenant(context, (trx) =>
+          trx.selectFrom('partners').select(column).where('name', '=', 'x').execute(),
+        )
+      }
+      // Named when it comes for the second time.
+      const { rows } = await sql<{ generic: number; custom: number }>`
+        select generic_plans::int as generic, custom_plans::int as custom
+        from pg_prepared_statements where statement like ${`select "${column}" from "partners"%`}
+      `.execute(tenancy.dbFor(contextAt('super_admin')))
+      return rows
+    }
+    expect(await plansOf(few, 'website')).toEqual([{ generic: 2, custom: 0 }])
+    expect(await plansOf(contextAt('super_admin'), 'country')).toEqual([{ generic: 0, custom: 2 }])
+  })
 })
 
 describe('the names of statements', () => {
