@@ -2,9 +2,9 @@
 import { Kysely, PostgresDialect, type PostgresPool, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import { isOldPlan } from './prepared.ts'
+import { executorOf } from './query-executor.ts'
 import type { DB } from './schema.ts'
 import { type FieldVault, type RunQuery, withVault } from './sealed-fields.ts'
-import { camelCaseRows, SnakeCaseCompiler } from './snake-case.ts'
 
 /** Anything that can run a query: the pool or an open transaction. */
 export type Db = Kysely<DB>
@@ -42,8 +42,14 @@ export function openDatabase(options: PoolOptions & { vault?: FieldVault }): Dat
   return { db, close: () => pool.end() }
 }
 
-/** Kysely on connections whose queries run as `run` says. */
-export function kyselyOf(connect: () => Promise<{ client: pg.PoolClient; run: RunQuery }>): Db {
+/**
+ * Kysely on connections whose queries run as `run` says.
+ * @param options.pipeline lets statements of a transaction go out while others are answered.
+ */
+export function kyselyOf(
+  connect: () => Promise<{ client: pg.PoolClient; run: RunQuery }>,
+  { pipeline = false }: { pipeline?: boolean } = {},
+): Db {
   const pool = {
     async connect() {
       const { client, run } = await connect()
@@ -53,15 +59,9 @@ export function kyselyOf(connect: () => Promise<{ client: pg.PoolClient; run: Ru
     end: () => Promise.resolve(),
   } as unknown as PostgresPool
   const dialect = new PostgresDialect({ pool })
-  return new Kysely<DB>({
-    dialect: {
-      createDriver: () => dialect.createDriver(),
-      createAdapter: () => dialect.createAdapter(),
-      createIntrospector: (db) => dialect.createIntrospector(db),
-      createQueryCompiler: () => new SnakeCaseCompiler(),
-    },
-    plugins: [camelCaseRows],
-  })
+  const driver = dialect.createDriver()
+  const executor = executorOf({ driver, dialect }, pipeline)
+  return new Kysely<DB>({ config: { dialect }, driver, executor, dialect })
 }
 
 /**
@@ -125,6 +125,14 @@ export function isDatabaseAway(error: unknown): boolean {
 export function inTransaction<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
   if (db.isTransaction) return work(db as Trx)
   return db.transaction().execute(work)
+}
+
+/**
+ * Reads that are asked for at once go out in one message and fail together; within a transaction
+ * they are part of that.
+ */
+export function readTogether<T>(db: Db, read: (one: Db) => Promise<T>): Promise<T> {
+  return db.isTransaction ? read(db) : db.connection().execute(read)
 }
 
 /** Whoever holds a name until the transaction ends keeps others waiting for it. */

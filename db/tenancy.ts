@@ -72,6 +72,12 @@ interface Parts {
   names: PreparedNames
 }
 
+interface Transaction {
+  state: 'none' | 'wanted' | 'open' | 'broken' | 'over'
+  /** How it begins. */
+  begin: string
+}
+
 type Send = () => Promise<pg.QueryResult>
 
 /**
@@ -83,15 +89,29 @@ function contextClient(client: pg.PoolClient, context: TenantContext, parts: Par
   const { contextSecret, vault, names } = parts
   const { processID, connection } = client as unknown as Connected
   const role = levelRoles[context.level]
-  const transaction: { state: 'none' | 'wanted' | 'open' | 'broken'; begin: string } = {
-    state: 'none',
-    begin: 'begin',
+  const transaction: Transaction = { state: 'none', begin: 'begin' }
+  let corked = false
+  let batch: { sends: Send[]; answers: Promise<pg.QueryResult[]> } | undefined
+
+  /** What is asked for at once goes out at once: a write costs more than a small statement. */
+  function withTheNext(): void {
+    if (corked) return
+    corked = true
+    connection.stream.cork()
+    process.nextTick(() => {
+      corked = false
+      connection.stream.uncork()
+    })
   }
 
-  const plain = (text: string) => client.query(text)
+  const plain = (text: string) => {
+    withTheNext()
+    return client.query(text)
+  }
 
   const send = (text: string, values: readonly unknown[]): Promise<pg.QueryResult> => {
     if (values.length === 0) return plain(text)
+    withTheNext()
     const name = names.of(role, text)
     return client.query({ text, values: [...values], ...(name ? { name } : {}) })
   }
@@ -112,10 +132,7 @@ function contextClient(client: pg.PoolClient, context: TenantContext, parts: Par
    * transaction is over for all after it. @throws the first error, which is the one that tells.
    */
   async function together(...sends: Send[]): Promise<pg.QueryResult[]> {
-    connection.stream.cork()
-    const asked = sends.map((one) => one())
-    connection.stream.uncork()
-    const answers = await Promise.allSettled(asked)
+    const answers = await Promise.allSettled(sends.map((one) => one()))
     const failed = answers.find((answer) => answer.status === 'rejected')
     if (failed) throw failed.reason
     return answers.map((answer) => (answer as PromiseFulfilledResult<pg.QueryResult>).value)
@@ -126,23 +143,34 @@ function contextClient(client: pg.PoolClient, context: TenantContext, parts: Par
     await plain('rollback').catch(() => (client as unknown as pg.Client).end())
   }
 
-  /** In a transaction of its own, which is over with its message: its locks are held no longer. */
-  async function alone(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+  /** In a transaction of their own, which is over with its message: no lock is held longer. */
+  async function inOneMessage(sends: Send[]): Promise<pg.QueryResult[]> {
     try {
-      if (values.length === 0) {
-        const results = (await plain(beginning('begin', text, 'commit'))) as unknown
-        return (results as pg.QueryResult[]).at(-2) as pg.QueryResult
-      }
       const results = await together(
         () => plain(beginning('begin')),
-        () => send(text, values),
+        ...sends,
         () => plain('commit'),
       )
-      return results[1] as pg.QueryResult
+      return results.slice(1, -1)
     } catch (error) {
       await rollBack()
       throw error
     }
+  }
+
+  /** What comes without a transaction; all of a moment share one, and fail together. */
+  async function alone(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    const sends = batch?.sends ?? []
+    const place = sends.push(() => send(text, values)) - 1
+    // Reads that begin in the same turn come before this does.
+    batch ??= {
+      sends,
+      answers: new Promise((resolve) => process.nextTick(resolve)).then(() => {
+        batch = undefined
+        return inOneMessage(sends)
+      }),
+    }
+    return (await batch.answers)[place] as pg.QueryResult
   }
 
   async function aloneTwice(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
@@ -182,12 +210,15 @@ function contextClient(client: pg.PoolClient, context: TenantContext, parts: Par
         return send(text, values)
       case 'broken':
         throw new Error('the transaction could not begin')
+      // Of statements that were asked for at once one may fail: those after it change nothing.
+      case 'over':
+        throw new Error('the transaction is over')
     }
   }
 
   async function end(text: string): Promise<pg.QueryResult> {
     const { state } = transaction
-    transaction.state = 'none'
+    transaction.state = 'over'
     if (state === 'open') return plain(text)
     if (state === 'broken') await rollBack()
     const command = state === 'broken' ? 'ROLLBACK' : text.toUpperCase()
@@ -238,10 +269,13 @@ export function openTenancy(options: {
   const pool = openPool({ ...options, pipeline: true })
   const parts = { ...options, names: preparedNames() }
   const dbFor: Tenancy['dbFor'] = (context) =>
-    kyselyOf(async () => {
-      const now = typeof context === 'function' ? context() : context
-      return contextClient(await pool.connect(), now, parts)
-    })
+    kyselyOf(
+      async () => {
+        const now = typeof context === 'function' ? context() : context
+        return contextClient(await pool.connect(), now, parts)
+      },
+      { pipeline: true },
+    )
   return {
     dbFor,
     withTenant: (context, work) => dbFor(context).transaction().execute(work),
