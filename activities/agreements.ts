@@ -2,7 +2,7 @@
 import { sleep } from '@temporalio/activity'
 import { getTerms, type TermsRow } from '../db/agreement-terms.ts'
 import { listAgreedRules, listProductNames } from '../db/commission/rules.ts'
-import { inTransaction } from '../db/database.ts'
+import { type Db, inTransaction, type Trx } from '../db/database.ts'
 import {
   type AgreementRow,
   isLive,
@@ -13,7 +13,7 @@ import {
   markSigningPage,
   recordSignedAgreement,
 } from '../db/onboarding/agreements.ts'
-import { getProgramme } from '../db/programmes.ts'
+import { getProgramme, type Programme } from '../db/programmes.ts'
 import { commissionSentences } from '../domain/agreement-commission.ts'
 import type { AgreementValues } from '../domain/agreement-text.ts'
 import { DomainError } from '../domain/errors.ts'
@@ -50,11 +50,37 @@ const day = (instant: Date | null) => (instant ? dayOf(instant) : '')
 export const embeddedAs = (row: AgreementRow) =>
   row.embedded ? outwardId('agreement', row.id) : null
 
+async function written(agreement: {
+  terms: TermsRow
+  values: AgreementValues
+  commission: string[]
+  party: Party
+}): Promise<AgreementToSign> {
+  const { terms, values, commission, party } = agreement
+  if (terms.docusignTemplateId) {
+    const fields = { ...values, commission: commission.join('\n') }
+    return { templateId: terms.docusignTemplateId, fields }
+  }
+  return { pdf: await agreementPdf({ ...terms, values, commission, date: party.since }) }
+}
+
 export type AgreementDesk = ReturnType<typeof agreementDesk>
 
 export function agreementDesk({ db, docusign, links }: ActivityDeps) {
-  async function paperFor(terms: TermsRow, party: Party): Promise<AgreementToSign> {
-    const programme = await getProgramme(db)
+  /** What a paper says of the partner's commission, in sentences. */
+  async function commissionOf(one: Db, programme: Programme, partnerId: string) {
+    const { id: programmeId, currency } = programme
+    const rules = await listAgreedRules(one, { programmeId, partnerId, at: new Date() })
+    return commissionSentences({ currency, rules, products: await listProductNames(one, rules) })
+  }
+
+  /** The terms that are signed, on paper or as the words for a template of the vendor. */
+  async function paperFor(termsId: string, party: Party) {
+    const { terms, programme, commission } = await inTransaction(db, async (trx) => {
+      const [found, of] = await Promise.all([getTerms(trx, termsId), getProgramme(trx)])
+      const sentences = await commissionOf(trx, of, party.id)
+      return { terms: found, programme: of, commission: sentences }
+    })
     const values: AgreementValues = {
       company: party.company,
       country: party.country,
@@ -65,22 +91,7 @@ export function agreementDesk({ db, docusign, links }: ActivityDeps) {
       effective_date: day(terms.effectiveFrom),
       date: day(party.since),
     }
-    const rules = await listAgreedRules(db, {
-      programmeId: programme.id,
-      partnerId: party.id,
-      at: new Date(),
-    })
-    const commission = commissionSentences({
-      currency: programme.currency,
-      rules,
-      products: await listProductNames(db, rules),
-    })
-    if (terms.docusignTemplateId) {
-      const fields = { ...values, commission: commission.join('\n') }
-      return { templateId: terms.docusignTemplateId, fields }
-    }
-    const pdf = await agreementPdf({ ...terms, values, commission, date: party.since })
-    return { pdf }
+    return { title: terms.title, paper: await written({ terms, values, commission, party }) }
   }
 
   /** Looks twice, because a vendor that was just asked may not list its answer yet. */
@@ -108,25 +119,29 @@ export function agreementDesk({ db, docusign, links }: ActivityDeps) {
   return {
     keep,
 
-    /** Sends what is a draft; a repeated step looks for the envelope of its earlier try first. */
-    async send(row: AgreementRow, party: Party): Promise<Sending> {
-      if (row.uncertainAt) return 'uncertain'
-      if (row.status !== 'draft') return 'sent'
+    /**
+     * Sends what is a draft; a repeated step looks for the envelope of its earlier try first.
+     * @param note writes what else is known then, in the transaction that notes the sending.
+     */
+    async send(
+      row: AgreementRow,
+      party: Party,
+      note: (trx: Trx, sending: Sending) => Promise<void> = async () => {},
+    ): Promise<Sending> {
+      const noted = async (sending: Sending, mark = async (_trx: Trx) => {}) => {
+        await inTransaction(db, (trx) => Promise.all([mark(trx), note(trx, sending)]))
+        return sending
+      }
+      if (row.uncertainAt) return noted('uncertain')
+      if (row.status !== 'draft') return noted('sent')
       const earlier = await findEarlier(row)
-      if (earlier) {
-        await markAgreementSent(db, row.id, earlier)
-        return 'found'
-      }
-      if (row.forgotten) {
-        await markAgreementUncertain(db, row.id)
-        return 'uncertain'
-      }
-      const terms = await getTerms(db, row.termsId)
-      const paper = await paperFor(terms, party)
+      if (earlier) return noted('found', (trx) => markAgreementSent(trx, row.id, earlier))
+      if (row.forgotten) return noted('uncertain', (trx) => markAgreementUncertain(trx, row.id))
+      const { title, paper } = await paperFor(row.termsId, party)
       await markAgreementRequested(db, row.id)
       const envelopeId = await docusign.sendAgreement({
         transactionId: row.transactionId,
-        documentName: terms.title,
+        documentName: title,
         paper,
         signer: { name: row.signerName ?? '', email: row.signerEmail ?? '' },
         embeddedAs: embeddedAs(row),
@@ -138,8 +153,7 @@ export function agreementDesk({ db, docusign, links }: ActivityDeps) {
           : { name: 'partner', id: outwardId('partner', row.holderId) },
         webhookUrl: links.docusignWebhookUrl(),
       })
-      await markAgreementSent(db, row.id, envelopeId)
-      return 'sent'
+      return noted('sent', (trx) => markAgreementSent(trx, row.id, envelopeId))
     },
 
     /** What the vendor says now; an end without a signature is noted with it. */

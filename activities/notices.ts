@@ -1,7 +1,7 @@
 /** Mails that go out once, however often the step that sends them is repeated. */
 import { inTransaction } from '../db/database.ts'
 import { markNoticeRefused, markNoticeSent, type Notice, recordNotice } from '../db/inbox.ts'
-import { findMailTemplate, findProgrammeBrand } from '../db/mail-templates.ts'
+import { findMailDress } from '../db/mail-templates.ts'
 import { findBrandingOf } from '../db/tenant-branding.ts'
 import type { Brand, MailContent } from '../integrations/email-templates/index.ts'
 import { dressedAs, inOwnWords, plainBrand } from '../integrations/email-templates/layout.ts'
@@ -18,8 +18,11 @@ export async function notify(
   content: MailContent,
 ): Promise<void> {
   const { claimed, brand, dressed } = await inTransaction(db, async (trx) => {
-    const claim = await recordNotice(trx, notice)
-    return { claimed: claim, ...(await dress({ db: trx }, content, inNameOf)) }
+    const [claim, clothes] = await Promise.all([
+      recordNotice(trx, notice),
+      dress({ db: trx }, content, inNameOf),
+    ])
+    return { claimed: claim, ...clothes }
   })
   if (claimed.sent) return
   await mailer.send({
@@ -49,22 +52,22 @@ export async function notifyOrPass(
   }
 }
 
-/** The words and the looks of the one in whose name a mail goes out. */
+/**
+ * The words and the looks of the one in whose name a mail goes out: the tenant's own looks where
+ * the partner has a tenant, else those of the programme.
+ */
 async function dress(
   { db }: Pick<ActivityDeps, 'db'>,
   content: MailContent,
   partnerId: string | null,
 ): Promise<{ dressed: MailContent; brand: Brand }> {
-  const brand = await brandOf({ db }, partnerId)
-  const { template } = content
-  if (!template) return { dressed: content, brand }
-  const own = partnerId ? await findMailTemplate(db, { partnerId, template }) : undefined
-  const words = own ?? (await findMailTemplate(db, { partnerId: null, template }))
-  return { dressed: words ? inOwnWords(content, words) : content, brand }
-}
-
-/** The tenant's own looks where the partner has a tenant, else those of the programme. */
-async function brandOf({ db }: Pick<ActivityDeps, 'db'>, partnerId: string | null): Promise<Brand> {
-  const brand = (await findProgrammeBrand(db)) ?? plainBrand
-  return dressedAs(brand, partnerId ? await findBrandingOf(db, partnerId) : undefined)
+  const [found, branding] = await Promise.all([
+    findMailDress(db, { partnerId, template: content.template ?? null }),
+    partnerId ? findBrandingOf(db, partnerId) : undefined,
+  ])
+  const { brand = plainBrand, words } = found ?? {}
+  return {
+    dressed: words ? inOwnWords(content, words) : content,
+    brand: dressedAs(brand, branding),
+  }
 }

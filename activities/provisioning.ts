@@ -1,7 +1,7 @@
 /** Steps of provisioning, each with the step that undoes it. */
 import { createHash } from 'node:crypto'
 import { findInvitationOf, markInvitationRevoked, recordInvitation } from '../db/access.ts'
-import { inTransaction, type Trx } from '../db/database.ts'
+import { inTransaction, readTogether, type Trx } from '../db/database.ts'
 import { recordManualTask } from '../db/manual-tasks.ts'
 import { markApplication, recordTimeline } from '../db/onboarding/applications.ts'
 import { getPartner } from '../db/partners.ts'
@@ -60,20 +60,23 @@ function environmentActivities({ db }: ActivityDeps) {
   return {
     /** Everything that is in our own database: subdomain, branding, quotas, packages. */
     async prepareTenant({ tenantId }: StepInput): Promise<void> {
-      const programme = await getProgramme(db)
       await inTransaction(db, async (trx) => {
-        const before = await getTenant(trx, tenantId)
-        if (before.status === 'failed') await markTenant(trx, tenantId, { steps: anew })
-        await reserveSubdomain(trx, tenantId)
-        const tenant = await getTenant(trx, tenantId)
-        await recordBranding(trx, tenant)
-        await recordQuotas(trx, tenant, programme)
-        await recordOffers(trx, tenant)
-        await markTenant(trx, tenantId, {
-          status: 'provisioning',
-          problem: null,
-          steps: { environment: 'done' },
-        })
+        const [programme, tenant] = await Promise.all([
+          getProgramme(trx),
+          getTenant(trx, tenantId),
+          reserveSubdomain(trx, tenantId),
+        ])
+        if (tenant.status === 'failed') await markTenant(trx, tenantId, { steps: anew })
+        await Promise.all([
+          recordBranding(trx, tenant),
+          recordQuotas(trx, tenant, programme),
+          recordOffers(trx, tenant),
+          markTenant(trx, tenantId, {
+            status: 'provisioning',
+            problem: null,
+            steps: { environment: 'done' },
+          }),
+        ])
       })
     },
 
@@ -334,11 +337,18 @@ async function missingPart(
   tenant: TenantRow,
 ): Promise<TenantPart | null> {
   const { id, vendorCustomerId, vendorSubscriptionId } = tenant
+  const [branding, quotas, invitation] = await readTogether(db, (one) =>
+    Promise.all([
+      findBranding(one, id),
+      findQuotas(one, id),
+      findInvitationOf(one, tenant.partnerId),
+    ]),
+  )
   if (!tenant.subdomain) return 'subdomain'
-  if (!(await findBranding(db, id))) return 'branding'
-  if (!(await findQuotas(db, id))) return 'quotas'
+  if (!branding) return 'branding'
+  if (!quotas) return 'quotas'
   if (!vendorCustomerId || !(await billing.hasCustomer(vendorCustomerId))) return 'customer'
   const open = await billing.findSubscriptions(vendorCustomerId, metadataOf(tenant))
   if (!vendorSubscriptionId || !open.includes(vendorSubscriptionId)) return 'subscription'
-  return (await findInvitationOf(db, tenant.partnerId)) ? null : 'invitation'
+  return invitation ? null : 'invitation'
 }

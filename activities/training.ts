@@ -3,7 +3,7 @@ import { listPlatformMembers } from '../db/access.ts'
 import { inTransaction, type Trx } from '../db/database.ts'
 import { getApplication, markApplication, recordTimeline } from '../db/onboarding/applications.ts'
 import { findPartner, getPartner } from '../db/partners.ts'
-import { getProgramme } from '../db/programmes.ts'
+import { getProgramme, type Programme } from '../db/programmes.ts'
 import {
   type CertificateRow,
   findPrintedCertificate,
@@ -28,8 +28,11 @@ function watchedState(row: CertificateRow): WatchedState {
 }
 
 /** What a partner lacks to be active: null for nothing, a list of courses that may be empty. */
-async function lackingForActivation(trx: Trx, partnerId: string): Promise<string[] | null> {
-  const { onboarding } = await getProgramme(trx)
+async function lackingForActivation(
+  trx: Trx,
+  partnerId: string,
+  { onboarding }: Pick<Programme, 'onboarding'>,
+): Promise<string[] | null> {
   if (!onboarding.certificationRequiredFor.includes('activation')) return null
   const gaps = await listCertificationGaps(trx, { partnerIds: [partnerId], step: 'activation' })
   return gaps.get(partnerId) ?? null
@@ -42,10 +45,11 @@ async function lackingForActivation(trx: Trx, partnerId: string): Promise<string
 export async function holdForTraining(
   trx: Trx,
   { applicationId, partnerId }: { applicationId: string; partnerId: string },
+  programme: Pick<Programme, 'onboarding'>,
 ): Promise<'none' | 'passed' | 'training'> {
-  const { onboarding } = await getProgramme(trx)
-  if (!onboarding.certificationRequiredFor.includes('activation')) return 'none'
-  const missing = await lackingForActivation(trx, partnerId)
+  const { certificationRequiredFor } = programme.onboarding
+  if (!certificationRequiredFor.includes('activation')) return 'none'
+  const missing = await lackingForActivation(trx, partnerId, programme)
   if (missing === null) return 'passed'
   const enrolled = await enrolFirstMember(trx, { partnerId, codes: missing })
   const isTaught = missing.length > 0
@@ -109,7 +113,9 @@ export function trainingActivities(deps: ActivityDeps) {
     }): Promise<void> {
       const { applicationId, number, escalated } = input
       const partner = await getPartner(db, applicationId)
-      const missing = await inTransaction(db, (trx) => lackingForActivation(trx, partner.id))
+      const missing = await inTransaction(db, async (trx) =>
+        lackingForActivation(trx, partner.id, await getProgramme(trx)),
+      )
       if (missing === null) return
       const courses = missing.join(', ') || 'a course that is yet to be published'
       const about = {

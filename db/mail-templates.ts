@@ -65,6 +65,38 @@ export async function removeMailTemplate(
   return numDeletedRows > 0n
 }
 
+/**
+ * The looks of the programme and the words that an organisation has set for a mail, else those of
+ * the platform; undefined before the programme is set up.
+ */
+export async function findMailDress(
+  db: Db,
+  { partnerId, template }: { partnerId: string | null; template: string | null },
+) {
+  const row = await db
+    .selectFrom('programmes')
+    .leftJoinLateral(
+      (from) =>
+        from
+          .selectFrom('mailTemplates')
+          .select(['subject', 'paragraphs', 'actionLabel'])
+          .where('template', '=', template)
+          .where((is) => is.or([is('partnerId', 'is', null), is('partnerId', '=', partnerId)]))
+          .orderBy('partnerId', (order) => order.asc().nullsLast())
+          .limit(1)
+          .as('own'),
+      (join) => join.onTrue(),
+    )
+    .select(['programmes.name', 'brand', 'own.subject', 'own.paragraphs', 'own.actionLabel'])
+    .orderBy('programmes.createdAt')
+    .limit(1)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { subject, paragraphs, actionLabel } = row
+  const words = subject === null || paragraphs === null ? undefined : { subject, paragraphs }
+  return { brand: brandOf(row), words: words && { ...words, actionLabel } }
+}
+
 /** The looks of the programme; undefined before it is set up. */
 export async function findProgrammeBrand(db: Db) {
   const row = await db
@@ -73,7 +105,10 @@ export async function findProgrammeBrand(db: Db) {
     .orderBy('createdAt')
     .limit(1)
     .executeTakeFirst()
-  if (!row) return undefined
-  const { name, ...looks } = brandSchema.parse(row.brand)
-  return { name: name ?? row.name, ...looks }
+  return row && brandOf(row)
+}
+
+function brandOf(programme: { name: string; brand: unknown }) {
+  const { name, ...looks } = brandSchema.parse(programme.brand)
+  return { name: name ?? programme.name, ...looks }
 }

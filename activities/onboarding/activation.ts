@@ -7,8 +7,8 @@ import {
   recordTimeline,
 } from '../../db/onboarding/applications.ts'
 import { markDecisionsUndone } from '../../db/onboarding/decisions.ts'
-import { lockPartner, markPartner } from '../../db/partners.ts'
-import { getProgramme } from '../../db/programmes.ts'
+import { lockPartner, markPartner, type PartnerRow } from '../../db/partners.ts'
+import { getProgramme, type Programme } from '../../db/programmes.ts'
 import { recordWelcome } from '../../db/welcome.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { ActivityDeps } from '../deps.ts'
@@ -17,19 +17,21 @@ import { holdForTraining } from '../training.ts'
 export function activationActivities({ db, processes }: ActivityDeps) {
   return {
     async markProvisioningStarted({ applicationId }: { applicationId: string }): Promise<void> {
-      await inTransaction(db, async (trx) => {
-        await markApplication(trx, applicationId, {
-          stage: 'provisioning',
-          status: 'provisioning',
-          nextActor: 'system',
-        })
-        await recordTimeline(trx, applicationId, {
-          key: 'provisioning_started',
-          stage: 'provisioning',
-          actor: 'system',
-          what: 'environment is being prepared',
-        })
-      })
+      await inTransaction(db, (trx) =>
+        Promise.all([
+          markApplication(trx, applicationId, {
+            stage: 'provisioning',
+            status: 'provisioning',
+            nextActor: 'system',
+          }),
+          recordTimeline(trx, applicationId, {
+            key: 'provisioning_started',
+            stage: 'provisioning',
+            actor: 'system',
+            what: 'environment is being prepared',
+          }),
+        ]),
+      )
     },
 
     /** Everything was undone; a person of the platform has to look and try again. */
@@ -56,21 +58,15 @@ export function activationActivities({ db, processes }: ActivityDeps) {
       applicationId: string
     }): Promise<'active' | 'training' | 'ended'> {
       const { applicationId } = input
-      const held = await inTransaction(db, async (trx) => {
-        const partner = await lockPartner(trx, applicationId)
-        const { closedAt, status } = await getApplication(trx, applicationId)
-        // A step that is repeated has started it, or ended it, before.
-        if (closedAt) return status === 'active' ? 'none' : 'ended'
-        if (partner.status === 'terminated') {
-          await recordEnd(trx, applicationId)
-          return 'ended'
-        }
-        const training = await holdForTraining(trx, { applicationId, partnerId: applicationId })
-        if (training !== 'training') await recordStart(trx, applicationId, training)
-        return training
+      const { held, deadlines } = await inTransaction(db, async (trx) => {
+        const [partner, programme] = await Promise.all([
+          lockPartner(trx, applicationId),
+          getProgramme(trx),
+        ])
+        const become = await startOrHold(trx, applicationId, { partner, programme })
+        return { held: become, deadlines: programme.deadlines }
       })
       if (held === 'training' || held === 'ended') return held
-      const { deadlines } = await getProgramme(db)
       await processes.ensureRunning({
         type: workflowTypes.welcomeSequence,
         workflowId: workflowIds.welcome(applicationId),
@@ -105,6 +101,24 @@ export function activationActivities({ db, processes }: ActivityDeps) {
   }
 }
 
+async function startOrHold(
+  trx: Trx,
+  applicationId: string,
+  { partner, programme }: { partner: PartnerRow; programme: Programme },
+) {
+  const { closedAt, status } = await getApplication(trx, applicationId)
+  // A step that is repeated has started it, or ended it, before.
+  if (closedAt) return status === 'active' ? 'none' : 'ended'
+  if (partner.status === 'terminated') {
+    await recordEnd(trx, applicationId)
+    return 'ended'
+  }
+  const of = { applicationId, partnerId: applicationId }
+  const training = await holdForTraining(trx, of, programme)
+  if (training !== 'training') await recordStart(trx, applicationId, training)
+  return training
+}
+
 /** A later termination of the same application has an entry of its own. */
 async function recordEnd(trx: Trx, applicationId: string): Promise<void> {
   const termination = await findStandingTermination(trx, applicationId)
@@ -122,22 +136,23 @@ async function recordStart(
   applicationId: string,
   training: 'none' | 'passed',
 ): Promise<void> {
-  await markPartner(trx, applicationId, { from: ['approved'], to: 'active' })
-  await recordTimeline(trx, applicationId, {
-    key: 'training_passed',
-    stage: 'training',
-    actor: training === 'passed' ? 'partner' : 'system',
-    what:
-      training === 'passed'
-        ? 'the certification that is required was passed'
-        : 'no certification is required for activation',
-  })
-  await recordTimeline(trx, applicationId, {
-    key: 'active',
-    stage: 'done',
-    actor: 'system',
-    what: 'partner is active',
-  })
-  await markApplication(trx, applicationId, { stage: 'done', status: 'active', nextActor: null })
-  await recordWelcome(trx, applicationId)
+  await Promise.all([
+    markPartner(trx, applicationId, { from: ['approved'], to: 'active' }),
+    recordTimeline(
+      trx,
+      applicationId,
+      {
+        key: 'training_passed',
+        stage: 'training',
+        actor: training === 'passed' ? 'partner' : 'system',
+        what:
+          training === 'passed'
+            ? 'the certification that is required was passed'
+            : 'no certification is required for activation',
+      },
+      { key: 'active', stage: 'done', actor: 'system', what: 'partner is active' },
+    ),
+    markApplication(trx, applicationId, { stage: 'done', status: 'active', nextActor: null }),
+    recordWelcome(trx, applicationId),
+  ])
 }

@@ -1,6 +1,6 @@
 /** The agreement of an application: sent, followed, kept, sent again, withdrawn. */
 import { getTermsInForce } from '../../db/agreement-terms.ts'
-import { inTransaction } from '../../db/database.ts'
+import { inTransaction, type Trx } from '../../db/database.ts'
 import { findResend } from '../../db/onboarding/agreement-resends.ts'
 import {
   type AgreementRow,
@@ -34,31 +34,51 @@ const partyOf = (application: ApplicationRow): Party => ({
 /** Names an entry of the timeline; those of the first attempt have no number. */
 const keyOf = (name: string, attempt: number) => (attempt === 1 ? name : `${name}:${attempt}`)
 
+function sendingEntry(how: Sending, { attempt, dueAt }: { attempt: number; dueAt: Date }) {
+  const stage = 'agreement'
+  const actor = 'system'
+  if (how === 'uncertain') {
+    const what = 'it is not known whether the agreement was sent: have it sent again'
+    return {
+      key: keyOf('agreement_uncertain', attempt),
+      stage,
+      actor,
+      what,
+      internal: true,
+    } as const
+  }
+  const what = attempt === 1 ? 'agreement sent for signature' : 'agreement sent again'
+  return { key: keyOf('agreement_sent', attempt), stage, actor, what, dueAt } as const
+}
+
 export function agreementActivities(deps: ActivityDeps) {
   const { db, links } = deps
   const desk = agreementDesk(deps)
 
   async function newAttempt(
-    application: ApplicationRow,
-    { attempt, resendId }: { attempt: number; resendId?: string | null },
-  ): Promise<AgreementRow> {
-    const programme = await getProgramme(db)
-    const earlier = await findAgreement(db, application.id)
-    const wish = resendId ? await findResend(db, resendId) : undefined
-    const terms = await getTermsInForce(db, programme.id)
-    return inTransaction(db, (trx) =>
-      recordAgreement(trx, {
-        applicationId: application.id,
+    applicationId: string,
+    { attempt, resendId }: { attempt: number; resendId: string | null },
+  ): Promise<{ application: ApplicationRow; agreement: AgreementRow }> {
+    return inTransaction(db, async (trx) => {
+      const [application, programme, earlier, wish] = await Promise.all([
+        getApplication(trx, applicationId),
+        getProgramme(trx),
+        findAgreement(trx, applicationId),
+        resendId ? findResend(trx, resendId) : undefined,
+      ])
+      const agreement = await recordAgreement(trx, {
+        applicationId,
         partnerId: null,
         attempt,
-        terms,
+        terms: await getTermsInForce(trx, programme.id),
         embedded: programme.onboarding.signing === 'embedded',
         signer: {
           name: wish?.name ?? earlier?.signerName ?? application.contactName,
           email: wish?.email ?? earlier?.signerEmail ?? application.contactEmail,
         },
-      }),
-    )
+      })
+      return { application, agreement }
+    })
   }
 
   async function latest(applicationId: string): Promise<AgreementRow> {
@@ -84,34 +104,16 @@ export function agreementActivities(deps: ActivityDeps) {
       resendId?: string | null
     }): Promise<{ sending: Sending; embedded: boolean }> {
       const { applicationId, resendId = null, attempt = 1 } = input
-      const application = await getApplication(db, applicationId)
-      const agreement = await newAttempt(application, { attempt, resendId })
-      const sending = await desk.send(agreement, partyOf(application))
-      const uncertain = sending === 'uncertain'
-      const dueAt = new Date(Date.now() + input.expiry * 1_000)
-      await inTransaction(db, async (trx) => {
-        await markApplication(trx, applicationId, {
-          stage: 'agreement',
-          nextActor: uncertain ? 'super_admin' : 'applicant',
-          dueAt,
-        })
-        if (uncertain) return
-        await recordTimeline(trx, applicationId, {
-          key: keyOf('agreement_sent', attempt),
-          stage: 'agreement',
-          actor: 'system',
-          what: attempt === 1 ? 'agreement sent for signature' : 'agreement sent again',
-          dueAt,
-        })
-      })
-      if (uncertain) {
-        const what = 'it is not known whether the agreement was sent: have it sent again'
-        await note(applicationId, {
-          key: keyOf('agreement_uncertain', attempt),
-          what,
-          internal: true,
-        })
+      const { application, agreement } = await newAttempt(applicationId, { attempt, resendId })
+      const noteSending = async (trx: Trx, how: Sending) => {
+        const dueAt = new Date(Date.now() + input.expiry * 1_000)
+        const nextActor = how === 'uncertain' ? 'super_admin' : 'applicant'
+        await Promise.all([
+          markApplication(trx, applicationId, { stage: 'agreement', nextActor, dueAt }),
+          recordTimeline(trx, applicationId, sendingEntry(how, { attempt, dueAt })),
+        ])
       }
+      const sending = await desk.send(agreement, partyOf(application), noteSending)
       return { sending, embedded: agreement.embedded }
     },
 
@@ -161,15 +163,17 @@ export function agreementActivities(deps: ActivityDeps) {
     /** Fetches what proves the signature and keeps it with its hashes. */
     async storeSignedAgreement({ applicationId }: { applicationId: string }): Promise<void> {
       await desk.keep(await latest(applicationId))
-      await inTransaction(db, async (trx) => {
-        await markApplication(trx, applicationId, { stage: 'verification', nextActor: 'system' })
-        await recordTimeline(trx, applicationId, {
-          key: 'agreement_signed',
-          stage: 'agreement',
-          actor: 'applicant',
-          what: 'agreement signed',
-        })
-      })
+      await inTransaction(db, (trx) =>
+        Promise.all([
+          markApplication(trx, applicationId, { stage: 'verification', nextActor: 'system' }),
+          recordTimeline(trx, applicationId, {
+            key: 'agreement_signed',
+            stage: 'agreement',
+            actor: 'applicant',
+            what: 'agreement signed',
+          }),
+        ]),
+      )
     },
 
     /** Takes back what waits for a signature, if anything does. @returns how it has ended. */

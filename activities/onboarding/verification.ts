@@ -1,5 +1,5 @@
 /** Who the partner is: the payout account at Stripe, and a check of its contact where wanted. */
-import { type Db, inTransaction, type Trx } from '../../db/database.ts'
+import { type Db, inTransaction, readTogether, type Trx } from '../../db/database.ts'
 import {
   type ApplicationRow,
   getApplication,
@@ -70,27 +70,34 @@ export function verificationActivities(deps: ActivityDeps) {
      */
     async openPayoutAccount(input: { applicationId: string; dueAt: string }): Promise<void> {
       const { applicationId } = input
-      const application = await getApplication(db, applicationId)
-      await openAccount(deps, application, await recordPayoutAccount(db, applicationId))
-      const { onboarding } = await getProgramme(db)
+      const [application, { onboarding }, account] = await inTransaction(db, (trx) =>
+        Promise.all([
+          getApplication(trx, applicationId),
+          getProgramme(trx),
+          recordPayoutAccount(trx, applicationId),
+        ]),
+      )
+      await openAccount(deps, application, account)
       if (onboarding.identityCheck === 'contact') {
         await openIdentity(deps, { applicationId, partnerId: null })
       }
       const dueAt = new Date(input.dueAt)
-      await inTransaction(db, async (trx) => {
-        await markApplication(trx, applicationId, {
-          stage: 'verification',
-          nextActor: 'applicant',
-          dueAt,
-        })
-        await recordTimeline(trx, applicationId, {
-          key: 'verification_requested',
-          stage: 'verification',
-          actor: 'system',
-          what: 'identity check requested',
-          dueAt,
-        })
-      })
+      await inTransaction(db, (trx) =>
+        Promise.all([
+          markApplication(trx, applicationId, {
+            stage: 'verification',
+            nextActor: 'applicant',
+            dueAt,
+          }),
+          recordTimeline(trx, applicationId, {
+            key: 'verification_requested',
+            stage: 'verification',
+            actor: 'system',
+            what: 'identity check requested',
+            dueAt,
+          }),
+        ]),
+      )
     },
 
     /**
@@ -98,8 +105,9 @@ export function verificationActivities(deps: ActivityDeps) {
      * the company first, then those about the person. Such links live for minutes.
      */
     async issueVerificationLink({ applicationId }: { applicationId: string }): Promise<void> {
-      const account = await openedAccount(db, applicationId)
-      const check = await findIdentityCheck(db, applicationId)
+      const [account, check] = await readTogether(db, (one) =>
+        Promise.all([openedAccount(one, applicationId), findIdentityCheck(one, applicationId)]),
+      )
       const handedIn = account.status === 'verified' || account.status === 'pending_review'
       const page =
         handedIn && check?.vendorSessionId ? await identity.pageOf(check.vendorSessionId) : null
@@ -117,17 +125,25 @@ export function verificationActivities(deps: ActivityDeps) {
     /** Reads at Stripe how far the checks are and who has to act. */
     async readVerification(input: { applicationId: string }): Promise<OnboardingVerification> {
       const { applicationId } = input
-      const account = await openedAccount(db, applicationId)
+      const [account, check, { onboarding }] = await readTogether(db, (one) =>
+        Promise.all([
+          openedAccount(one, applicationId),
+          findIdentityCheck(one, applicationId),
+          getProgramme(one),
+        ]),
+      )
       const seen = await connect.readVerification(account.vendorAccountId)
-      const person = await readIdentity(deps, await findIdentityCheck(db, applicationId))
-      const { onboarding } = await getProgramme(db)
+      const person = await readIdentity(deps, check)
       const { status, tries } = await inTransaction(db, async (trx) => {
-        const recorded = await recordVerification(trx, account.id, seen)
+        const [recorded, row] = await Promise.all([
+          recordVerification(trx, account.id, seen),
+          getApplication(trx, applicationId),
+        ])
         const state = {
           status: together(recorded.status, person),
           tries: recorded.refusals + (person?.refusals ?? 0),
         }
-        await tellTimeline(trx, applicationId, state)
+        await tellTimeline(trx, row, state)
         return state
       })
       const spent = isOutOfTries(tries, onboarding.verificationTries)
@@ -159,22 +175,16 @@ export function verificationActivities(deps: ActivityDeps) {
 /** Where the application stands, and each change once; another refused try is told again. */
 async function tellTimeline(
   trx: Trx,
-  applicationId: string,
+  { id, dueAt, stage }: Pick<ApplicationRow, 'id' | 'dueAt' | 'stage'>,
   { status, tries }: { status: VerificationStatus; tries: number },
 ): Promise<void> {
-  const { dueAt, stage } = await getApplication(trx, applicationId)
   if (stage !== 'verification' && stage !== 'agreement') return
-  await markApplication(trx, applicationId, {
-    stage: 'verification',
-    nextActor: actorOf(status),
-    dueAt,
-  })
   const entry = entries[status]
-  if (!entry) return
   const counted = status === 'needs_input' || status === 'pending_review'
-  await recordTimeline(trx, applicationId, {
-    key: `verification_${status}${counted && tries > 0 ? `_${tries}` : ''}`,
-    stage: 'verification',
-    ...entry,
-  })
+  const key = `verification_${status}${counted && tries > 0 ? `_${tries}` : ''}`
+  const nextActor = actorOf(status)
+  await Promise.all([
+    markApplication(trx, id, { stage: 'verification', nextActor, dueAt }),
+    entry && recordTimeline(trx, id, { key, stage: 'verification', ...entry }),
+  ])
 }

@@ -255,14 +255,15 @@ export interface TimelineEntry {
   internal?: boolean
 }
 
+/** Entries of the timeline, in their order. */
 export async function recordTimeline(
   trx: Db,
   applicationId: string,
-  { key, ...entry }: TimelineEntry,
+  ...entries: TimelineEntry[]
 ): Promise<void> {
   await trx
     .insertInto('applicationEvents')
-    .values({ applicationId, entryKey: key, ...entry })
+    .values(entries.map(({ key, ...entry }) => ({ applicationId, entryKey: key, ...entry })))
     .onConflict((conflict) => conflict.columns(['applicationId', 'entryKey']).doNothing())
     .execute()
 }

@@ -29,11 +29,13 @@ export async function findPayoutAccountByVendorId(db: Db, vendorAccountId: strin
 }
 
 export async function recordPayoutAccount(db: Db, applicationId: string) {
-  await db
+  const fresh = await db
     .insertInto('payoutAccounts')
     .values({ applicationId })
     .onConflict((conflict) => conflict.column('applicationId').doNothing())
-    .execute()
+    .returningAll()
+    .executeTakeFirst()
+  if (fresh) return fresh
   return db
     .selectFrom('payoutAccounts')
     .selectAll()
@@ -104,7 +106,7 @@ export async function recordVerification(
     before.deadline !== deadline ||
     !sameCodes(before.requirements, requirements)
   const refused = changed && (seen.refused ?? false)
-  await trx
+  const written = trx
     .updateTable('payoutAccounts')
     .set({
       status,
@@ -120,11 +122,12 @@ export async function recordVerification(
     .where('id', '=', accountId)
     .execute()
   const facts = { status, detail, requirements, deadline }
+  const event = { payoutAccountId: accountId, ...facts }
+  await Promise.all([
+    written,
+    changed && trx.insertInto('verificationEvents').values(event).execute(),
+  ])
   if (changed) {
-    await trx
-      .insertInto('verificationEvents')
-      .values({ payoutAccountId: accountId, ...facts })
-      .execute()
     if (before.partnerId) {
       await recordPartnerVerification(trx, before.partnerId, { ...facts, deadlineAt })
     }
