@@ -1,5 +1,5 @@
 /** What every look-up of names does, at the application and every night. */
-import { type Db, inTransaction } from '../db/database.ts'
+import { type Db, inTransaction, type Trx } from '../db/database.ts'
 import { recordTimeline } from '../db/onboarding/applications.ts'
 import {
   type RecordedScreening,
@@ -7,12 +7,35 @@ import {
   type ScreeningSubject,
   settleScreeningHold,
 } from '../db/screenings.ts'
-import type { ScreenedName } from '../domain/screening.ts'
+import type { ScreenedName, ScreeningResult } from '../domain/screening.ts'
 import type { Screening } from '../integrations/screening/provider.ts'
 
 /**
- * Looks one name up and keeps what was found, with what follows from it: a partner with an open
- * finding is paid nothing, and those who decide on an applicant read of it.
+ * Keeps what was found of one name, with what follows from it: a partner with an open finding is
+ * paid nothing, and those who decide on an applicant read of it.
+ */
+export async function keepScreening(
+  trx: Trx,
+  subject: ScreeningSubject,
+  look: { name: ScreenedName; result: ScreeningResult; threshold: number },
+): Promise<RecordedScreening> {
+  const { name, result } = look
+  const kept = await recordScreening(trx, subject, look)
+  if ('partnerId' in subject) await settleScreeningHold(trx, subject.partnerId, kept.id)
+  else if (kept.news) {
+    await recordTimeline(trx, subject.applicationId, {
+      key: `screening:${kept.id}`,
+      stage: 'screening',
+      actor: 'system',
+      what: `screening needs a look: ${name.kind}, ${result.hits.length} findings`,
+      internal: true,
+    })
+  }
+  return kept
+}
+
+/**
+ * Looks one name up and keeps what was found.
  * @throws VendorError while the lists cannot be looked at.
  */
 export async function screenName(
@@ -22,19 +45,5 @@ export async function screenName(
 ): Promise<RecordedScreening> {
   const { name, threshold } = look
   const result = await screening.screen({ ...name, threshold })
-  const recorded = await inTransaction(db, async (trx) => {
-    const kept = await recordScreening(trx, subject, { name, result, threshold })
-    if ('partnerId' in subject) await settleScreeningHold(trx, subject.partnerId, kept.id)
-    else if (kept.news) {
-      await recordTimeline(trx, subject.applicationId, {
-        key: `screening:${kept.id}`,
-        stage: 'screening',
-        actor: 'system',
-        what: `screening needs a look: ${name.kind}, ${result.hits.length} findings`,
-        internal: true,
-      })
-    }
-    return kept
-  })
-  return recorded
+  return inTransaction(db, (trx) => keepScreening(trx, subject, { name, result, threshold }))
 }

@@ -17,11 +17,13 @@ export async function recordTenant(
   trx: Trx,
   tenant: { partnerId: string; name: string },
 ): Promise<string> {
-  await trx
+  const inserted = await trx
     .insertInto('tenants')
     .values(tenant)
     .onConflict((conflict) => conflict.column('partnerId').doNothing())
-    .execute()
+    .returning('id')
+    .executeTakeFirst()
+  if (inserted) return inserted.id
   const { id } = await trx
     .selectFrom('tenants')
     .select('id')

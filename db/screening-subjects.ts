@@ -13,10 +13,18 @@ export interface SubjectNames {
 /** The names that an application brings: of the company, and of everybody whom it names. */
 export async function listNamesOfApplicant(
   db: Db,
-  row: { id: string; companyName: string; contactName: string; country: string },
+  row: ApplicantNames & { contactName: string },
 ): Promise<ScreenedName[]> {
   const own = namesOf({ ...row, company: row.companyName })
-  return [...own, ...((await listMoreNames(db, [row.id])).get(row.id) ?? [])]
+  const people = await listPeople(db, [row.id])
+  return [...own, ...legalNameOf(row), ...people.map(({ name }) => name)]
+}
+
+interface ApplicantNames {
+  id: string
+  companyName: string
+  legalName: string | null
+  country: string
 }
 
 function namesOf(row: { company: string; contactName: string; country: string }): ScreenedName[] {
@@ -34,6 +42,20 @@ async function listMoreNames(db: Db, ids: string[]): Promise<Map<string, Screene
     .select(['id', 'country', 'companyName', 'legalName'])
     .where('id', 'in', ids)
     .execute()
+  const people = await listPeople(db, ids)
+  const names = new Map<string, ScreenedName[]>(ids.map((id) => [id, []]))
+  for (const company of companies) names.get(company.id)?.push(...legalNameOf(company))
+  for (const { applicationId, name } of people) names.get(applicationId)?.push(name)
+  return names
+}
+
+/** The legal name is looked up where it is another one. */
+function legalNameOf({ companyName, legalName, country }: ApplicantNames): ScreenedName[] {
+  if (!legalName || legalName === companyName) return []
+  return [{ kind: 'company', role: 'legal_name', name: legalName, country }]
+}
+
+async function listPeople(db: Db, ids: string[]) {
   const people = await db
     .selectFrom('applicationContacts')
     .innerJoin('applications', 'applications.id', 'applicationContacts.applicationId')
@@ -42,15 +64,10 @@ async function listMoreNames(db: Db, ids: string[]): Promise<Map<string, Screene
     .where('applicationId', 'in', ids)
     .orderBy('applicationContacts.id')
     .execute()
-  const names = new Map<string, ScreenedName[]>(ids.map((id) => [id, []]))
-  for (const { id, country, companyName, legalName } of companies) {
-    if (!legalName || legalName === companyName) continue
-    names.get(id)?.push({ kind: 'company', role: 'legal_name', name: legalName, country })
-  }
-  for (const { id, applicationId, country, name } of people) {
-    names.get(applicationId)?.push({ kind: 'person', role: `contact:${id}`, name, country })
-  }
-  return names
+  return people.map(({ id, applicationId, country, name }) => ({
+    applicationId,
+    name: { kind: 'person', role: `contact:${id}`, name, country } satisfies ScreenedName,
+  }))
 }
 
 /**

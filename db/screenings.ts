@@ -96,14 +96,13 @@ export async function isScreened(
   subject: ScreeningSubject,
   { name, lists }: { name: ScreenedName; lists: ListState },
 ): Promise<boolean> {
-  const last = await findLast(db, subject, name)
-  return (
-    last !== undefined &&
-    last.provider === lists.provider &&
-    last.listVersion === lists.listVersion &&
-    last.threshold === lists.threshold
-  )
+  return isOfLists(await findLast(db, subject, name), lists)
 }
+
+const isOfLists = (last: ListState | undefined, lists: ListState) =>
+  last?.provider === lists.provider &&
+  last.listVersion === lists.listVersion &&
+  last.threshold === lists.threshold
 
 async function findLast(db: Db, subject: ScreeningSubject, name: ScreenedName) {
   return db
@@ -116,6 +115,8 @@ async function findLast(db: Db, subject: ScreeningSubject, name: ScreenedName) {
     .limit(1)
     .executeTakeFirst()
 }
+
+const noHits = { known: new Set<string>(), overridden: new Set<string>() }
 
 /** Findings of earlier look-ups of this name: all of them, and those that were overridden. */
 async function listKnownHits(trx: Trx, subject: ScreeningSubject, name: ScreenedName) {
@@ -153,10 +154,8 @@ export async function recordScreening(
   await sql`select pg_advisory_xact_lock(hashtextextended(${idOf(subject)}, 33))`.execute(trx)
   const lists = { provider, listVersion, threshold }
   const last = await findLast(trx, subject, name)
-  if (last && (await isScreened(trx, subject, { name, lists }))) {
-    return { id: last.id, news: false }
-  }
-  const { known, overridden } = await listKnownHits(trx, subject, name)
+  if (last && isOfLists(last, lists)) return { id: last.id, news: false }
+  const { known, overridden } = hits.length > 0 ? await listKnownHits(trx, subject, name) : noHits
   const outcome = outcomeOf(found.result, overridden)
   const { kind, role } = name
   const { id } = await trx

@@ -22,6 +22,7 @@ import {
 } from '../../db/onboarding/decisions.ts'
 import { markPayoutAccountOwner } from '../../db/onboarding/payout-accounts.ts'
 import { recordPartner } from '../../db/partners.ts'
+import { getProgramme } from '../../db/programmes.ts'
 import { recordTenant } from '../../db/provisioning.ts'
 import { settleScreeningHold } from '../../db/screenings.ts'
 import { admitTerritories } from '../../db/territories.ts'
@@ -83,7 +84,7 @@ async function judge(trx: Trx, row: ApplicationRow, note: DecisionNote): Promise
   const given = await listGivenNotes(trx, row.id)
   const approvals = given.filter(({ decision, undoneAt }) => decision === 'approve' && !undoneAt)
   const { memberId } = note
-  const needsTwo = await takesTwo(trx, row)
+  const needsTwo = takesTwo(await getProgramme(trx), row)
   if (needsTwo && memberId === null) return { outcome: 'refused', code: 'second_person_required' }
   return verdictOf({
     decision: note.decision,
@@ -178,7 +179,8 @@ export function approvalActivities({ db }: ActivityDeps) {
       const dueAt = new Date(input.dueAt)
       return await inTransaction(db, async (trx) => {
         const row = await getApplication(trx, input.applicationId)
-        await holdTerritories(trx, row.id)
+        const programme = await getProgramme(trx)
+        await holdTerritories(trx, row, programme)
         await markApplication(trx, row.id, {
           stage: 'approval',
           nextActor: deciderOf(row),
@@ -191,7 +193,7 @@ export function approvalActivities({ db }: ActivityDeps) {
           what: 'waiting for a decision',
           dueAt,
         })
-        return decideByRule(trx, row)
+        return decideByRule(trx, row, programme)
       })
     },
 

@@ -5,33 +5,35 @@ import type { ApplicationRow } from '../../db/onboarding/applications.ts'
 import { readChecklist } from '../../db/onboarding/checklist.ts'
 import { findRuleNote, recordDecisionNote } from '../../db/onboarding/decisions.ts'
 import { hasTwins } from '../../db/onboarding/twins.ts'
-import { getProgramme } from '../../db/programmes.ts'
+import type { Programme } from '../../db/programmes.ts'
 import { needsTwoApprovers } from '../../domain/decisions.ts'
 import { firstFit } from '../../domain/pre-screen.ts'
 import { factsOf } from './pre-screen.ts'
 
 /** Whether two persons have to approve this application, as the programme is set now. */
-export async function takesTwo(trx: Trx, row: ApplicationRow): Promise<boolean> {
-  const { currency, onboarding } = await getProgramme(trx)
+export function takesTwo({ currency, onboarding }: Programme, row: ApplicationRow): boolean {
   const { expectedVolumeMinor: minor, expectedVolumeCurrency: unit } = row
   const volume = minor === null || unit === null ? null : { minor, currency: unit }
   return needsTwoApprovers(volume, { currency, twoApproversFrom: onboarding.twoApproversFrom })
 }
 
 /** Nothing is open, nothing resembles it, no rule asked for a look, and one approval suffices. */
-async function isPlain(trx: Trx, row: ApplicationRow): Promise<boolean> {
+async function isPlain(trx: Trx, row: ApplicationRow, programme: Programme): Promise<boolean> {
   if (row.preScreen !== null || row.screening !== 'clear') return false
-  if ((await hasTwins(trx, row.id)) || (await takesTwo(trx, row))) return false
+  if (takesTwo(programme, row) || (await hasTwins(trx, row.id))) return false
   return (await readChecklist(trx, row)).every(({ done }) => done)
 }
 
 /** @returns the decision of the first rule that fits, which is still to be recorded, or null. */
-export async function decideByRule(trx: Trx, row: ApplicationRow): Promise<string | null> {
+export async function decideByRule(
+  trx: Trx,
+  row: ApplicationRow,
+  programme: Programme,
+): Promise<string | null> {
   const before = await findRuleNote(trx, row.id)
   if (before) return before
-  const { onboarding } = await getProgramme(trx)
-  const rule = firstFit(onboarding.autoApproval, factsOf(row))
-  if (!rule || !(await isPlain(trx, row))) return null
+  const rule = firstFit(programme.onboarding.autoApproval, factsOf(row))
+  if (!rule || !(await isPlain(trx, row, programme))) return null
   const id = randomUUIDv7()
   await recordDecisionNote(trx, {
     id,

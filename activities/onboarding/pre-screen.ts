@@ -1,13 +1,12 @@
 /** What the programme's own rules say of an application, and whom it resembles. */
-import type { Db } from '../../db/database.ts'
-import { inTransaction } from '../../db/database.ts'
+import type { Trx } from '../../db/database.ts'
 import {
   type ApplicationRow,
   markApplication,
   recordTimeline,
 } from '../../db/onboarding/applications.ts'
 import { findTwins, recordTwins } from '../../db/onboarding/twins.ts'
-import { getProgramme } from '../../db/programmes.ts'
+import type { Programme } from '../../db/programmes.ts'
 import { domainOf } from '../../domain/companies.ts'
 import { type ApplicationFacts, firstFit } from '../../domain/pre-screen.ts'
 
@@ -33,36 +32,37 @@ export function factsOf(application: ApplicationRow): ApplicationFacts {
  * nothing of a twin or of a flag, and of a rejection only its reason, in the mail.
  * @returns whether a rule rejects the application, which then has no further step.
  */
-export async function preScreen(db: Db, application: ApplicationRow): Promise<boolean> {
+export async function preScreen(
+  trx: Trx,
+  application: ApplicationRow,
+  { deadlines, onboarding }: Programme,
+): Promise<boolean> {
   const { id } = application
-  const { deadlines, onboarding } = await getProgramme(db)
   const rule = firstFit(onboarding.preScreen, factsOf(application))
-  const twins = await findTwins(db, application, deadlines.reapplication)
-  await inTransaction(db, async (trx) => {
-    await recordTwins(trx, id, twins)
-    if (twins.length > 0) {
-      await recordTimeline(trx, id, {
-        key: 'twins_found',
-        stage: 'screening',
-        actor: 'system',
-        what: `resembles other applications: ${twins.length}`,
-        internal: true,
-      })
-    }
-    if (!rule) return
-    await markApplication(trx, id, {
-      stage: 'screening',
-      nextActor: 'system',
-      preScreen: rule.outcome,
-      preScreenReason: rule.reason,
-    })
+  const twins = await findTwins(trx, application, deadlines.reapplication)
+  await recordTwins(trx, id, twins)
+  if (twins.length > 0) {
     await recordTimeline(trx, id, {
-      key: 'pre_screened',
+      key: 'twins_found',
       stage: 'screening',
       actor: 'system',
-      what: sayings[rule.outcome],
+      what: `resembles other applications: ${twins.length}`,
       internal: true,
     })
+  }
+  if (!rule) return false
+  await markApplication(trx, id, {
+    stage: 'screening',
+    nextActor: 'system',
+    preScreen: rule.outcome,
+    preScreenReason: rule.reason,
   })
-  return rule?.outcome === 'reject'
+  await recordTimeline(trx, id, {
+    key: 'pre_screened',
+    stage: 'screening',
+    actor: 'system',
+    what: sayings[rule.outcome],
+    internal: true,
+  })
+  return rule.outcome === 'reject'
 }

@@ -1,13 +1,21 @@
 /** The areas that an applicant wishes for: held while it is decided on, let go when it ends. */
 import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
-import { getApplication, recordTimeline } from '../../db/onboarding/applications.ts'
-import { getProgramme } from '../../db/programmes.ts'
+import {
+  type ApplicationRow,
+  getApplication,
+  recordTimeline,
+} from '../../db/onboarding/applications.ts'
+import type { Programme } from '../../db/programmes.ts'
 import { releaseTerritoriesOfApplication, reserveTerritories } from '../../db/territories.ts'
 import type { ActivityDeps } from '../deps.ts'
 
 /** Reserves what is free; what is not waits for a ruling, of which the applicant is not told. */
-export async function holdTerritories(trx: Trx, applicationId: string): Promise<void> {
-  const { deadlines } = await getProgramme(trx)
+export async function holdTerritories(
+  trx: Trx,
+  { id: applicationId, territoryCodes }: ApplicationRow,
+  { deadlines }: Programme,
+): Promise<void> {
+  if (territoryCodes.length === 0) return
   const now = await databaseNow(trx)
   const dueAt = new Date(now.getTime() + deadlines.territoryReservation * 1000)
   const { reserved, conflicts } = await reserveTerritories(trx, applicationId, dueAt)
