@@ -25,6 +25,7 @@ import { listPendingSubscriptions } from '../db/subscriptions.ts'
 import { listOpenClaims } from '../db/tenant-domains.ts'
 import { expireReservations } from '../db/territories.ts'
 import { listUnwatchedCertificates } from '../db/training/certificates.ts'
+import { processPeriod } from '../domain/cadence.ts'
 import { outwardId } from '../domain/ids.ts'
 import { offboardingDeadlines, reopenedFrom } from '../domain/lifecycle.ts'
 import { onboardingDeadlines } from '../domain/onboarding.ts'
@@ -121,7 +122,9 @@ export function relayActivities(deps: ActivityDeps) {
     const { deadlines } = await getProgramme(db)
     const { releaseReminder, releaseEscalation } = deadlines
     const reminders = { releaseReminder, releaseEscalation }
-    for (const { id, period, mode, number } of await listOpenRuns(db, graceSeconds)) {
+    for (const run of await listOpenRuns(db, graceSeconds)) {
+      const { id, mode, number } = run
+      const period = mode === 'live' ? processPeriod(run) : run.period
       const workflowId =
         mode === 'live'
           ? workflowIds.settlement(period)

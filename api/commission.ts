@@ -21,7 +21,7 @@ import {
 
 export const periodField = z.string().regex(periodPattern, 'expected a period like 2026-10')
 
-/** What partners are settled by: a month, or a quarter. */
+/** Months, or quarters of them. */
 export const settledField = z
   .string()
   .regex(
@@ -29,7 +29,7 @@ export const settledField = z
     'expected a period like 2026-10 or 2026-Q4',
   )
 
-/** What a run is about: also a week, which is previewed. */
+/** What runs, statements and payouts are about: also a week. */
 export const runField = z
   .string()
   .regex(
@@ -46,9 +46,19 @@ export const earningsQuery = z.strictObject({
   period: settledField.optional(),
 })
 
+/** The same of what is settled: by the week, too. */
+export const settledQuery = earningsQuery.extend({ period: runField.optional() })
+
 export function earningsFilter({ partner, period, ...page }: z.output<typeof earningsQuery>) {
   const months = period === undefined ? undefined : monthsOf(period)
   return { ...pageRequest(page), partnerId: partner, months }
+}
+
+/** A month or a quarter finds all that is about one of its months, a week what is about itself. */
+export function settledFilter(query: z.output<typeof settledQuery>) {
+  const { period } = query
+  const week = period !== undefined && cadenceOf(period) === 'weekly' ? period : undefined
+  return { ...earningsFilter(query), week }
 }
 
 const accrualAnswer = z.object({

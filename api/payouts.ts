@@ -8,7 +8,7 @@ import { findPayout, listPayouts, type PayoutRow } from '../db/payouts.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import { holdAdvice, holdReasons, payoutStatuses } from '../domain/payouts.ts'
-import { earningsFilter, earningsQuery } from './commission.ts'
+import { settledFilter, settledQuery } from './commission.ts'
 import { listAnswer, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
 import { currencyAnswer, found, idAnswer, instantAnswer, minorAmount, pathId } from './validate.ts'
@@ -69,11 +69,11 @@ export function payoutRoutes(): Route[] {
       tag: 'Payouts',
       summary: 'List payouts',
       access: 'payouts.read',
-      query: earningsQuery,
+      query: settledQuery,
       answers: { 200: { description: 'Newest first', schema: listAnswer(shortPayoutAnswer) } },
       refusals: [],
       handle: async ({ db, query }) => {
-        const page = await listPayouts(db, earningsFilter(query))
+        const page = await listPayouts(db, settledFilter(query))
         return { status: 200, body: presentPage(page, presentPayout) }
       },
     }),

@@ -33,7 +33,7 @@ import {
   vatTreatments,
 } from '../domain/self-billing.ts'
 import { selfBillingCsv, selfBillingPdf } from '../integrations/self-billing-papers.ts'
-import { earningsFilter, earningsQuery, settledField } from './commission.ts'
+import { settledField, settledFilter, settledQuery } from './commission.ts'
 import { download } from './downloads.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
@@ -109,11 +109,11 @@ export function selfBillingDocumentRoutes(): Route[] {
       summary: 'List self-billed invoices and credit notes',
       description: 'The platform owner lists all of them, a partner its own.',
       access: 'tax.read',
-      query: earningsQuery,
+      query: settledQuery,
       answers: { 200: { description: 'Newest first', schema: listAnswer(summary) } },
       refusals: [],
       handle: async ({ db, query }) => {
-        const page = await listSelfBilling(db, earningsFilter(query))
+        const page = await listSelfBilling(db, settledFilter(query))
         return { status: 200, body: presentPage(page, presentSummary) }
       },
     }),

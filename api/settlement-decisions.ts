@@ -15,6 +15,7 @@ import {
   type SettlementHoldRow,
 } from '../db/settlement/holds.ts'
 import { getRun, type RunRow } from '../db/settlement/runs.ts'
+import { processPeriod } from '../domain/cadence.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { workflowIds } from '../domain/process-names.ts'
@@ -240,7 +241,7 @@ async function decide(
   await recordRunDecision(db, { id: operationId, runId: run.id, memberId, ...decision })
   const isOver = run.releasedBy !== null || run.cancelledAt !== null
   await updateProcess(deps, {
-    workflowId: workflowIds.settlement(run.period),
+    workflowId: workflowIds.settlement(processPeriod(run)),
     definition: decideRun,
     args: [{ decisionId: operationId, kind: decision.kind }],
     updateId: operationId,

@@ -5,22 +5,15 @@ import { findUnsettledBefore } from '../db/periods.ts'
 import { getProgramme, type Programme } from '../db/programmes.ts'
 import { countRunExceptions } from '../db/settlement/exceptions.ts'
 import {
-  findLiveRun,
   findMonths,
+  findSettling,
   getRun,
   listRuns,
   type RunRow,
   recordRun,
 } from '../db/settlement/runs.ts'
 import { listStages, type StageRow } from '../db/settlement/stages.ts'
-import {
-  type Cadence,
-  cadenceOf,
-  cadences,
-  liveCadence,
-  monthsOf,
-  stretchOf,
-} from '../domain/cadence.ts'
+import { type Cadence, cadenceOf, cadences, processPeriod, stretchOf } from '../domain/cadence.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
@@ -57,7 +50,7 @@ export const runAnswer = z.object({
   id: idAnswer('settlementRun'),
   period: z.string(),
   cadence: z.enum(cadences),
-  /** The first month that it settles: that of its period, or the first one of a quarter. */
+  /** The first month that it settles; of a week the first one that was open then. */
   since_period: z.string(),
   mode: z.enum(['preview', 'live']),
   stage: z.enum(runStages),
@@ -104,9 +97,9 @@ export function settlementRoutes(deps: ApiDeps): Route[] {
       summary: 'Start a settlement run',
       description:
         'A preview ends with its totals and moves nothing. A live run of a period exists once; ' +
-        'asking again while it runs gives the same one. The period is a month (2026-10), or a ' +
-        'quarter (2026-Q4) where the programme settles by the quarter; where it looks at weeks, ' +
-        'a preview may also be of a week (2026-W47).',
+        'asking again while it runs gives the same one. The period is a month (2026-10), a ' +
+        'quarter (2026-Q4) or a week (2026-W47), as the programme settles ' +
+        '(`settlement_cadence`); a preview may be of a week under any of them.',
       access: 'settlement.start',
       idempotencyKey: 'required',
       body: runForm,
@@ -220,7 +213,7 @@ async function startRun(deps: ApiDeps, call: Call<unknown, RunForm>) {
   const { period, mode } = body
   refuseOtherCadence(programme.onboarding.settlementCadence, body)
   await refuseTooEarly(db, programme, body)
-  const earlier = await findLiveRun(db, programme.id, monthsOf(period).period)
+  const earlier = await findSettling(db, programme.id, period)
   if (mode === 'live' && earlier?.stage === 'closed' && earlier.id !== operationId) {
     throw new DomainError('period_already_settled', `${period} is settled`)
   }
@@ -244,17 +237,18 @@ async function startProcess(
   { deadlines }: Pick<Programme, 'deadlines'>,
   run: RunRow,
 ): Promise<void> {
+  const isLive = run.mode === 'live'
+  const period = isLive ? processPeriod(run) : run.period
   const input: SettlementInput = {
     runId: run.id,
-    period: run.period,
+    period,
     mode: run.mode,
     releaseReminder: deadlines.releaseReminder,
     releaseEscalation: deadlines.releaseEscalation,
   }
-  const workflowId =
-    run.mode === 'live'
-      ? workflowIds.settlement(run.period)
-      : workflowIds.settlementPreview(run.period, run.number)
+  const workflowId = isLive
+    ? workflowIds.settlement(period)
+    : workflowIds.settlementPreview(period, run.number)
   await startCommitted(deps, () =>
     deps.processes.ensureRunning({ type: workflowTypes.monthlySettlement, workflowId, input }),
   )
@@ -285,11 +279,8 @@ function refuseOtherCadence(own: Cadence, { period, cadence, mode }: RunForm): v
   if (cadence !== undefined && cadence !== asked) {
     throw refusal('/cadence', `${period} is no period of this cadence`)
   }
-  const live = liveCadence(own)
-  if (asked === live || (asked === own && mode === 'preview')) return
-  const weeks = asked === 'weekly' && asked === own ? 'weeks are previewed only; ' : ''
-  const wanted = `${weeks}this programme settles by ${wantedOf[live]} (settlement_cadence)`
-  throw refusal('/period', wanted)
+  if (asked === own || (asked === 'weekly' && mode === 'preview')) return
+  throw refusal('/period', `this programme settles by ${wantedOf[own]} (settlement_cadence)`)
 }
 
 /** A live run needs a period that is over and no older one that is still to be settled. */
@@ -320,7 +311,7 @@ async function sign(
     throw new DomainError('not_ready', 'a preview is not signed; start a live run')
   }
   await updateProcess(deps, {
-    workflowId: workflowIds.settlement(run.period),
+    workflowId: workflowIds.settlement(processPeriod(run)),
     definition,
     args: [{ memberId: call.principal.memberId, totalsHash: call.body.totals_hash }],
     updateId: call.operationId,

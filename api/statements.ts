@@ -10,6 +10,7 @@ import {
   listStatements,
   type StatementRow,
 } from '../db/settlement/statements.ts'
+import { cadenceOf } from '../domain/cadence.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { sum, wireAmount } from '../domain/money.ts'
@@ -23,7 +24,7 @@ import {
 } from '../domain/settlement.ts'
 import { carriedParts, earnedParts, isPrior, ownSince, priorNet } from '../domain/statements.ts'
 import { statementCsv, statementHash, statementPdf } from '../integrations/documents.ts'
-import { earningsFilter, earningsQuery } from './commission.ts'
+import { settledFilter, settledQuery } from './commission.ts'
 import { download } from './downloads.ts'
 import { listAnswer, presentPage } from './paging.ts'
 import { presentMove, reserveMoveAnswer } from './reserves.ts'
@@ -129,11 +130,11 @@ export function statementRoutes(): Route[] {
       tag: 'Settlement',
       summary: 'List statements',
       access: 'statements.read',
-      query: earningsQuery,
+      query: settledQuery,
       answers: { 200: { description: 'Newest first', schema: listAnswer(statementSummary) } },
       refusals: [],
       handle: async ({ db, query }) => {
-        const page = await listStatements(db, earningsFilter(query))
+        const page = await listStatements(db, settledFilter(query))
         return { status: 200, body: presentPage(page, presentSummary) }
       },
     }),
@@ -222,9 +223,9 @@ async function statementDocument({ db, principal, params }: Call) {
 
 /** Why months before its own are on a statement; a person of the platform said it to others. */
 async function leftOutOf({ db, principal }: Pick<Call, 'db' | 'principal'>, row: StatementRow) {
-  const { partnerId, sincePeriod: since, period } = row
-  if (principal.level !== 'super_admin' || since === null) return {}
-  const leftOut = await listLeftOut(db, { partnerId, since, period })
+  const isWeek = row.periodName !== null && cadenceOf(row.periodName) === 'weekly'
+  if (principal.level !== 'super_admin' || (row.sincePeriod === null && !isWeek)) return {}
+  const leftOut = await listLeftOut(db, row)
   return leftOut.length === 0 ? {} : { left_out: leftOut }
 }
 

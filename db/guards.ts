@@ -258,6 +258,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   settlementHolds: { kind: 'inner', may: { super_admin: ['update'] } },
   settlementRuns: { kind: 'inner', may: { super_admin: insert } },
   settlementShards: { kind: 'inner' },
+  statementEntries: { kind: 'tree' },
   statementHolds: { kind: 'tree' },
   settlementStages: { kind: 'inner' },
   statements: { kind: 'tree' },

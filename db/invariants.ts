@@ -193,31 +193,46 @@ const commissionInvariants: Invariant[] = [
   },
 ]
 
+const bookedEntries = `
+        select 'accrual' as kind, id as entry_id, partner_id, period, currency, 'earned' as figure,
+          amount_minor from accruals
+        union all select 'closing_accrual', id, partner_id, period, currency, 'earned',
+          amount_minor from closing_accruals
+        union all select 'clawback', id, partner_id, period, currency, 'clawed', amount_minor
+          from clawbacks
+        union all select 'closing_clawback', id, partner_id, period, currency, 'clawed',
+          amount_minor from closing_clawbacks
+        union all select 'cancellation', id, partner_id, period, currency, 'clawed', amount_minor
+          from accrual_cancellations
+        union all select 'adjustment', id, partner_id, period, currency, 'adjusted', amount_minor
+          from adjustments
+        union all select 'payout_return', id, partner_id, period, currency, 'adjusted',
+          amount_minor from payout_returns`
+
 const settlementInvariants: Invariant[] = [
   {
     id: 'I09',
     says: 'an issued statement is the sum of what it lists',
-    query: `with entry as (
-        select partner_id, period, currency, 'earned' as figure, amount_minor from accruals
-        union all select partner_id, period, currency, 'earned', amount_minor
-          from closing_accruals
-        union all select partner_id, period, currency, 'clawed', amount_minor from clawbacks
-        union all select partner_id, period, currency, 'clawed', amount_minor
-          from closing_clawbacks
-        union all select partner_id, period, currency, 'clawed', amount_minor
-          from accrual_cancellations
-        union all select partner_id, period, currency, 'adjusted', amount_minor from adjustments
-        union all select partner_id, period, currency, 'adjusted', amount_minor
-          from payout_returns),
+    query: `with booked as (${bookedEntries}),
+      entry as (
+        select partner_id, period, currency, figure, booked.amount_minor, own.run_id
+        from booked
+        left join (select kind, entry_id, run_id from statement_entries) own
+          using (kind, entry_id)),
       -- A statement of a partner that was left out before is about the earlier months, too.
       listed as (
-        select s.id, s.partner_id, s.currency, month.period, s.earned_minor, s.clawed_back_minor,
-          s.adjustments_minor
+        select s.id, s.run_id, s.partner_id, s.currency, month.period, s.earned_minor,
+          s.clawed_back_minor, s.adjustments_minor,
+          coalesce(s.period_name like '____-W__', false) as is_week
         from statements s join accounting_periods month
           on month.period between coalesce(s.since_period, s.period) and s.period
         where s.issued_at is not null)
       select id from listed
-      left join entry using (partner_id, period, currency)
+      left join entry on (entry.partner_id, entry.period, entry.currency)
+          = (listed.partner_id, listed.period, listed.currency)
+        -- A week has what it took alone; of a month that weeks have divided nothing is left over.
+        and case when entry.run_id is null then not is_week
+          else entry.run_id = listed.run_id end
       group by id, earned_minor, clawed_back_minor, adjustments_minor
       having earned_minor
           <> coalesce(sum(amount_minor) filter (where figure = 'earned'), 0)
@@ -245,7 +260,7 @@ const settlementInvariants: Invariant[] = [
     says: 'a statement opens with what the one before carried',
     query: `select id from (
         select id, opening_minor, lag(carried_minor, 1, 0::bigint) over (
-          partition by partner_id, currency order by period) as carried_before
+          partition by partner_id, currency order by period, id) as carried_before
         from statements where issued_at is not null) chain
       where opening_minor <> carried_before`,
   },
@@ -311,6 +326,23 @@ const settlementInvariants: Invariant[] = [
         where 'tax_withheld' in (c.purpose, d.purpose) group by 1)
       select currency from due full join booked using (currency)
       where coalesce(due.amount, 0) <> coalesce(booked.amount, 0)`,
+  },
+  {
+    id: 'I36',
+    says: 'what a run took is an entry as it is booked, and is on one statement of that run alone',
+    query: `with booked as (${bookedEntries})
+      select own.entry_id from statement_entries own
+      left join booked using (kind, entry_id)
+      left join statements told on told.run_id = own.run_id
+        and told.partner_id = own.partner_id and told.currency = own.currency
+      where told.id is null or (booked.partner_id, booked.period, booked.currency, booked.figure,
+          booked.amount_minor) is distinct from (own.partner_id, own.period, own.currency,
+          own.figure, own.amount_minor)
+        or exists (select from statements whole
+          join settlement_runs run on run.id = whole.run_id and not run.takes_entries
+          where whole.partner_id = own.partner_id and whole.currency = own.currency
+            and whole.issued_at is not null and own.period
+              between coalesce(whole.since_period, whole.period) and whole.period)`,
   },
   {
     id: 'I21',

@@ -112,10 +112,15 @@ export async function listUnpaidAmounts(db: Db, runId: string) {
   return rows
 }
 
+/** By what the process of a live run goes, like `processPeriod`. */
+const processOfRun = sql.raw(
+  "case run.cadence when 'weekly' then run.name else run.period end as period",
+)
+
 /** Batches of payouts that may be waiting for money, by the run and its shards. */
 export async function listWaitingBatches(db: Db): Promise<{ period: string; shard: number }[]> {
   const { rows } = await sql<{ period: string; shard: number }>`
-    select period, coalesce(shard.number, 0) as shard from settlement_runs run
+    select ${processOfRun}, coalesce(shard.number, 0) as shard from settlement_runs run
     left join settlement_shards shard on shard.run_id = run.id and run.stage = 'pay'
     where run.stage in ('pay', 'closed') and exists (
       select from payouts where payouts.run_id = run.id and payouts.status = 'approved'
@@ -149,13 +154,13 @@ export async function retryRejectedPayouts(trx: Trx, partnerId: string): Promise
 /** Closed runs with a payout that may be paid after all; the open ones pay theirs themselves. */
 export async function listClosedRunsToPay(db: Db): Promise<{ id: string; period: string }[]> {
   const { rows } = await sql<{ id: string; period: string }>`
-    select id, period from settlement_runs
+    select id, ${processOfRun} from settlement_runs run
     where stage = 'closed' and exists (
       select from payouts left join payout_accounts account using (partner_id)
-      where payouts.run_id = settlement_runs.id
+      where payouts.run_id = run.id
         and (payouts.status in ('approved', 'in_flight', 'unknown') or ${holdIsOver})
         and ${isDue})
-    order by period limit 100`.execute(db)
+    order by 2 limit 100`.execute(db)
   return rows
 }
 
@@ -299,13 +304,17 @@ export async function findPayout(db: Db, id: string) {
 
 export async function listPayouts(
   db: Db,
-  filter: PageRequest & { partnerId?: string | undefined; months?: Months | undefined },
+  filter: PageRequest & {
+    partnerId?: string | undefined
+    months?: Months | undefined
+    week?: string | undefined
+  },
 ): Promise<Page<PayoutRow>> {
   let query = payoutQuery(db)
     .orderBy('payouts.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('payouts.id', '<', filter.after)
   if (filter.partnerId) query = query.where('payouts.partnerId', '=', filter.partnerId)
-  if (filter.months) query = query.where(tellsOf(filter.months))
+  if (filter.months) query = query.where(tellsOf(filter.months, filter.week))
   return pageOf(await query.execute(), filter.limit)
 }

@@ -65,6 +65,52 @@ export async function findUnsettledBefore(db: Db, period: string): Promise<strin
 }
 
 /**
+ * The first month that is not closed: the one after those that are, before any is the first with
+ * journals, or the month that is given where that comes first.
+ */
+export async function findFirstUnclosed(db: Db, month: string): Promise<string> {
+  const { rows } = await sql<{ closed: string | null; booked: string | null }>`
+    select max(period) filter (where status = 'closed') as closed,
+      min(period) filter (where exists (select from ledger_journals journal
+        where journal.period = accounting_periods.period)) as booked
+    from accounting_periods`.execute(db)
+  const { closed = null, booked = null } = rows[0] ?? {}
+  if (closed !== null) return nextPeriod(closed)
+  return booked !== null && booked < month ? booked : month
+}
+
+/** Of these months, those that are not closed. */
+export async function listUnclosed(trx: Trx, months: string[]): Promise<string[]> {
+  if (months.length === 0) return []
+  const rows = await trx
+    .selectFrom('accountingPeriods')
+    .select('period')
+    .where('period', 'in', months)
+    .where('status', '=', 'closed')
+    .execute()
+  const closed = new Set(rows.map(({ period }) => period))
+  return months.filter((month) => !closed.has(month))
+}
+
+/** Of the months that a run is about, those that were closed since an instant. */
+export async function listClosedSince(
+  trx: Trx,
+  { since, period }: Months,
+  at: Date,
+): Promise<string[]> {
+  const rows = await trx
+    .selectFrom('accountingPeriods')
+    .select('period')
+    .where('period', '>=', since)
+    .where('period', '<=', period)
+    .where('status', '=', 'closed')
+    .where('closedAt', '>=', at)
+    .orderBy('period')
+    .execute()
+  return rows.map((row) => row.period)
+}
+
+/**
  * Stops new bookings: from here on they go to the next period. Waits for writers that hold the
  * period already; repeating it is harmless.
  * @param since the first month of the run, where it settles more than one: those between need not

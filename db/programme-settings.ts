@@ -150,7 +150,7 @@ export const onboardingSettingsSchema = z.strictObject({
     .enum(cadences)
     .meta({
       description:
-        'With `weekly` every week is previewed; statements and payouts are those of months.',
+        'Accounting periods are months whatever it is: a week takes what is not settled.',
     })
     .default('monthly'),
   /** From which balance, in minor units, a terminated partner is paid what it is owed. */

@@ -1,4 +1,5 @@
 /** What goes back, and what a month comes to, computed again; see recompute.ts. */
+import { closeDelayHours } from '../domain/period.ts'
 import { fitsLink, isExcluded, rules } from './recompute-shares.ts'
 
 /** Rounded down, below zero as well; `div` rounds towards zero. */
@@ -156,9 +157,12 @@ export const wrongBonuses = `
     using (rule_id, partner_id, period, currency)
   join commission_rules rule on rule.id = rule_id
   join accounting_periods month using (period)
-  left join settlement_runs run on run.mode = 'live'
-    and month.period between run.since_period and run.period
-    and run.cancelled_at is null
+  left join lateral (
+    select closer.created_at from settlement_runs closer
+    where closer.mode = 'live' and closer.cancelled_at is null
+      and month.period between closer.since_period and closer.period
+      and closer.cutoff_at >= month.ends_at + interval '${closeDelayHours} hours'
+    order by closer.cutoff_at limit 1) run on true
   cross join (select coalesce(max(recorded_at), '-infinity') as moved_at from partner_moves) told
   where case when made.id is not null
     then amount_minor is distinct from bonus_minor or made.metric < rule.target

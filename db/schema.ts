@@ -1513,6 +1513,7 @@ export interface SettlementRunsTable {
   reviewedBy: string | null
   sincePeriod: string
   stage: Defaulted<'freeze' | 'calculate' | 'review' | 'release' | 'pay' | 'reconcile' | 'closed' | 'cancelled'>
+  takesEntries: Defaulted<boolean>
   totals: Json | null
   totalsHash: string | null
 }
@@ -1543,6 +1544,19 @@ export interface SignInLimitsTable {
   bucket: string
   resetsAt: Timestamp
   tries: number
+}
+
+export interface StatementEntriesTable {
+  amountMinor: bigint
+  currency: string
+  entryId: string
+  figure: 'earned' | 'clawed' | 'adjusted'
+  kind: 'accrual' | 'closing_accrual' | 'clawback' | 'closing_clawback' | 'cancellation' | 'adjustment' | 'payout_return'
+  masterId: Defaulted<string>
+  partnerId: string
+  period: string
+  resellerId: Defaulted<string>
+  runId: string
 }
 
 export interface StatementHoldsTable {
@@ -2038,6 +2052,7 @@ export interface DB {
   settlementShards: SettlementShardsTable
   settlementStages: SettlementStagesTable
   signInLimits: SignInLimitsTable
+  statementEntries: StatementEntriesTable
   statementHolds: StatementHoldsTable
   statements: StatementsTable
   stripeMirror: StripeMirrorTable

@@ -49,7 +49,7 @@ const candidates = (filter: RawBuilder<SqlBool>) => sql<WriteOffCandidate>`
       and first.issued_at is not null
       and not exists (select from statements later
         where later.partner_id = first.partner_id and later.currency = first.currency
-          and later.issued_at is not null and later.period >= first.period
+          and later.issued_at is not null and (later.period, later.id) >= (first.period, first.id)
           and not case kind when 'negative' then later.carried_minor < 0
             else later.carried_minor > 0 and later.carried_minor < unit end)) standing
   where account.purpose = 'partner_payable' and kind is not null

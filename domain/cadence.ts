@@ -8,10 +8,6 @@ import { isPeriod, nextPeriod, periodEnd, periodOf, periodStart } from './period
 export const cadences = ['weekly', 'monthly', 'quarterly'] as const
 export type Cadence = (typeof cadences)[number]
 
-/** What live runs of a programme are about: weeks are previews of the running month. */
-export const liveCadence = (own: Cadence): Exclude<Cadence, 'weekly'> =>
-  own === 'quarterly' ? 'quarterly' : 'monthly'
-
 /** Months from one up to and including another, as accounting periods. */
 export interface Months {
   since: string
@@ -95,6 +91,16 @@ const ofMonth = (period: string): Months => ({ since: period, period })
 export function monthsOf(name: string): Months {
   const { from, until } = stretchOf(name)
   return { since: periodOf(from), period: periodOf(new Date(until.getTime() - 1)) }
+}
+
+/** By what the process of a live run goes: a month has many weeks, and ends one other run only. */
+export const processPeriod = ({ name, period }: { name: string; period: string }): string =>
+  cadenceOf(name) === 'weekly' ? name : period
+
+/** Of some months, those that have ended with what has this name. */
+export function monthsEnded(name: string, months: Months): string[] {
+  const { until } = stretchOf(name)
+  return eachMonth(months).filter((month) => periodEnd(month) <= until)
 }
 
 /** Every month from one to another, in their order. */

@@ -1,5 +1,6 @@
 /** The attempt protocol of payouts: reserve, send once with a stored key, record what is known. */
-import { dayOf, periodEnd } from './period.ts'
+import { stretchOf } from './cadence.ts'
+import { dayOf } from './period.ts'
 
 export const payoutStatuses = [
   'approved',
@@ -158,7 +159,7 @@ const dayMs = 86_400_000
  */
 export function payDay(period: string, netDays: number): string | null {
   if (netDays === 0) return null
-  const last = periodEnd(period).getTime() - dayMs
+  const last = stretchOf(period).until.getTime() - dayMs
   let day = new Date(last + netDays * dayMs)
   while ([0, 6].includes(day.getUTCDay())) day = new Date(day.getTime() + dayMs)
   return dayOf(day)

@@ -1,7 +1,7 @@
 /** What the figures of a statement are made of, and why each of them is what it is. */
-import { monthsOf } from './cadence.ts'
+import { cadenceOf, monthsOf, stretchOf } from './cadence.ts'
 import { larger, smaller, sum } from './money.ts'
-import { dayOf, periodStart } from './period.ts'
+import { dayOf } from './period.ts'
 import { moveWords } from './reserve-moves.ts'
 import type {
   CarryReason,
@@ -12,12 +12,12 @@ import type {
   StatementTotals,
 } from './settlement.ts'
 
-/** Something of before the month since which a run settles that came in after that was closed. */
+/** Something of before the month or the week since which a run settles that came in later. */
 export function isPrior(line: Pick<StatementLine, 'at'>, since: string): boolean {
-  return line.at < periodStart(since)
+  return line.at < stretchOf(since).from
 }
 
-/** The first month that the run of a statement settles, whatever earlier ones left out. */
+/** The week, or the first month, that the run of a statement settles, whatever was left out. */
 export function ownSince(statement: {
   period: string
   periodName: string | null
@@ -25,6 +25,7 @@ export function ownSince(statement: {
 }): string {
   const { period, periodName, sincePeriod } = statement
   if (periodName === null) return period
+  if (cadenceOf(periodName) === 'weekly') return periodName
   const { since } = monthsOf(periodName)
   const told = sincePeriod ?? period
   const leftOut = told < since

@@ -12,7 +12,7 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow'
-import { type Cadence, lastEnded, monthsOf } from '../domain/cadence.ts'
+import { type Cadence, lastEnded, monthsOf, processPeriod } from '../domain/cadence.ts'
 import { workflowIds } from '../domain/process-names.ts'
 import { monthlySettlement } from './settlement.ts'
 import { inThisRound, quick, refusal } from './steps.ts'
@@ -25,9 +25,9 @@ const scheduledAt = defineSearchAttributeKey(
 const monthly = { cadence: 'monthly' } as const
 
 /**
- * Settles the month, or the quarter, before the time for which this firing was scheduled: never
- * before "now", which may be days later. A trigger, a backfill or a repetition finds the run of
- * the period. Where the programme has another cadence nothing is started. A week is previewed.
+ * Settles the month, the quarter or the week before the time for which this firing was scheduled:
+ * never before "now", which may be days later. A trigger, a backfill or a repetition finds the run
+ * of the period. Where the programme has another cadence nothing is started.
  */
 export async function settlementDispatch({ cadence }: { cadence: Cadence } = monthly): Promise<{
   period: string
@@ -40,16 +40,12 @@ export async function settlementDispatch({ cadence }: { cadence: Cadence } = mon
     setCurrentDetails('Nothing to do: the programme settles by another cadence')
     return { period: name }
   }
-  const { runId, preview, releaseReminder, releaseEscalation } = opened
-  const { period } = monthsOf(name)
+  const { runId, releaseReminder, releaseEscalation } = opened
+  const period = processPeriod({ name, period: monthsOf(name).period })
   try {
     await startChild(monthlySettlement, {
-      workflowId: preview
-        ? workflowIds.settlementPreview(period, preview)
-        : workflowIds.settlement(period),
-      args: [
-        { runId, period, mode: preview ? 'preview' : 'live', releaseReminder, releaseEscalation },
-      ],
+      workflowId: workflowIds.settlement(period),
+      args: [{ runId, period, mode: 'live', releaseReminder, releaseEscalation }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
     })
   } catch (error) {

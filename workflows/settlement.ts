@@ -1,4 +1,4 @@
-/** The close of a month: draft, two persons, payouts, reconciliation, seal. */
+/** The close of a month, a quarter or a week: draft, two persons, payouts, reconciliation, seal. */
 import {
   allHandlersFinished,
   condition,
@@ -8,6 +8,7 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow'
 import type { ReconciledPage } from '../activities/reconciliation.ts'
+import { cadenceOf } from '../domain/cadence.ts'
 import { workflowIds } from '../domain/process-names.ts'
 import type { RunStage } from '../domain/settlement.ts'
 import type { SettlementInput } from './contract.ts'
@@ -200,13 +201,18 @@ async function reconcile(input: SettlementInput, desk: Desk): Promise<void> {
 
 async function close(input: SettlementInput, desk: Desk): Promise<void> {
   await gate(input, desk)
-  await quick.closePeriod({ runId: input.runId })
+  const { period } = input
+  const closed = await quick.closePeriod({ runId: input.runId })
   desk.stage = 'closed'
   setCurrentDetails('Closed')
-  await startChild(tierReview, {
-    workflowId: workflowIds.tiers(input.period),
-    args: [{ period: input.period }],
-    parentClosePolicy: ParentClosePolicy.ABANDON,
-    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-  })
+  // Of a quarter the last month stands for all; a week closes a month now and then.
+  const months = cadenceOf(period) === 'weekly' ? closed.months : [period]
+  for (const month of months) {
+    await startChild(tierReview, {
+      workflowId: workflowIds.tiers(month),
+      args: [{ period: month }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+    })
+  }
 }

@@ -18,6 +18,7 @@ import {
   getRun,
   lockRun,
   markRunProblem,
+  markRunTakes,
   markRunTotals,
   type RunRow,
 } from '../../db/settlement/runs.ts'
@@ -33,13 +34,13 @@ import {
   recordDraftStatements,
   removeDraftStatements,
 } from '../../db/settlement/statements.ts'
+import { listUntakenDifferences, needsEntries, takeFigures } from '../../db/settlement/taking.ts'
 import { listWeekFigures } from '../../db/settlement/weeks.ts'
 import { stretchOf } from '../../domain/cadence.ts'
 import { convert, currencyOf, wholeUnit } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { forfeits, type TerminationReason } from '../../domain/lifecycle.ts'
 import { downToStep, larger, smaller } from '../../domain/money.ts'
-import { periodEnd } from '../../domain/period.ts'
 import { isAged, partnersPerPage, shardsFor } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { readWithholding } from '../tax/withholding.ts'
@@ -77,14 +78,15 @@ const pagesAtOnce = 20
 /** Drafts the statements of the partners in a range: the plain ones at once, then the others. */
 export async function draftRange(trx: Trx, run: RunRow, range: PartnerRange): Promise<void> {
   const programme = await getProgramme(trx)
-  const figures =
-    run.cadence === 'weekly'
+  const figures = run.takesEntries
+    ? await takeFigures(trx, { run, range })
+    : run.cadence === 'weekly'
       ? await readWeek(trx, { run, range })
       : await recordPlainDrafts(trx, { run, range, programme })
   if (figures.length > 0) await draftOthers(trx, { run, programme, figures })
 }
 
-/** Of a week every draft is one of the others. */
+/** What the preview of a week shows where the programme settles by months. */
 function readWeek(trx: Trx, { run, range }: { run: RunRow; range: PartnerRange }) {
   const { sincePeriod: since, period, cutoffAt } = run
   return listWeekFigures(trx, { since, period, cutoffAt, range, week: stretchOf(run.name) })
@@ -95,9 +97,9 @@ async function draftOthers(
   trx: Trx,
   { run, programme, figures }: { run: RunRow; programme: Programme; figures: StatementFigures[] },
 ): Promise<void> {
-  const { period, cutoffAt } = run
+  const { cutoffAt } = run
   const partnerIds = figures.map(({ partnerId }) => partnerId)
-  const listed = await listPayoutRates(trx, { partnerIds, at: periodEnd(period) })
+  const listed = await listPayoutRates(trx, { partnerIds, at: stretchOf(run.name).until })
   const rates = new Map(listed.map((rate) => [`${rate.partnerId}:${rate.base}`, rate]))
   const kept = await listWithheldAmong(trx, partnerIds)
   const ended = await listTerminationReasons(trx, partnerIds)
@@ -150,10 +152,11 @@ async function agedBalances(
     return opening > 0n && free > 0n && free < minimumPayoutMinor
   })
   const partnerIds = waiting.map(({ partnerId }) => partnerId)
-  const carried = await listCarriedSince(trx, { period: run.period, partnerIds })
+  const carried = await listCarriedSince(trx, { cutoffAt: run.cutoffAt, partnerIds })
   return (partnerId, currency) => {
     const since = carried.get(`${partnerId}:${currency}`)
-    const isOld = since !== undefined && isAged(periodEnd(since), run.cutoffAt, agedBalanceDays)
+    const isOld =
+      since !== undefined && isAged(stretchOf(since).until, run.cutoffAt, agedBalanceDays)
     if (!isOld) return minimumPayoutMinor
     const own = agedBalanceFrom.find((one) => one.currency === currency)
     return own ? BigInt(own.amount) : wholeUnit(currency)
@@ -177,6 +180,15 @@ async function draftPage(trx: Trx, runId: string): Promise<boolean> {
 
 type Drafting = Pick<ReturnType<typeof calculationActivities>, 'planShards' | 'draftPages'>
 
+const hasWholeMonths = ({ takesEntries, cadence }: RunRow) => !takesEntries && cadence !== 'weekly'
+
+/** Currencies in which a run and the ledger disagree. */
+export async function listDifferencesOf(trx: Trx, run: RunRow) {
+  if (hasWholeMonths(run)) return listControlDifferences(trx, run)
+  // A preview leaves all of it to be taken; a week that is only looked at is a part of its months.
+  return run.mode === 'live' ? listUntakenDifferences(trx, run) : []
+}
+
 /** Drafts a whole run, page after page, where no process does it side by side. */
 export async function draftRun(steps: Drafting, runId: string): Promise<void> {
   await steps.planShards({ runId })
@@ -191,7 +203,10 @@ export function calculationActivities({ db }: ActivityDeps) {
      */
     async planShards({ runId }: RunInput): Promise<{ shards: number }> {
       const shards = await inTransaction(db, async (trx) => {
-        await lockRun(trx, runId)
+        const run = await lockRun(trx, runId)
+        const { onboarding } = await getProgramme(trx)
+        const isWeekly = onboarding.settlementCadence === 'weekly'
+        await markRunTakes(trx, runId, await needsEntries(trx, run, { isWeekly }))
         const partners = await countPartnersOf(trx, { runId })
         const shards = shardsFor(partners)
         await recordShards(trx, { runId, shards, partners })
@@ -222,11 +237,9 @@ export function calculationActivities({ db }: ActivityDeps) {
       const hash = await inTransaction(db, async (trx) => {
         const run = await lockRun(trx, runId)
         await allowLargeSums(trx)
-        // A week is a part of what the ledger settles by the month.
         const agree =
-          run.cadence === 'weekly' ||
-          (await balancesAgree(trx, run)) ||
-          (await listControlDifferences(trx, run)).length === 0
+          (hasWholeMonths(run) && (await balancesAgree(trx, run))) ||
+          (await listDifferencesOf(trx, run)).length === 0
         if (!agree) return null
         return markRunTotals(trx, runId)
       })

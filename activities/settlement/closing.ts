@@ -3,18 +3,18 @@ import { randomUUIDv7 } from 'node:crypto'
 import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
 import { countOpenEvents, recordEvent } from '../../db/inbox.ts'
 import { recordForfeits } from '../../db/lifecycle/terminations.ts'
-import { markPeriodClosed, startClosing } from '../../db/periods.ts'
+import { listClosedSince, listUnclosed, markPeriodClosed, startClosing } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import {
-  findLiveRun,
-  findScheduledPreview,
+  findSettling,
+  findUnendedBefore,
   getRun,
   markRunStage,
-  type NewRun,
   type RunRow,
   recordRun,
 } from '../../db/settlement/runs.ts'
-import { cadenceOf, eachMonth, liveCadence, monthsOf } from '../../domain/cadence.ts'
+import { cadenceOf, eachMonth, monthsEnded } from '../../domain/cadence.ts'
+import { DomainError } from '../../domain/errors.ts'
 import { periodStart } from '../../domain/period.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { RunStage } from '../../domain/settlement.ts'
@@ -25,40 +25,40 @@ interface RunInput {
   runId: string
 }
 
-/** What an earlier firing has made; a live run may be that of another cadence. */
-async function findMade(
-  trx: Trx,
-  { programmeId, period, mode }: Pick<NewRun, 'programmeId' | 'period' | 'mode'>,
-): Promise<RunRow | undefined> {
-  return mode === 'preview'
-    ? findScheduledPreview(trx, programmeId, period)
-    : findLiveRun(trx, programmeId, monthsOf(period).period)
+/**
+ * What a run closes: of a week the months that end with it, and those that nobody has closed
+ * before; of months all of them.
+ * @throws DomainError `earlier_period_open` while a run before it goes on.
+ */
+async function listMonthsToClose(trx: Trx, run: RunRow): Promise<string[]> {
+  const { name, cadence, sincePeriod: since, period } = run
+  const before = await findUnendedBefore(trx, run)
+  if (before) {
+    throw new DomainError('earlier_period_open', `${before} has to be settled before ${name}`)
+  }
+  if (cadence !== 'weekly') return eachMonth({ since, period })
+  return listUnclosed(trx, monthsEnded(name, { since, period }))
 }
 
 export function closingActivities({ db, events, processes }: ActivityDeps) {
   return {
     /**
-     * The live run of a period, or the preview of a week, made by the schedule; a second firing
-     * finds the first one.
-     * @returns null where the programme has another cadence, or had it when the period was settled;
-     *   with the number of a preview.
+     * The live run of a period, made by the schedule; a second firing finds the first one.
+     * @returns null where the programme has another cadence, or had it when the period was settled.
      */
     async openScheduledRun({ period }: { period: string }) {
       const programme = await getProgramme(db)
-      const { settlementCadence: own } = programme.onboarding
-      const cadence = cadenceOf(period)
-      if (cadence !== own && cadence !== liveCadence(own)) return null
-      const mode = cadence === 'weekly' ? 'preview' : 'live'
+      if (cadenceOf(period) !== programme.onboarding.settlementCadence) return null
       const run = await inTransaction(db, async (trx) => {
-        const made = await findMade(trx, { programmeId: programme.id, period, mode })
+        const made = await findSettling(trx, programme.id, period)
         if (made) return made.name === period ? made : null
         const id = randomUUIDv7()
-        return recordRun(trx, { id, programmeId: programme.id, period, mode, requestedBy: null })
+        const about = { period, mode: 'live' as const, requestedBy: null }
+        return recordRun(trx, { id, programmeId: programme.id, ...about })
       })
       if (!run) return null
       const { releaseReminder, releaseEscalation } = programme.deadlines
-      const preview = mode === 'preview' ? { preview: run.number } : {}
-      return { runId: run.id, ...preview, releaseReminder, releaseEscalation }
+      return { runId: run.id, releaseReminder, releaseEscalation }
     },
 
     /** How long until the period may be closed, in milliseconds; 0 when it may. */
@@ -106,12 +106,12 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
 
     /** New bookings go to the next period from here on; what its whole volume earns is booked. */
     async freezePeriod({ runId }: RunInput): Promise<void> {
-      const { sincePeriod: since, period } = await getRun(db, runId)
+      const run = await getRun(db, runId)
       await inTransaction(db, async (trx) => {
         // One after the other: what a refund of a later month takes of a true-up is booked in that
         // month, which has to be open for it.
-        for (const month of eachMonth({ since, period })) {
-          await startClosing(trx, month, since)
+        for (const month of await listMonthsToClose(trx, run)) {
+          await startClosing(trx, month, run.sincePeriod)
           await accruePeriod(trx, month)
         }
         await recordForfeits(trx)
@@ -122,13 +122,18 @@ export function closingActivities({ db, events, processes }: ActivityDeps) {
       await inTransaction(db, (trx) => markRunStage(trx, runId, stage))
     },
 
-    /** The last step: the period is shut and its run is done. */
-    async closePeriod({ runId }: RunInput): Promise<void> {
-      const { sincePeriod: since, period } = await getRun(db, runId)
-      await inTransaction(db, async (trx) => {
-        for (const month of eachMonth({ since, period })) await markPeriodClosed(trx, month)
+    /**
+     * The last step: what has ended is shut and its run is done.
+     * @returns the months that this run has shut, which of a week may be none.
+     */
+    async closePeriod({ runId }: RunInput): Promise<{ months: string[] }> {
+      const { name, sincePeriod: since, period, releasedAt, createdAt } = await getRun(db, runId)
+      const months = await inTransaction(db, async (trx) => {
+        for (const month of monthsEnded(name, { since, period })) await markPeriodClosed(trx, month)
         await markRunStage(trx, runId, 'closed')
+        return listClosedSince(trx, { since, period }, releasedAt ?? createdAt)
       })
+      return { months }
     },
   }
 }

@@ -6,13 +6,14 @@ import {
   markRunDecisionApplied,
   type RunDecisionRow,
 } from '../../db/settlement/decisions.ts'
-import { listControlDifferences, onlyPartner } from '../../db/settlement/figures.ts'
+import { onlyPartner } from '../../db/settlement/figures.ts'
 import {
   placeSettlementHold,
   recordExclusion,
   releaseSettlementHold,
 } from '../../db/settlement/holds.ts'
 import {
+  findUnendedBefore,
   getRun,
   lockRun,
   markRunCancelled,
@@ -26,7 +27,7 @@ import { removeDraftStatements } from '../../db/settlement/statements.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { RunDecisionKind } from '../../domain/settlement.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { draftRange } from './calculation.ts'
+import { draftRange, listDifferencesOf } from './calculation.ts'
 
 type Effect = (trx: Trx, about: { run: RunRow; decision: RunDecisionRow }) => Promise<void>
 
@@ -50,7 +51,7 @@ function namedIn({ partnerId, reason }: RunDecisionRow): { partnerId: string; re
 async function redraft(trx: Trx, run: RunRow, partnerId: string): Promise<void> {
   await removeDraftStatements(trx, run.id, partnerId)
   await draftRange(trx, run, onlyPartner(partnerId))
-  const differences = await listControlDifferences(trx, run)
+  const differences = await listDifferencesOf(trx, run)
   if (differences.length > 0) {
     throw new DomainError('ledger_violation', 'statements and ledger disagree')
   }
@@ -109,7 +110,10 @@ const effects: Record<RunDecisionKind, Effect> = {
     refuseReleased(run)
     await removeDraftStatements(trx, run.id)
     await markRunCancelled(trx, run.id)
-    if (run.mode === 'live') await reopenMonths(trx, { since: run.sincePeriod, period: run.period })
+    // One that waits for another has closed nothing yet.
+    if (run.mode === 'live' && !(await findUnendedBefore(trx, run))) {
+      await reopenMonths(trx, { since: run.sincePeriod, period: run.period })
+    }
   },
 }
 

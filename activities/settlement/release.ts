@@ -19,10 +19,10 @@ import { countShards } from '../../db/settlement/shards.ts'
 import { recordStatementHolds } from '../../db/settlement/statement-holds.ts'
 import { lockDraftPage, markStatementsIssued } from '../../db/settlement/statements.ts'
 import { placeTaxHolds } from '../../db/tax/holds.ts'
+import { stretchOf } from '../../domain/cadence.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { forfeits } from '../../domain/lifecycle.ts'
 import { holdReasonOf, payDay } from '../../domain/payouts.ts'
-import { periodEnd } from '../../domain/period.ts'
 import { releaseRefusal } from '../../domain/settlement.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
@@ -141,7 +141,7 @@ async function issuePage(trx: Trx, runId: string): Promise<number> {
   if (drafts.length === 0) return 0
   const ids = drafts.map(({ id }) => id)
   await markStatementsIssued(trx, { runId, name: run.name, ids })
-  await recordHeldCauses(trx, drafts)
+  await recordHeldCauses(trx, run, drafts)
   await recordJournals(trx, drafts.map(settlementJournal))
   await recordJournals(trx, drafts.flatMap(conversionJournal))
   await bookWithholding(trx, drafts, run.releasedAt ?? run.cutoffAt)
@@ -151,7 +151,7 @@ async function issuePage(trx: Trx, runId: string): Promise<number> {
 }
 
 /** Keeps with each statement why it holds what it holds. */
-async function recordHeldCauses(trx: Trx, drafts: Draft[]): Promise<void> {
+async function recordHeldCauses(trx: Trx, run: RunRow, drafts: Draft[]): Promise<void> {
   const holding = drafts.filter(({ heldMinor }) => heldMinor > 0n)
   if (holding.length === 0) return
   const ended = await listTerminationReasons(
@@ -160,6 +160,7 @@ async function recordHeldCauses(trx: Trx, drafts: Draft[]): Promise<void> {
   )
   await recordStatementHolds(trx, {
     statementIds: holding.map(({ id }) => id),
+    takesEntries: run.takesEntries,
     forfeitedBy: [...ended].filter(([, reason]) => forfeits(reason)).map(([id]) => id),
   })
 }
@@ -169,13 +170,13 @@ function settlementJournal(draft: Draft): Journal {
   const net = draft.earnedMinor - draft.clawedBackMinor + draft.adjustmentsMinor
   const accrued = { purpose: 'partner_accrued', partnerId: draft.partnerId } as const
   const payable = { purpose: 'partner_payable', partnerId: draft.partnerId } as const
-  const { currency, period } = draft
+  const { currency, period, periodName } = draft
   return {
     kind: 'settlement',
     sourceType: 'statement',
     sourceId: draft.id,
     period,
-    effectiveAt: periodEnd(period),
+    effectiveAt: stretchOf(periodName ?? period).until,
     postings: [
       net >= 0n
         ? { debit: accrued, credit: payable, currency, amount: net }
@@ -196,7 +197,7 @@ function payoutOf(draft: Draft) {
 
 /** Moves what is payable into the currency of the payout; what the step left is rounding. */
 function conversionJournal(draft: Draft): Journal[] {
-  const { payoutCurrency, payoutMinor, payoutRestMinor, period } = draft
+  const { payoutCurrency, payoutMinor, payoutRestMinor, period, periodName } = draft
   if (!payoutCurrency || payoutMinor === null || payoutRestMinor === null) return []
   const payable = { purpose: 'partner_payable', partnerId: draft.partnerId } as const
   const clearing = { purpose: 'fx_clearing' } as const
@@ -206,7 +207,7 @@ function conversionJournal(draft: Draft): Journal[] {
       sourceType: 'statement',
       sourceId: draft.id,
       period,
-      effectiveAt: periodEnd(period),
+      effectiveAt: stretchOf(periodName ?? period).until,
       postings: [
         { debit: payable, credit: clearing, currency: draft.currency, amount: draft.payableMinor },
         { debit: clearing, credit: payable, currency: payoutCurrency, amount: payoutMinor },
@@ -223,7 +224,7 @@ function conversionJournal(draft: Draft): Journal[] {
 
 /** Takes what will be paid out of the partner's balance before anything is sent. */
 async function reservePayouts(trx: Trx, drafts: Draft[], run: RunRow): Promise<void> {
-  const { period: runPeriod, releasedAt: releasedOrNot, cutoffAt } = run
+  const { name, releasedAt: releasedOrNot, cutoffAt } = run
   const releasedAt = releasedOrNot ?? cutoffAt
   const due = drafts.map(payoutOf).filter(({ amountMinor }) => amountMinor > 0n)
   const partnerIds = due.map((draft) => draft.partnerId)
@@ -243,7 +244,7 @@ async function reservePayouts(trx: Trx, drafts: Draft[], run: RunRow): Promise<v
         vatMinor: part?.paid ?? 0n,
         vatOwedMinor: part?.owed.amount ?? 0n,
         holdReason: holdReasonOf(account, held.get(draft.partnerId) ?? null),
-        payOn: payDay(runPeriod, onboarding.payNetDays),
+        payOn: payDay(name, onboarding.payNetDays),
         vendorAccountId: account?.vendorAccountId ?? null,
       }
     }),

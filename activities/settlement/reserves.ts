@@ -9,7 +9,8 @@ import {
   recordReserves,
 } from '../../db/settlement/reserves.ts'
 import type { RunRow } from '../../db/settlement/runs.ts'
-import { daysLater, periodEnd, windowStart } from '../../domain/period.ts'
+import { stretchOf } from '../../domain/cadence.ts'
+import { daysLater, windowStart } from '../../domain/period.ts'
 import { isAtRisk } from '../../domain/reserve-moves.ts'
 import { totalsWithReserve } from '../../domain/reserves.ts'
 import type { StatementInput, StatementTotals } from '../../domain/settlement.ts'
@@ -32,7 +33,7 @@ export async function openReserves(
   const { run, partnerIds } = about
   const { riskReserve, reserveAboveBps, reserveKeepBps, reserveWindowMonths, reserveDays } =
     about.programme.onboarding
-  const end = periodEnd(run.period)
+  const { until: end } = stretchOf(run.name)
   const window = { from: windowStart(run.period, reserveWindowMonths), until: end }
   const keptOf = Map.groupBy(await listKeptReserves(trx, partnerIds), keyOf)
   const volumes = riskReserve ? await listRiskVolumes(trx, { partnerIds, window }) : []

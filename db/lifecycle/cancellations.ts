@@ -4,6 +4,7 @@ import type { Trx } from '../database.ts'
 import { type Journal, recordJournals, signedPosting } from '../ledger.ts'
 import { type Columns, columnsAndRows } from '../rows.ts'
 import type { AccrualCancellationsTable } from '../schema.ts'
+import { wasSettledBy } from '../settlement/entries.ts'
 
 export type CancellationCause = AccrualCancellationsTable['cause']
 
@@ -23,6 +24,9 @@ export interface Cancellation {
   effectiveAt: Date
 }
 
+const accrual = { kind: 'accrual', id: 'accrual.id' } as const
+const closing = { kind: 'closing_accrual', id: 'whole.id' } as const
+
 /**
  * What is left of everything that the partner earned and no statement has paid. Paid is what had
  * matured when a statement of its month or a later one paid something, unless that came back.
@@ -30,7 +34,7 @@ export interface Cancellation {
 export async function listUnpaid(trx: Trx, partnerId: string): Promise<EarnedPart[]> {
   const { rows } = await sql<EarnedPart>`
     with paid as (
-      select statement.currency, statement.period, run.cutoff_at
+      select statement.currency, run.cutoff_at
       from statements statement join settlement_runs run on run.id = statement.run_id
       where statement.partner_id = ${partnerId} and statement.issued_at is not null
         and statement.payable_minor > 0 and not exists (select from payouts payout
@@ -45,7 +49,8 @@ export async function listUnpaid(trx: Trx, partnerId: string): Promise<EarnedPar
       from accruals accrual
       where accrual.partner_id = ${partnerId} and accrual.amount_minor > 0
         and (not exists (select from paid where paid.currency = accrual.currency
-            and paid.period >= accrual.period and paid.cutoff_at >= accrual.matures_at)
+            and paid.cutoff_at >= accrual.matures_at
+            and ${wasSettledBy('paid', { ...accrual, period: 'accrual.period' })})
           or exists (select from settlement_holds hold
             where hold.accrual_id = accrual.id and hold.released_at is null))
       union all
@@ -57,7 +62,7 @@ export async function listUnpaid(trx: Trx, partnerId: string): Promise<EarnedPar
       from closing_accruals whole
       where whole.partner_id = ${partnerId}
         and not exists (select from paid where paid.currency = whole.currency
-          and paid.period >= whole.period)
+          and ${wasSettledBy('paid', { ...closing, period: 'whole.period' })})
     )
     select accrual_id, closing_accrual_id, currency, amount::bigint from part
     where amount <> 0 order by accrual_id, closing_accrual_id`.execute(trx)

@@ -4,20 +4,22 @@ import { previousName } from '../../domain/cadence.ts'
 import type { ChangeKind, EarnedPart } from '../../domain/settlement-diff.ts'
 import type { Db } from '../database.ts'
 import type { PageRequest } from '../paging.ts'
+import { type EntryKind, isOfStatement, withinMonth } from './entries.ts'
 import type { RunRow } from './runs.ts'
-import { inWeekOf, isOfWeek, withinMonth } from './weeks.ts'
+import { inWeekOf, isOfWeek } from './weeks.ts'
 
 /**
- * The live run before this one that was released; of a week, the newest preview of the week before
- * it. Undefined for the first.
+ * The live run before this one that was released; of a week that is only looked at, the newest
+ * preview of the week before it. Undefined for the first.
  */
 export async function findRunBefore(db: Db, run: RunRow) {
-  if (run.cadence === 'weekly') {
+  if (run.cadence === 'weekly' && !run.takesEntries) {
     return db
       .selectFrom('settlementRuns')
       .select(['id', 'name'])
       .where('programmeId', '=', run.programmeId)
       .where('name', '=', previousName(run.name))
+      .where('mode', '=', 'preview')
       .where('stage', '=', 'review')
       .orderBy('id', 'desc')
       .limit(1)
@@ -188,6 +190,11 @@ export async function listDifferences(
 
 export type StatementPart = EarnedPart & { statementId: string }
 
+/** That an entry of its months is one of a statement: taken by it, or in the week of a preview. */
+const isPartOf = (entry: { kind: EntryKind; id: string }, at: string) => sql`case
+  when run.mode = 'live' then ${isOfStatement('statement', entry)}
+  else ${inWeekOf('statement', withinMonth(at))} end`
+
 /** What the earnings of statements are made of: by depth, product, tier and rule. */
 export async function listEarnedParts(db: Db, statementIds: string[]): Promise<StatementPart[]> {
   const { rows } = await sql<StatementPart>`
@@ -195,6 +202,7 @@ export async function listEarnedParts(db: Db, statementIds: string[]): Promise<S
       accrual.tier, rule.id as rule_id, rule.code as rule_code,
       sum(accrual.base_minor)::bigint as base, sum(accrual.amount_minor)::bigint as amount
     from statements statement
+    join settlement_runs run on run.id = statement.run_id
     join accruals accrual on accrual.partner_id = statement.partner_id
       and accrual.currency = statement.currency and accrual.period
         between coalesce(statement.since_period, statement.period) and statement.period
@@ -202,7 +210,7 @@ export async function listEarnedParts(db: Db, statementIds: string[]): Promise<S
     join line_payments line on line.id = accrual.line_payment_id
     join commission_rules rule on rule.id = accrual.rule_id
     where statement.id = any(${statementIds}::uuid[])
-      and ${inWeekOf('statement', withinMonth('line.paid_at'))}
+      and ${isPartOf({ kind: 'accrual', id: 'accrual.id' }, 'line.paid_at')}
     group by 1, 2, 3, 4, 5, 6
     order by 1, 2, 3, 5`.execute(db)
   return rows
@@ -213,12 +221,13 @@ export async function listBonuses(db: Db, statementIds: string[]) {
   const { rows } = await sql<{ statementId: string; amount: bigint }>`
     select statement.id as statement_id, sum(whole.amount_minor)::bigint as amount
     from statements statement
+    join settlement_runs run on run.id = statement.run_id
     join closing_accruals whole on whole.partner_id = statement.partner_id
       and whole.currency = statement.currency and whole.kind = 'bonus' and whole.period
         between coalesce(statement.since_period, statement.period) and statement.period
     join accounting_periods month on month.period = whole.period
     where statement.id = any(${statementIds}::uuid[])
-      and ${inWeekOf('statement', withinMonth("timestamptz 'infinity'"))}
+      and ${isPartOf({ kind: 'closing_accrual', id: 'whole.id' }, "timestamptz 'infinity'")}
     group by 1`.execute(db)
   return rows
 }

@@ -1,6 +1,6 @@
 /** Partners of a run of whom somebody has to know something, worked out from how things stand. */
 import { type RawBuilder, sql } from 'kysely'
-import { periodEnd } from '../../domain/period.ts'
+import { stretchOf } from '../../domain/cadence.ts'
 import { type ExceptionCode, exceptionCodes } from '../../domain/run-exceptions.ts'
 import type { Db } from '../database.ts'
 import type { PageRequest } from '../paging.ts'
@@ -16,7 +16,7 @@ export interface RunException {
   reason: string | null
 }
 
-type AboutRun = Pick<RunRow, 'id' | 'period' | 'programmeId'>
+type AboutRun = Pick<RunRow, 'id' | 'name' | 'period' | 'programmeId'>
 type Query = (
   run: AboutRun,
   ofPartner: (partner: RawBuilder<unknown>) => RawBuilder<unknown>,
@@ -61,7 +61,7 @@ const queries: Record<ExceptionCode, Query> = {
     `statement.payable_minor > 0 and ${hasAccount} and not ${isVerified}`,
   ),
   // Such a partner keeps the run from its totals: it may have no statement yet.
-  missing_rate: ({ period, programmeId }, ofPartner) => sql`
+  missing_rate: ({ name, period, programmeId }, ofPartner) => sql`
     select partner.id, 'missing_rate', programme.currency, null::bigint,
       programme.currency || ' to ' || partner.payout_currency
     from partners partner join programmes programme on programme.id = partner.programme_id
@@ -70,7 +70,7 @@ const queries: Record<ExceptionCode, Query> = {
       and exists (select from accruals earned
         where earned.partner_id = partner.id and earned.period <= ${period})
       and not exists (select from fx_rates rate where rate.base = programme.currency
-        and rate.quote = partner.payout_currency and rate.as_of <= ${periodEnd(period)})`,
+        and rate.quote = partner.payout_currency and rate.as_of <= ${stretchOf(name).until})`,
   tax_form: ofHolds('tax_form', `hold.cause = 'tax_form'`),
   bank_change: ofHolds('bank_change', `hold.cause = 'bank_change'`),
   partner_held: ofHolds('partner_held', `hold.cause not in ('tax_form', 'bank_change')`),

@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Months } from '../../domain/cadence.ts'
 import type { Trx } from '../database.ts'
+import { wasSettledBy } from './entries.ts'
 import { monthsLeftOut } from './holds.ts'
 import type { RunRow } from './runs.ts'
 
@@ -66,31 +67,51 @@ const reversedAt = `(select happened_at from line_reversals what
   where what.id = back.line_reversal_id)`
 const paidAt = '(select paid_at from line_payments own where own.id = accruals.line_payment_id)'
 
-/**
- * What has not matured at the cut-off, what a person holds, and what an open dispute keeps back of
- * unpaid money. No statement pays an accrual while it is held, so that its hold needs no such test.
- */
-export function heldBy({
-  period,
-  cutoffAt,
-  inRange,
-  until,
-}: {
-  period: string
-  cutoffAt: Date
-  inRange: RawBuilder<unknown>
-  /** Nothing that happened later counts; all of the period does where it is left out. */
-  until?: Date
-}) {
-  const by = (at: string) => (until ? sql`${sql.raw(at)} < ${until}` : sql`true`)
-  return sql`
-    contested as (
+/** The lines that open disputes are about, and those that share in them. */
+const contested = sql`
       select distinct disputes.id, disputes.amount_minor, disputes.received_at,
         own.id as line_payment_id
       from disputes
       join line_payments line on line.payment_id = disputes.payment_id
       join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
-      where disputes.status = 'open'
+      where disputes.status = 'open'`
+
+/** Of `unpaid`, what `contested` disputes are about that no statement had paid when they came. */
+const disputed = sql`
+      select unpaid.id, sum(contested.amount_minor) as amount
+      from unpaid join contested using (line_payment_id)
+      where not exists (
+        select from statements paid
+        join settlement_runs run on run.id = paid.run_id
+        where paid.partner_id = unpaid.partner_id and paid.currency = unpaid.currency
+          and paid.issued_at is not null and paid.payable_minor > 0
+          and paid.period >= unpaid.period and run.cutoff_at >= unpaid.matures_at
+          and ${wasSettledBy('run', { kind: 'accrual', id: 'unpaid.id', period: 'unpaid.period' })}
+          and paid.drafted_at < contested.received_at)
+      group by unpaid.id`
+
+interface HeldOf {
+  period: string
+  cutoffAt: Date
+  inRange: RawBuilder<unknown>
+  /** Nothing that happened later counts; all of the period does where it is left out. */
+  until?: Date
+  /** That a statement, or the draft in hand, is about an entry; all of the period are at first. */
+  isSettled?: (entry: {
+    kind: 'accrual' | 'clawback' | 'cancellation'
+    id: string
+    period: string
+  }) => RawBuilder<unknown>
+}
+
+/**
+ * What has not matured at the cut-off, what a person holds, and what an open dispute keeps back of
+ * unpaid money. No statement pays an accrual while it is held, so that its hold needs no such test.
+ */
+export function heldBy({ period, cutoffAt, inRange, until, isSettled = () => sql`true` }: HeldOf) {
+  const by = (at: string) => (until ? sql`${sql.raw(at)} < ${until}` : sql`true`)
+  return sql`
+    contested as (${contested}
     ), stopped as (
       select accrual_id from settlement_holds
       where accrual_id is not null and released_at is null
@@ -112,23 +133,18 @@ export function heldBy({
         amount_minor, amount_minor - coalesce((
           select sum(back.amount_minor) from clawbacks back
           where back.accrual_id = accruals.id and back.period <= ${period}
-            and ${by(reversedAt)}), 0) - coalesce((
+            and ${by(reversedAt)}
+            and ${isSettled({ kind: 'clawback', id: 'back.id', period: 'back.period' })}
+          ), 0) - coalesce((
           select sum(gone.amount_minor) from accrual_cancellations gone
           where gone.accrual_id = accruals.id and gone.period <= ${period}
-            and ${by('gone.recorded_at')}), 0) as remaining
+            and ${by('gone.recorded_at')}
+            and ${isSettled({ kind: 'cancellation', id: 'gone.id', period: 'gone.period' })}
+          ), 0) as remaining
       from concerned_by_hold join accruals using (id)
       where ${by(paidAt)}
-    ), disputed as (
-      select unpaid.id, sum(contested.amount_minor) as amount
-      from unpaid join contested using (line_payment_id)
-      where not exists (
-        select from statements paid
-        join settlement_runs run on run.id = paid.run_id
-        where paid.partner_id = unpaid.partner_id and paid.currency = unpaid.currency
-          and paid.issued_at is not null and paid.payable_minor > 0
-          and paid.period >= unpaid.period and run.cutoff_at >= unpaid.matures_at
-          and paid.drafted_at < contested.received_at)
-      group by unpaid.id
+        and ${isSettled({ kind: 'accrual', id: 'accruals.id', period: 'accruals.period' })}
+    ), disputed as (${disputed}
     ), held as (
       select partner_id, currency, sum(
         case
@@ -153,7 +169,7 @@ export function figuresOf({
   cutoffAt,
   range,
 }: { runId: string; cutoffAt: Date; range: PartnerRange } & Months): RawBuilder<StatementFigures> {
-  const late = monthsLeftOut(since, (partner) => within(partner, range))
+  const late = monthsLeftOut(cutoffAt, (partner) => within(partner, range))
   const months = { since, period }
   const inRange = within(sql`partner_id`, range)
   return sql<StatementFigures>`
@@ -161,7 +177,7 @@ export function figuresOf({
       select distinct on (partner_id, currency) partner_id, currency, carried_minor
       from statements
       where issued_at is not null and period < ${since} and ${inRange}
-      order by partner_id, currency, period desc
+      order by partner_id, currency, period desc, id desc
     ), earned as (
       select partner_id, currency, sum(amount_minor)::bigint as amount from (
         ${entriesOf('accruals', months)} union all ${entriesOf('closing_accruals', months)}

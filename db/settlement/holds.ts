@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
 import type { Db, Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
+import { wasSettledBy } from './entries.ts'
 
 export interface NewSettlementHold {
   /** That of the decision. */
@@ -38,6 +39,7 @@ async function isPaid(trx: Trx, accrualId: string): Promise<boolean> {
     join statements paid on paid.partner_id = accrual.partner_id
       and paid.currency = accrual.currency and paid.period >= accrual.period
     join settlement_runs run on run.id = paid.run_id and run.cutoff_at >= accrual.matures_at
+      and ${wasSettledBy('run', { kind: 'accrual', id: 'accrual.id', period: 'accrual.period' })}
     where accrual.id = ${accrualId} and paid.issued_at is not null and paid.payable_minor > 0
       and not exists (select from settlement_holds hold
         where hold.accrual_id = accrual.id and hold.placed_at < paid.drafted_at
@@ -110,40 +112,48 @@ export async function recordExclusion(
     .execute()
 }
 
-/** Why runs left a partner out of months that a later statement tells of; for the platform. */
+/** Why runs left a partner out of what a later statement tells of; for the platform. */
 export async function listLeftOut(
   db: Db,
-  told: { partnerId: string; since: string; period: string },
+  statement: { partnerId: string; runId: string },
 ): Promise<{ period: string; reason: string }[]> {
-  return db
-    .selectFrom('settlementExclusions')
-    .innerJoin('settlementRuns', 'settlementRuns.id', 'settlementExclusions.runId')
-    .select(['settlementRuns.name as period', 'settlementExclusions.reason'])
-    .where('settlementExclusions.partnerId', '=', told.partnerId)
-    .where('settlementRuns.mode', '=', 'live')
-    .where('settlementRuns.cancelledAt', 'is', null)
-    .where('settlementRuns.period', '>=', told.since)
-    .where('settlementRuns.period', '<', told.period)
-    .orderBy('settlementRuns.period')
-    .execute()
+  const { rows } = await sql<{ period: string; reason: string }>`
+    select run.name as period, exclusion.reason
+    from settlement_exclusions exclusion
+    join settlement_runs run on run.id = exclusion.run_id
+    join settlement_runs own on own.id = ${statement.runId}
+    where exclusion.partner_id = ${statement.partnerId}
+      and run.mode = 'live' and run.cancelled_at is null and run.cutoff_at < own.cutoff_at
+      and not exists (${toldBetween('run', sql.ref('own.cutoff_at'))})
+    order by run.cutoff_at`.execute(db)
+  return rows
 }
 
 /**
- * Of partners that the live runs before a month left out, since when: no statement has told of
- * those months. A query to be used under the name `late`.
+ * Of partners that the live runs with an earlier cut-off left out, since when: no statement has
+ * told of those months. Of what a run took one by one it may be any month that was not settled as
+ * a whole. A query to be used under the name `late`.
  */
 export function monthsLeftOut(
-  month: string,
+  cutoffAt: Date,
   within: (partner: RawBuilder<unknown>) => RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   return sql`
-    select exclusion.partner_id, min(run.since_period) as since
+    select exclusion.partner_id, min(case when run.takes_entries then coalesce((
+        select to_char(to_date(max(whole.period), 'YYYY-MM') + interval '1 month', 'YYYY-MM')
+        from settlement_runs whole
+        where whole.mode = 'live' and whole.cancelled_at is null and not whole.takes_entries
+          and whole.cutoff_at < run.cutoff_at), '') else run.since_period end) as since
     from settlement_exclusions exclusion
     join settlement_runs run on run.id = exclusion.run_id
-    where run.mode = 'live' and run.cancelled_at is null and run.period < ${month}
+    where run.mode = 'live' and run.cancelled_at is null and run.cutoff_at < ${cutoffAt}
       and ${within(sql`exclusion.partner_id`)}
-      and not exists (select from statements told
-        where told.partner_id = exclusion.partner_id and told.issued_at is not null
-          and told.period > run.period and told.period < ${month})
+      and not exists (${toldBetween('run', sql`${cutoffAt}::timestamptz`)})
     group by 1`
 }
+
+/** An issued statement of the excluded partner between the run that left it out and an instant. */
+const toldBetween = (run: string, until: RawBuilder<unknown>) => sql`
+  select from statements told join settlement_runs later on later.id = told.run_id
+  where told.partner_id = exclusion.partner_id and told.issued_at is not null
+    and later.cutoff_at > ${sql.ref(`${run}.cutoff_at`)} and later.cutoff_at < ${until}`

@@ -34,7 +34,7 @@ export const reserveInvariants = [
       left join (select gone.reserve_id, sum(gone.amount_minor) as amount,
           bool_or(gone.cause = 'matured' and run.cutoff_at < own.until) as early,
           bool_or((told.partner_id, told.currency) <> (own.partner_id, own.currency)
-            or told.period <= kept_by.period) as misplaced
+            or (told.period, told.id) <= (kept_by.period, kept_by.id)) as misplaced
         from reserve_ends gone
         join partner_reserves own on own.id = gone.reserve_id
         join statements kept_by on kept_by.id = own.statement_id

@@ -1,13 +1,20 @@
 /** Settlement runs: one live run for a period, any number of previews. */
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { cadenceOf, eachMonth, type Months, monthsOf, stretchOf } from '../../domain/cadence.ts'
+import {
+  cadenceOf,
+  eachMonth,
+  type Months,
+  monthsEnded,
+  monthsOf,
+  stretchOf,
+} from '../../domain/cadence.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { closeDelayHours, nextPeriod } from '../../domain/period.ts'
 import type { RunMode, RunStage } from '../../domain/settlement.ts'
 import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
-import { recordPeriod } from '../periods.ts'
+import { findFirstUnclosed, recordPeriod } from '../periods.ts'
 import { recordStage } from './stages.ts'
 
 const hourMs = 3_600_000
@@ -61,33 +68,55 @@ export async function lockRun(trx: Trx, id: string) {
   return parsed(row)
 }
 
-/** The live run that settles a month; that of a quarter is found by each of its months. */
-export async function findLiveRun(db: Db, programmeId: string, month: string) {
+/**
+ * The live run that settles what is named like this, by whatever cadence: the one of that name, or
+ * one that leaves nothing of it. A week leaves nothing of months and weeks that end with it or
+ * before; months leave nothing of each other, and of weeks that end in them.
+ */
+export async function findSettling(
+  db: Db,
+  programmeId: string,
+  name: string,
+): Promise<RunRow | undefined> {
+  const { period } = monthsOf(name)
+  const cutoffAt = cutoffOf(name)
   const row = await db
     .selectFrom('settlementRuns')
     .selectAll()
     .where('programmeId', '=', programmeId)
-    .where('sincePeriod', '<=', month)
-    .where('period', '>=', month)
     .where('mode', '=', 'live')
     .where('cancelledAt', 'is', null)
+    .where((eb) => {
+      const later = eb.and([eb('cadence', '=', 'weekly'), eb('cutoffAt', '>=', cutoffAt)])
+      const whole = [eb('cadence', '<>', 'weekly'), eb('period', '>=', period)]
+      const ofMonths =
+        cadenceOf(name) === 'weekly' ? whole : [...whole, eb('sincePeriod', '<=', period)]
+      return eb.or([later, eb.and(ofMonths)])
+    })
+    .orderBy(sql`name = ${name}`, 'desc')
+    .orderBy('cutoffAt')
+    .limit(1)
     .executeTakeFirst()
   return row && parsed(row)
 }
 
-/** The preview of this name that the schedule made, not a person. */
-export async function findScheduledPreview(db: Db, programmeId: string, name: string) {
+/**
+ * A live run that has not ended, for which this one has to wait: what the one takes of a month the
+ * other does not, and each opens with what the one before carried.
+ */
+export async function findUnendedBefore(db: Db, run: RunRow): Promise<string | undefined> {
   const row = await db
     .selectFrom('settlementRuns')
-    .selectAll()
-    .where('programmeId', '=', programmeId)
-    .where('name', '=', name)
-    .where('mode', '=', 'preview')
-    .where('requestedBy', 'is', null)
-    .orderBy('id')
+    .select('name')
+    .where('programmeId', '=', run.programmeId)
+    .where('mode', '=', 'live')
+    .where('stage', 'not in', ['closed', 'cancelled'])
+    .where('cutoffAt', '<', run.cutoffAt)
+    .where((eb) => (run.cadence === 'weekly' ? eb.val(true) : eb('cadence', '=', 'weekly')))
+    .orderBy('cutoffAt')
     .limit(1)
     .executeTakeFirst()
-  return row && parsed(row)
+  return row?.name
 }
 
 export async function listRuns(
@@ -118,47 +147,67 @@ export async function listRuns(
 export interface NewRun {
   id: string
   programmeId: string
-  /** The name of what it is about: `2026-11`, `2026-Q4`. */
+  /** The name of what it is about: `2026-11`, `2026-Q4`, `2026-W47`. */
   period: string
   mode: RunMode
   requestedBy: string | null
 }
 
 /**
- * The months that a run of this name is about. A quarter in which the programme changed its cadence
- * begins after the last month that a run of its own has settled.
+ * The months that a live run of this name is about. A quarter in which the programme changed its
+ * cadence begins after the last month that a run of its own has settled, a week with the first
+ * month that is not closed.
  */
 export async function findMonths(db: Db, programmeId: string, name: string): Promise<Months> {
   const { since, period } = monthsOf(name)
-  if (cadenceOf(name) !== 'quarterly') return { since, period }
-  const { last } = await db
+  const cadence = cadenceOf(name)
+  if (cadence === 'monthly') return { since, period }
+  if (cadence === 'weekly') {
+    const first = await findFirstUnclosed(db, since)
+    const isSettled = first > period
+    return { since: isSettled ? period : first, period }
+  }
+  const settled = await db
     .selectFrom('settlementRuns')
-    .select(({ fn }) => fn.max('period').as('last'))
+    .select(['name', 'period'])
     .where('programmeId', '=', programmeId)
     .where('mode', '=', 'live')
     .where('cancelledAt', 'is', null)
     .where('period', '>=', since)
-    .where('period', '<', period)
-    .executeTakeFirstOrThrow()
-  return { since: last === null ? since : nextPeriod(last), period }
+    .where('period', '<=', period)
+    .where('name', '<>', name)
+    .execute()
+  const ended = settled.flatMap((run) =>
+    cadenceOf(run.name) === 'weekly' ? monthsEnded(run.name, { since, period }) : [run.period],
+  )
+  const last = ended
+    .filter((month) => month < period)
+    .sort()
+    .at(-1)
+  return { since: last === undefined ? since : nextPeriod(last), period }
 }
+
+const cutoffOf = (name: string) =>
+  new Date(stretchOf(name).until.getTime() + closeDelayHours * hourMs)
 
 /**
  * Inserts a run. A live run of a period exists once, unless it was cancelled: a second request
  * gets the first one back.
  * Previews are numbered.
- * @throws DomainError `period_already_settled` where a run by another cadence settles the period.
+ * @throws DomainError `period_already_settled` where a run of another name settles the period.
  */
 export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
   const { id, programmeId, period: name, mode, requestedBy } = run
   const again = await trx.selectFrom('settlementRuns').select('id').where('id', '=', id).execute()
   if (again.length === 0) {
     await lockName(trx, 'settlement_runs')
-    const { since: sincePeriod, period } = await findMonths(trx, programmeId, name)
-    const live = mode === 'live' ? await findLiveRun(trx, programmeId, period) : undefined
+    const isView = mode === 'preview' && cadenceOf(name) === 'weekly'
+    const months = isView ? monthsOf(name) : await findMonths(trx, programmeId, name)
+    const live = mode === 'live' ? await findSettling(trx, programmeId, name) : undefined
     if (live?.name === name) return live
     if (live) throw settledBy(live, name)
-    for (const month of eachMonth({ since: sincePeriod, period })) await recordPeriod(trx, month)
+    for (const month of eachMonth(months)) await recordPeriod(trx, month)
+    const { since: sincePeriod, period } = months
     const { number } = await trx
       .selectFrom('settlementRuns')
       .select(sql<number>`count(*)::int + 1`.as('number'))
@@ -166,9 +215,8 @@ export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
       .where('period', '=', period)
       .where('mode', '=', mode)
       .executeTakeFirstOrThrow()
-    const cutoffAt = new Date(stretchOf(name).until.getTime() + closeDelayHours * hourMs)
     const cadence = cadenceOf(name) ?? 'monthly'
-    const about = { name, cadence, sincePeriod, period, cutoffAt }
+    const about = { name, cadence, sincePeriod, period, cutoffAt: cutoffOf(name) }
     await trx
       .insertInto('settlementRuns')
       .values({ id, programmeId, mode, number, requestedBy, ...about })
@@ -177,7 +225,7 @@ export async function recordRun(trx: Trx, run: NewRun): Promise<RunRow> {
   return getRun(trx, id)
 }
 
-/** What to tell of a run by another cadence that settles what was asked for. */
+/** What to tell of a run of another name that settles what was asked for. */
 export function settledBy(run: Pick<RunRow, 'name'>, asked: string): DomainError {
   return new DomainError('period_already_settled', `${asked} is settled by the run ${run.name}`)
 }
@@ -276,7 +324,7 @@ export async function markRunReleased(
 export async function listOpenRuns(db: Db, olderThanSeconds: number) {
   return db
     .selectFrom('settlementRuns')
-    .select(['id', 'period', 'mode', 'number'])
+    .select(['id', 'name', 'period', 'mode', 'number'])
     .where((eb) =>
       eb.or([
         eb.and([eb('mode', '=', 'live'), eb('stage', 'not in', ['closed', 'cancelled'])]),
@@ -303,6 +351,11 @@ export async function markRunPaused(trx: Trx, id: string, isPaused: boolean): Pr
 }
 
 const nothingSigned = { totals: null, totalsHash: null, reviewedBy: null, reviewedAt: null }
+
+/** Notes that the statements of a run are made of entries that it takes one by one. */
+export async function markRunTakes(trx: Trx, id: string, takesEntries: boolean): Promise<void> {
+  await trx.updateTable('settlementRuns').set({ takesEntries }).where('id', '=', id).execute()
+}
 
 /** Sends a run back: what it came to is gone, with the review of it. */
 export async function markRunRejected(trx: Trx, id: string): Promise<void> {

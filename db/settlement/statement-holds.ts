@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { HeldPart } from '../../domain/settlement.ts'
 import type { Db, Trx } from '../database.ts'
+import { type EntryKind, wasSettledBy } from './entries.ts'
 import { keptReserves } from './reserves.ts'
 
 /**
@@ -12,8 +13,12 @@ import { keptReserves } from './reserves.ts'
  */
 export async function recordStatementHolds(
   trx: Trx,
-  issue: { statementIds: string[]; forfeitedBy: string[] },
+  issue: { statementIds: string[]; forfeitedBy: string[]; takesEntries: boolean },
 ): Promise<void> {
+  const isSettled = (kind: EntryKind, entry: string) =>
+    issue.takesEntries
+      ? sql`and ${wasSettledBy('run', { kind, id: `${entry}.id`, period: `${entry}.period` })}`
+      : sql``
   await sql`
     insert into statement_holds (statement_id, cause, partner_id, amount_minor, lines, until)
     select statement.id, part.cause, statement.partner_id, sum(part.amount), max(part.lines),
@@ -30,14 +35,17 @@ export async function recordStatementHolds(
         select matures_at, matures_at <= run.cutoff_at as matured,
           amount_minor - coalesce((
             select sum(back.amount_minor) from clawbacks back
-            where back.accrual_id = accrual.id and back.period <= statement.period), 0)
+            where back.accrual_id = accrual.id and back.period <= statement.period
+              ${isSettled('clawback', 'back')}), 0)
           - coalesce((
             select sum(gone.amount_minor) from accrual_cancellations gone
-            where gone.accrual_id = accrual.id and gone.period <= statement.period), 0)
+            where gone.accrual_id = accrual.id and gone.period <= statement.period
+              ${isSettled('cancellation', 'gone')}), 0)
           as remaining
         from accruals accrual
         where accrual.partner_id = statement.partner_id
           and accrual.currency = statement.currency and accrual.period <= statement.period
+          ${isSettled('accrual', 'accrual')}
           and (accrual.matures_at > run.cutoff_at or accrual.id in (
             select hold.accrual_id from settlement_holds hold
             where hold.partner_id = statement.partner_id and ${heldThen}))) unpaid

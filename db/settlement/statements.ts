@@ -7,6 +7,7 @@ import { type Db, lockName, type Trx } from '../database.ts'
 import { type Page, pageOf } from '../paging.ts'
 import { nameOrFormer } from '../partner-places.ts'
 import { openedField } from '../personal-fields.ts'
+import { type EntryKind, isOfStatement } from './entries.ts'
 
 export interface DraftStatement {
   partnerId: string
@@ -77,7 +78,10 @@ export async function recordDraftStatements(
     on conflict (run_id, partner_id, currency) do nothing`.execute(trx)
 }
 
-/** Removes drafts of a run, all or those of one partner, so that they can be made again. */
+/**
+ * Removes drafts of a run, all or those of one partner, with what they have taken, so that they can
+ * be made again.
+ */
 export async function removeDraftStatements(
   trx: Trx,
   runId: string,
@@ -86,6 +90,12 @@ export async function removeDraftStatements(
   let drafts = trx.deleteFrom('statements').where('runId', '=', runId).where('issuedAt', 'is', null)
   if (partnerId !== undefined) drafts = drafts.where('partnerId', '=', partnerId)
   await drafts.execute()
+  await sql`
+    delete from statement_entries own
+    where own.run_id = ${runId} and ${partnerId ? sql`own.partner_id = ${partnerId}` : sql`true`}
+      and not exists (select from statements told
+        where told.run_id = own.run_id and told.partner_id = own.partner_id
+          and told.currency = own.currency)`.execute(trx)
 }
 
 /** The next drafts of a run to issue, locked. */
@@ -132,10 +142,11 @@ export const shownPeriod = sql<string>`coalesce(statements.period_name, statemen
   'period',
 )
 
-/** That a statement is about one of these months. */
-export const tellsOf = ({ since, period }: Months) =>
+/** That a statement is about one of these months, or about the week where one is named. */
+export const tellsOf = ({ since, period }: Months, week: string | undefined) =>
   sql<boolean>`(statements.period >= ${since}
-    and coalesce(statements.since_period, statements.period) <= ${period})`
+    and coalesce(statements.since_period, statements.period) <= ${period}
+    and ${week === undefined ? sql`true` : sql`statements.period_name = ${week}`})`
 
 function issuedStatements(db: Db) {
   return db
@@ -162,28 +173,44 @@ export async function findStatement(db: Db, id: string) {
   return issuedStatements(db).where('statements.id', '=', id).executeTakeFirst()
 }
 
-export async function listStatements(db: Db, filter: EarningsFilter): Promise<Page<StatementRow>> {
+export async function listStatements(
+  db: Db,
+  filter: EarningsFilter & { week?: string | undefined },
+): Promise<Page<StatementRow>> {
   let query = issuedStatements(db)
     .orderBy('statements.id', 'desc')
     .limit(filter.limit + 1)
   if (filter.after) query = query.where('statements.id', '<', filter.after)
   if (filter.partnerId) query = query.where('statements.partnerId', '=', filter.partnerId)
-  if (filter.months) query = query.where(tellsOf(filter.months))
+  if (filter.months) query = query.where(tellsOf(filter.months, filter.week))
   return pageOf(await query.execute(), filter.limit)
 }
 
 /** What a statement is about; sincePeriod where that begins before its own period. */
 interface Told {
+  runId: string
   partnerId: string
   period: string
+  periodName: string | null
   currency: string
   sincePeriod?: string | null
 }
 
+/** That an entry, by its kind and the alias of its table, is one of a statement. */
+function entryOf(statement: Told) {
+  const { runId, partnerId, period, periodName, currency } = statement
+  const since = statement.sincePeriod ?? period
+  const told = sql`(select ${runId}::uuid as run_id, ${periodName}::text as period_name)`
+  return (kind: EntryKind, entry: string) => sql`${sql.ref(`${entry}.partner_id`)} = ${partnerId}
+    and ${sql.ref(`${entry}.period`)} between ${since} and ${period}
+    and ${sql.ref(`${entry}.currency`)} = ${currency}
+    and exists (select from ${told} told
+      where ${isOfStatement('told', { kind, id: `${entry}.id` })})`
+}
+
 /** The lines behind earned and clawed back, in the order of payment; their sums are the totals. */
 export async function listStatementLines(db: Db, statement: Told) {
-  const { partnerId, period, currency } = statement
-  const since = statement.sincePeriod ?? period
+  const isIn = entryOf(statement)
   const customerName = openedField('customers', 'name', 'customer')
   const { rows } = await sql<{
     kind: StatementLineKind
@@ -203,8 +230,7 @@ export async function listStatementLines(db: Db, statement: Told) {
     join line_payments line on line.id = accrual.line_payment_id
     join payments payment on payment.id = line.payment_id
     left join customers customer on customer.id = payment.customer_id
-    where accrual.partner_id = ${partnerId} and accrual.period between ${since} and ${period}
-      and accrual.currency = ${currency}
+    where ${isIn('accrual', 'accrual')}
     union all
     select 'clawback', back.id, reversal.happened_at, ${customerName}, payment.vendor_invoice_id,
       accrual.depth, reversal.base_minor, -back.amount_minor, reversal.cause
@@ -214,16 +240,14 @@ export async function listStatementLines(db: Db, statement: Told) {
     join line_payments line on line.id = accrual.line_payment_id
     join payments payment on payment.id = line.payment_id
     left join customers customer on customer.id = payment.customer_id
-    where back.partner_id = ${partnerId} and back.period between ${since} and ${period}
-      and back.currency = ${currency}
+    where ${isIn('clawback', 'back')}
     union all
     select whole.kind, whole.id, periods.ends_at, null, null, rule.depth, 0, whole.amount_minor,
       rule.code
     from closing_accruals whole
     join commission_rules rule on rule.id = whole.rule_id
     join accounting_periods periods on periods.period = whole.period
-    where whole.partner_id = ${partnerId} and whole.period between ${since} and ${period}
-      and whole.currency = ${currency}
+    where ${isIn('closing_accrual', 'whole')}
     union all
     select 'clawback', back.id, reversal.happened_at, null, null, rule.depth, reversal.base_minor,
       -back.amount_minor, reversal.cause || ' (true-up ' || rule.code || ')'
@@ -231,30 +255,19 @@ export async function listStatementLines(db: Db, statement: Told) {
     join closing_accruals whole on whole.id = back.closing_accrual_id
     join commission_rules rule on rule.id = whole.rule_id
     join line_reversals reversal on reversal.id = back.line_reversal_id
-    where back.partner_id = ${partnerId} and back.period between ${since} and ${period}
-      and back.currency = ${currency}
-    union all ${linesOfEnd({ partnerId, since, period, currency })}
+    where ${isIn('closing_clawback', 'back')}
     union all
-    select 'adjustment', id, happened_at, null, null, 0, 0, amount_minor, reason
-    from adjustments
-    where partner_id = ${partnerId}
-      and period between ${since} and ${period} and currency = ${currency}
+    ${linesOfEnd(isIn)}
+    union all
+    select 'adjustment', entry.id, happened_at, null, null, 0, 0, amount_minor, reason
+    from adjustments entry
+    where ${isIn('adjustment', 'entry')}
     order by at, id`.execute(db)
   return rows
 }
 
 /** What a termination cancelled, gave again and took back of payouts that were never sent. */
-function linesOfEnd({
-  partnerId,
-  since,
-  period,
-  currency,
-}: {
-  partnerId: string
-  since: string
-  period: string
-  currency: string
-}) {
+function linesOfEnd(isIn: ReturnType<typeof entryOf>) {
   return sql`
     select 'clawback', gone.id, gone.recorded_at, null, null,
       coalesce(accrual.depth, rule.depth), 0, -gone.amount_minor,
@@ -265,13 +278,11 @@ function linesOfEnd({
     left join accruals accrual on accrual.id = gone.accrual_id
     left join closing_accruals whole on whole.id = gone.closing_accrual_id
     left join commission_rules rule on rule.id = whole.rule_id
-    where gone.partner_id = ${partnerId} and gone.period between ${since} and ${period}
-      and gone.currency = ${currency}
+    where ${isIn('cancellation', 'gone')}
     union all
-    select 'adjustment', id, recorded_at, null, null, 0, 0, amount_minor, 'payout returned'
-    from payout_returns
-    where partner_id = ${partnerId}
-      and period between ${since} and ${period} and currency = ${currency}`
+    select 'adjustment', entry.id, recorded_at, null, null, 0, 0, amount_minor, 'payout returned'
+    from payout_returns entry
+    where ${isIn('payout_return', 'entry')}`
 }
 
 /** Every issued statement, period by period, with the rate that converted what it pays. */

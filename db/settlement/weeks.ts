@@ -1,17 +1,14 @@
 /**
- * What a week was for each partner: a view of months whose books stay as they are. Every entry
- * belongs to one week, that of its own time; one that was booked in a later month than its own to
- * the first of that month, and what a close books to the last one.
+ * What a week was for each partner of a programme that settles by months: a view, which leaves the
+ * books as they are. Every entry belongs to one week, that of its own time; one that was booked in
+ * a later month than its own to the first of that month, and what a close books to the last one.
  */
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Months, Stretch } from '../../domain/cadence.ts'
 import type { Trx } from '../database.ts'
+import { everyEntry, withinMonth } from './entries.ts'
 import { heldBy, type PartnerRange, type StatementFigures, within } from './figures.ts'
 import { monthsLeftOut } from './holds.ts'
-
-/** The time of an entry, kept within the month that it is booked in. */
-export const withinMonth = (at: string, month = 'month') =>
-  `least(greatest(${at}, ${month}.starts_at), ${month}.ends_at - interval '1 microsecond')`
 
 /** That a statement is the draft of a week. */
 export const isOfWeek = (statement: string) =>
@@ -23,33 +20,6 @@ export const inWeekOf = (statement: string, at: string) => {
   return sql<boolean>`${sql.raw(`(not ${isOfWeek(statement)} or (${at} >= ${monday}
     and ${at} < ${monday} + interval '7 days'))`)}`
 }
-
-/** Every kind of entry with the time that counts for it. What a true-up takes is taken back. */
-const told = (counts: RawBuilder<unknown>) => sql`
-  select 'earned' as figure, partner_id, currency, period, amount_minor, (select paid_at
-    from line_payments line where line.id = line_payment_id) as at
-  from accruals where ${counts}
-  union all
-  select case when amount_minor < 0 then 'clawed' else 'earned' end, partner_id, currency, period,
-    abs(amount_minor), 'infinity'
-  from closing_accruals where ${counts}
-  union all
-  select 'clawed', partner_id, currency, period, amount_minor, (select happened_at
-    from line_reversals back where back.id = line_reversal_id)
-  from clawbacks where ${counts}
-  union all
-  select 'clawed', partner_id, currency, period, amount_minor, (select happened_at
-    from line_reversals back where back.id = line_reversal_id)
-  from closing_clawbacks where ${counts}
-  union all
-  select 'clawed', partner_id, currency, period, amount_minor, recorded_at
-  from accrual_cancellations where ${counts}
-  union all
-  select 'adjusted', partner_id, currency, period, amount_minor, happened_at
-  from adjustments where ${counts}
-  union all
-  select 'adjusted', partner_id, currency, period, amount_minor, recorded_at
-  from payout_returns where ${counts}`
 
 /**
  * The figures of a week, of the partners in the range. It opens with what the last statement
@@ -70,7 +40,7 @@ export async function listWeekFigures(
   const sumOf = (figure: string) =>
     sql`coalesce(sum(amount_minor) filter (where at >= ${from} and figure = ${figure}), 0)`
   const { rows } = await sql<StatementFigures>`
-    with late as (${monthsLeftOut(since, (partner) => within(partner, range))}), previous as (
+    with late as (${monthsLeftOut(cutoffAt, (partner) => within(partner, range))}), previous as (
       select distinct on (partner_id, currency) partner_id, currency, period, carried_minor
       from statements
       where issued_at is not null and period < ${since} and ${inRange}
@@ -84,7 +54,7 @@ export async function listWeekFigures(
             select from ledger_journals journal where journal.period = open.period)))
     ), entry as (
       select figure, partner_id, currency, amount_minor, ${sql.raw(withinMonth('told.at'))} as at
-      from (${told(counts)}) told
+      from (${everyEntry(counts)}) told
       join accounting_periods month using (period)
       left join previous using (partner_id, currency)
       where previous.period is null or told.period > previous.period

@@ -41,12 +41,13 @@ export async function findSelfBilling(db: Db, id: string): Promise<SelfBillingRo
 export interface SelfBillingFilter {
   partnerId?: string | undefined
   months?: Months | undefined
+  week?: string | undefined
 }
 
-function filtered(db: Db, { partnerId, months }: SelfBillingFilter) {
+function filtered(db: Db, { partnerId, months, week }: SelfBillingFilter) {
   let query = documents(db)
   if (partnerId) query = query.where('document.partnerId', '=', partnerId)
-  if (months) query = query.where(tellsOf(months))
+  if (months) query = query.where(tellsOf(months, week))
   return query
 }
 

@@ -1,5 +1,6 @@
 /** What documents are or would be written about statements, as partners stand. */
-import { dayOf, periodEnd } from '../../domain/period.ts'
+import { stretchOf } from '../../domain/cadence.ts'
+import { dayOf } from '../../domain/period.ts'
 import { type SelfBillingPlan, selfBillingPlan, vatTermsOf } from '../../domain/self-billing.ts'
 import type { Db } from '../database.ts'
 import type { PageRequest } from '../paging.ts'
@@ -11,6 +12,8 @@ export interface Earning {
   id: string
   partnerId: string
   period: string
+  /** What it is about, where that is no month. */
+  periodName: string | null
   currency: string
   earnedMinor: bigint
   clawedBackMinor: bigint
@@ -26,7 +29,8 @@ export interface Planned<T extends Earning> extends SelfBillingPlan {
 export const netOf = ({ earnedMinor, clawedBackMinor }: Earning) => earnedMinor - clawedBackMinor
 
 /** The last day of a period, by whose rate its commission is taxed. */
-const lastDayOf = (period: string) => dayOf(new Date(periodEnd(period).getTime() - 1))
+const lastDayOf = ({ period, periodName }: Earning) =>
+  dayOf(new Date(stretchOf(periodName ?? period).until.getTime() - 1))
 
 /**
  * Plans the documents of statements of one period, as partners stand at an instant. Four look-ups,
@@ -40,7 +44,7 @@ export async function listSelfBillingPlans<T extends Earning>(
   const [first] = statements
   if (!first) return []
   const partnerIds = statements.map(({ partnerId }) => partnerId)
-  const day = lastDayOf(first.period)
+  const day = lastDayOf(first)
   const standings = await listSelfBillingStandings(db, { partnerIds, day })
   const losing = statements.filter((statement) => netOf(statement) < 0n)
   const creditable = await listCreditableInvoices(
@@ -71,7 +75,8 @@ export async function listDraftEarnings(
 ): Promise<Page<Earning>> {
   let query = db
     .selectFrom('statements')
-    .select(['id', 'partnerId', 'period', 'currency', 'earnedMinor', 'clawedBackMinor'])
+    .select(['id', 'partnerId', 'period', 'periodName', 'currency'])
+    .select(['earnedMinor', 'clawedBackMinor'])
     .where('runId', '=', runId)
     .where('issuedAt', 'is', null)
     .orderBy('id')

@@ -322,7 +322,7 @@ test('an issue that breaks off and is repeated takes the same number once', asyn
   const partnerId = await billed()
   await sell(partnerId, '08')
   const statement = {
-    ...{ id: randomUUIDv7(), partnerId, period: '2026-08', currency: 'USD' },
+    ...{ id: randomUUIDv7(), partnerId, period: '2026-08', periodName: null, currency: 'USD' },
     ...{ earnedMinor: 2_000n, clawedBackMinor: 0n },
   }
   const broken = inTransaction(database.db, async (trx) => {

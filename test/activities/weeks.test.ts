@@ -1,4 +1,4 @@
-/** Weeks as they are previewed: what each was for a partner, while months are the books. */
+/** Weeks as a programme that settles by months may look at them. */
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { bookInvoice } from '../../activities/commission/payments.ts'
@@ -23,7 +23,7 @@ let partnerId: string
 beforeEach(async () => {
   database = await createTestDatabase()
   books = openBooks(database.db)
-  await makeProgramme(database.db, { onboarding: { settlementCadence: 'weekly' } })
+  await makeProgramme(database.db)
   partnerId = await makePartner(database.db)
 })
 afterEach(async () => {
@@ -222,8 +222,8 @@ describe('the weeks of a month', () => {
   })
 })
 
-describe('a programme that looks at weeks', () => {
-  it('settles by the month, and its weeks move nothing', async () => {
+describe('a programme that settles by months', () => {
+  it('may look at weeks, and they move nothing', async () => {
     await sold('2026-09-10T00:00:00Z')
     await previewed('2026-W37')
     const before = await sql`select kind from ledger_journals`.execute(database.db)
@@ -234,21 +234,11 @@ describe('a programme that looks at weeks', () => {
     const { rows } = await sql`select period, period_name from statements
       where issued_at is not null`.execute(database.db)
     expect(rows).toEqual([{ period: '2026-09', periodName: null }])
+    const taken = await sql`select from statement_entries`.execute(database.db)
+    expect(taken.rows).toEqual([])
   })
 
-  it('has no live run of a week: the database refuses it', async () => {
-    await expect(books.newRun('2026-W37')).rejects.toMatchObject({
-      message: expect.stringContaining('settlement_runs_weeks_move_nothing'),
-    })
-  })
-
-  it('has one preview of each week and one run of each month from its schedules', async () => {
-    const open = (period: string) => books.steps.openScheduledRun({ period })
-    const week = await open('2026-W37')
-    expect(week).toMatchObject({ preview: 1 })
-    expect(await open('2026-W37')).toEqual(week)
-    expect((await open('2026-W38'))?.runId).not.toBe(week?.runId)
-    expect(await open('2026-08')).not.toHaveProperty('preview')
-    expect(await open('2026-Q3')).toBeNull()
+  it('has no run of a week from its schedules', async () => {
+    expect(await books.steps.openScheduledRun({ period: '2026-W37' })).toBeNull()
   })
 })

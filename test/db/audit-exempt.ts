@@ -56,6 +56,7 @@ export const exempt: Record<string, string> = {
   settlement_stages: 'how far a run has come',
   sign_in_limits: 'counters',
   statements: 'numbered documents that never change once issued',
+  statement_entries: 'drafted with statements, and never changed once they are issued',
   statement_holds: 'kept with statements, and never changed',
   stripe_mirror: 'how far a mirror has come',
   stripe_txns: 'facts of the processor',

@@ -137,6 +137,12 @@ const faults: Record<string, string> = {
   I33: selfBilled({ number: 1, vat: 18 }),
   I34: selfBilled({ number: 2, vat: 19 }),
   I35: selfBilled({ number: 1, vat: 19 }),
+  I36: `insert into statement_entries (kind, entry_id, run_id, partner_id, reseller_id, master_id,
+      currency, period, figure, amount_minor)
+    select 'accrual', a.id, s.run_id, a.partner_id, a.reseller_id, a.master_id, a.currency,
+      a.period, 'earned', a.amount_minor
+    from accruals a join statements s using (partner_id, currency, period)
+    where s.issued_at is not null limit 1`,
 }
 
 /** A document of 1.00 at 19 % that nobody booked. */

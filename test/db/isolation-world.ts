@@ -211,6 +211,9 @@ async function makeTheRest(db: Db, owner: Owner): Promise<void> {
       1, ${period}, ${stamps})`,
     sql`insert into payout_returns (termination_id, payout_id, currency, amount_minor, period,
       ${stamped}) values (${key}, ${some('payouts')}, 'USD', 1, ${period}, ${stamps})`,
+    sql`insert into statement_entries (kind, entry_id, run_id, currency, period, figure,
+      amount_minor, ${stamped}) select 'accrual', ${key}, run_id, 'USD', period, 'earned', 1,
+      ${stamps} from statements limit 1`,
     sql`insert into statement_holds (statement_id, cause, amount_minor, ${stamped})
       values (${some('statements')}, 'by_person', 1, ${stamps})`,
     sql`insert into partner_reserves (id, statement_id, currency, amount_minor, window_from,

@@ -262,28 +262,22 @@ describe('the dispatcher of settlements', () => {
     expect(quarters).toEqual(['2025-Q1'])
   })
 
-  it('previews the week before the time for which it was scheduled, and moves nothing', async () => {
+  it('settles the week before the time for which it was scheduled, beside its month', async () => {
     const weeks: string[] = []
     const worker = await steppedWorker(env, {
       openScheduledRun({ period }: { period: string }) {
         weeks.push(period)
-        return { runId: randomUUIDv7(), preview: 3, releaseReminder: 86_400 }
+        return { runId: randomUUIDv7(), releaseReminder: 86_400 }
       },
-      readRun: () => ({ stage: 'freeze', totalsHash: null, shards: 0 }),
-      planShards: () => ({ shards: 1 }),
-      draftPages: () => ({ finished: true }),
-      totalStatements: () => 'hash',
+      timeToCutoff: () => day,
     })
-    const preview = workflowIds.settlementPreview('2025-05', 3)
     await worker.runUntil(async () => {
       await catchUp(scheduleIds.settlementWeekly, '2025-05-22T02:00:00Z', '2025-05-22T04:00:00Z')
       await until(() => weeks.length === 1, 20)
-      await worker.ran('totalStatements')
-      await env.client.workflow.getHandle(preview).result()
+      await until(async () => (await processesOf('2025-W20')).length > 0, 20)
+      await env.client.workflow.getHandle(workflowIds.settlement('2025-W20')).terminate()
     })
     expect(weeks).toEqual(['2025-W20'])
-    const moves = ['freezePeriod', 'issueStatements', 'payPage', 'closePeriod']
-    expect(worker.steps().filter((step) => moves.includes(step))).toEqual([])
     expect(await processesOf('2025-05')).toEqual([])
   })
 
