@@ -18,6 +18,17 @@ export class UnreadableError extends Error {
   }
 }
 
+const ivLength = tagStart - ivStart
+let unused = Buffer.alloc(0)
+
+/** Random bytes are drawn for many; none of them serves twice. */
+function freshIv(): Buffer {
+  if (unused.length === 0) unused = randomBytes(ivLength * 256)
+  const iv = unused.subarray(0, ivLength)
+  unused = unused.subarray(ivLength)
+  return iv
+}
+
 /** @param place what the bytes belong to; they open nowhere else. */
 export function sealBytes(
   { id, key }: { id: string; key: KeyObject },
@@ -25,7 +36,7 @@ export function sealBytes(
   bytes: Uint8Array,
 ): Buffer {
   // Random IVs: a key is replaced long before two of them are likely to be the same.
-  const iv = randomBytes(tagStart - ivStart)
+  const iv = freshIv()
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(place)
   const head = Buffer.concat([Buffer.from([version]), Buffer.from(id.replaceAll('-', ''), 'hex')])
   const body = cipher.update(bytes)
