@@ -4,6 +4,7 @@ import { DomainError } from '../domain/errors.ts'
 import type { PartnerLevel, PartnerStatus, PartnerType } from '../domain/partners.ts'
 import type { TierName } from '../domain/tiers.ts'
 import type { Db, Trx } from './database.ts'
+import { keptQuery } from './kept-query.ts'
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { placeBelow } from './partner-places.ts'
 import { openedFields, sealedFields } from './personal-fields.ts'
@@ -41,11 +42,13 @@ function partnerQuery(db: Db) {
   )
 }
 
+const partnerById = keptQuery((db, id) => partnerQuery(db).where('partners.id', '=', id))
+
 export type PartnerRow = Awaited<ReturnType<typeof getPartner>>
 
 /** @throws DomainError `not_found` */
 export async function getPartner(db: Db, id: string) {
-  const row = await partnerQuery(db).where('partners.id', '=', id).executeTakeFirst()
+  const [row] = await partnerById(db, id)
   if (!row) throw new DomainError('not_found', 'there is no such partner')
   return row
 }
@@ -66,7 +69,8 @@ export async function findParent(db: Db, id: string) {
 }
 
 export async function findPartner(db: Db, id: string) {
-  return partnerQuery(db).where('partners.id', '=', id).executeTakeFirst()
+  const [row] = await partnerById(db, id)
+  return row
 }
 
 export async function listPartners(db: Db, page: PageRequest): Promise<Page<PartnerRow>> {

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
 import type { AgreementStatus } from '../../domain/onboarding.ts'
 import type { Db, Trx } from '../database.ts'
+import { keptQuery } from '../kept-query.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { opened, sealed } from '../sealed-fields.ts'
 import { recordDocument } from './documents.ts'
@@ -31,13 +32,14 @@ function agreementQuery(db: Db) {
 
 export type AgreementRow = NonNullable<Awaited<ReturnType<typeof findAgreement>>>
 
+const newestAgreement = keptQuery((db, applicationId) =>
+  agreementQuery(db).where('applicationId', '=', applicationId).orderBy('attempt', 'desc').limit(1),
+)
+
 /** The live or last agreement of an application. */
 export async function findAgreement(db: Db, applicationId: string) {
-  return agreementQuery(db)
-    .where('applicationId', '=', applicationId)
-    .orderBy('attempt', 'desc')
-    .limit(1)
-    .executeTakeFirst()
+  const [row] = await newestAgreement(db, applicationId)
+  return row
 }
 
 /** The live or last agreement of a partner to terms that were changed. */

@@ -13,6 +13,7 @@ import type {
 import type { PartnerLevel, PartnerType } from '../../domain/partners.ts'
 import type { TerritoryMode } from '../../domain/territories.ts'
 import type { Db, Trx } from '../database.ts'
+import { keptQuery } from '../kept-query.ts'
 import { type Page, type PageRequest, pageOf } from '../paging.ts'
 import { domainIndex, mailboxIndex, openedFields, sealedFields } from '../personal-fields.ts'
 
@@ -154,11 +155,15 @@ function applicationQuery(db: Db) {
     .select(openedFields('applications'))
 }
 
+const applicationById = keptQuery((db, id) =>
+  applicationQuery(db).where('applications.id', '=', id),
+)
+
 export type ApplicationRow = Awaited<ReturnType<typeof getApplication>>
 
 /** @throws DomainError `not_found` */
 export async function getApplication(db: Db, id: string) {
-  const row = await applicationQuery(db).where('applications.id', '=', id).executeTakeFirst()
+  const [row] = await applicationById(db, id)
   if (!row) throw new DomainError('not_found', 'there is no such application')
   return row
 }
@@ -180,7 +185,8 @@ export async function lockApplication(trx: Trx, id: string): Promise<Application
 }
 
 export async function findApplication(db: Db, id: string) {
-  return applicationQuery(db).where('applications.id', '=', id).executeTakeFirst()
+  const [row] = await applicationById(db, id)
+  return row
 }
 
 export interface ApplicationFilter {
