@@ -64,33 +64,39 @@ async function admit(trx: Trx, row: ApplicationRow, effectiveFrom: Date): Promis
     tier: 'bronze',
     effectiveFrom,
   })
-  await markPayoutAccountOwner(trx, row.id, partnerId)
-  // A finding of the time between the approval and now holds its payouts.
-  await settleScreeningHold(trx, partnerId, partnerId)
-  await admitTerritories(trx, { applicationId: row.id, partnerId })
-  const tenantId = await recordTenant(trx, { partnerId, name: row.companyName })
-  await markApplication(trx, row.id, {
-    stage: 'provisioning',
-    status: 'approved',
-    nextActor: 'system',
-    partnerId,
-    undoUntil: null,
-  })
+  const [tenantId] = await Promise.all([
+    recordTenant(trx, { partnerId, name: row.companyName }),
+    markPayoutAccountOwner(trx, row.id, partnerId),
+    // A finding of the time between the approval and now holds its payouts.
+    settleScreeningHold(trx, partnerId, partnerId),
+    admitTerritories(trx, { applicationId: row.id, partnerId }),
+    markApplication(trx, row.id, {
+      stage: 'provisioning',
+      status: 'approved',
+      nextActor: 'system',
+      partnerId,
+      undoUntil: null,
+    }),
+  ])
   return tenantId
 }
 
 /** How the note counts as things are in this transaction, which keeps the application locked. */
 async function judge(trx: Trx, row: ApplicationRow, note: DecisionNote): Promise<Verdict> {
-  const given = await listGivenNotes(trx, row.id)
+  const [given, programme, checklist] = await Promise.all([
+    listGivenNotes(trx, row.id),
+    getProgramme(trx),
+    readChecklist(trx, row),
+  ])
   const approvals = given.filter(({ decision, undoneAt }) => decision === 'approve' && !undoneAt)
   const { memberId } = note
-  const needsTwo = takesTwo(await getProgramme(trx), row)
+  const needsTwo = takesTwo(programme, row)
   if (needsTwo && memberId === null) return { outcome: 'refused', code: 'second_person_required' }
   return verdictOf({
     decision: note.decision,
     isDecided: isDecided(row.status),
     mayDecide: memberId === null || (await mayDecide(trx, memberId, row.masterId)),
-    blockedBy: blockOf(await readChecklist(trx, row)),
+    blockedBy: blockOf(checklist),
     needsTwo,
     approvals: approvals.length,
     gaveOne: memberId !== null && (await gaveOneOf(trx, approvals, memberId)),
@@ -141,26 +147,22 @@ async function takeApproval(
   row: ApplicationRow,
   { note, undoUntil }: { note: DecisionNote; undoUntil: Date | null },
 ): Promise<string | null> {
-  await markDecisionTaken(trx, note.id)
-  await recordTimeline(trx, row.id, {
-    key: `decided:${note.id}`,
-    stage: 'approval',
-    actor: actorOf(note),
-    what: 'approved',
+  const stage = 'approval' as const
+  const decided = {
+    ...{ key: `decided:${note.id}`, stage, actor: actorOf(note), what: 'approved' },
     dueAt: undoUntil,
-  })
-  if (note.rule !== null) {
-    await recordTimeline(trx, row.id, {
-      key: `decided_by_rule:${note.id}`,
-      stage: 'approval',
-      actor: 'system',
-      what: `approved by the rule ${note.rule}`,
-      internal: true,
-    })
-  }
+  } as const
+  const byRule = {
+    ...{ key: `decided_by_rule:${note.id}`, stage, actor: 'system', internal: true },
+    what: `approved by the rule ${note.rule}`,
+  } as const
+  await Promise.all([
+    markDecisionTaken(trx, note.id),
+    recordTimeline(trx, row.id, decided, ...(note.rule === null ? [] : [byRule])),
+  ])
   if (!undoUntil) return admit(trx, row, note.effectiveFrom)
   await markApplication(trx, row.id, {
-    stage: 'approval',
+    stage,
     status: 'approved',
     nextActor: 'system',
     dueAt: undoUntil,
@@ -178,22 +180,23 @@ export function approvalActivities({ db }: ActivityDeps) {
     async requestDecision(input: { applicationId: string; dueAt: string }): Promise<string | null> {
       const dueAt = new Date(input.dueAt)
       return await inTransaction(db, async (trx) => {
-        const row = await getApplication(trx, input.applicationId)
-        const programme = await getProgramme(trx)
+        const [row, programme] = await Promise.all([
+          getApplication(trx, input.applicationId),
+          getProgramme(trx),
+        ])
         await holdTerritories(trx, row, programme)
-        await markApplication(trx, row.id, {
-          stage: 'approval',
-          nextActor: deciderOf(row),
-          dueAt,
-        })
-        await recordTimeline(trx, row.id, {
-          key: 'decision_requested',
-          stage: 'approval',
-          actor: 'system',
-          what: 'waiting for a decision',
-          dueAt,
-        })
-        return decideByRule(trx, row, programme)
+        const [decision] = await Promise.all([
+          decideByRule(trx, row, programme),
+          markApplication(trx, row.id, { stage: 'approval', nextActor: deciderOf(row), dueAt }),
+          recordTimeline(trx, row.id, {
+            key: 'decision_requested',
+            stage: 'approval',
+            actor: 'system',
+            what: 'waiting for a decision',
+            dueAt,
+          }),
+        ])
+        return decision
       })
     },
 
@@ -226,8 +229,10 @@ export function approvalActivities({ db }: ActivityDeps) {
       undoUntil?: string | null
     }): Promise<RecordedDecision> {
       return await inTransaction(db, async (trx): Promise<RecordedDecision> => {
-        const row = await lockApplication(trx, input.applicationId)
-        const note = await getDecisionNote(trx, input.noteId)
+        const [row, note] = await Promise.all([
+          lockApplication(trx, input.applicationId),
+          getDecisionNote(trx, input.noteId),
+        ])
         const before = await recordedBefore(trx, row, note)
         if (before) return before
         const verdict = await judge(trx, row, note)

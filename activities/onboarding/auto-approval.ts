@@ -20,8 +20,9 @@ export function takesTwo({ currency, onboarding }: Programme, row: ApplicationRo
 /** Nothing is open, nothing resembles it, no rule asked for a look, and one approval suffices. */
 async function isPlain(trx: Trx, row: ApplicationRow, programme: Programme): Promise<boolean> {
   if (row.preScreen !== null || row.screening !== 'clear') return false
-  if (takesTwo(programme, row) || (await hasTwins(trx, row.id))) return false
-  return (await readChecklist(trx, row)).every(({ done }) => done)
+  if (takesTwo(programme, row)) return false
+  const [twins, checklist] = await Promise.all([hasTwins(trx, row.id), readChecklist(trx, row)])
+  return !twins && checklist.every(({ done }) => done)
 }
 
 /** @returns the decision of the first rule that fits, which is still to be recorded, or null. */
@@ -30,10 +31,14 @@ export async function decideByRule(
   row: ApplicationRow,
   programme: Programme,
 ): Promise<string | null> {
-  const before = await findRuleNote(trx, row.id)
-  if (before) return before
   const rule = firstFit(programme.onboarding.autoApproval, factsOf(row))
-  if (!rule || !(await isPlain(trx, row, programme))) return null
+  const [before, plain, now] = await Promise.all([
+    findRuleNote(trx, row.id),
+    rule !== undefined && isPlain(trx, row, programme),
+    rule && databaseNow(trx),
+  ])
+  if (before) return before
+  if (!rule || !plain || !now) return null
   const id = randomUUIDv7()
   await recordDecisionNote(trx, {
     id,
@@ -42,7 +47,7 @@ export async function decideByRule(
     rule: rule.name,
     decision: 'approve',
     reason: `the rule ${rule.name} fits`,
-    effectiveFrom: await databaseNow(trx),
+    effectiveFrom: now,
   })
   return id
 }

@@ -25,7 +25,10 @@ export async function readChecklist(
 }
 
 async function readInternalFacts(db: Db, row: ApplicationRow): Promise<Partial<ChecklistFacts>> {
-  const territories = await listTerritoriesOf(db, row.id)
-  const screening = row.screening && ((await findScreeningState(db, row.id)) ?? row.screening)
+  const [territories, screened] = await Promise.all([
+    listTerritoriesOf(db, row.id),
+    row.screening && findScreeningState(db, row.id),
+  ])
+  const screening = row.screening && (screened ?? row.screening)
   return { screening, territories: territories.map(({ status }) => status) }
 }

@@ -149,13 +149,15 @@ export async function markPayoutAccountOwner(
   applicationId: string,
   partnerId: string,
 ): Promise<void> {
-  const account = await trx
-    .updateTable('payoutAccounts')
-    .set({ partnerId })
-    .where('applicationId', '=', applicationId)
-    .returning(['status', 'statusDetail as detail', 'requirements', 'deadline', 'deadlineAt'])
-    .executeTakeFirst()
-  const check = await markIdentityOwner(trx, applicationId, partnerId)
+  const [account, check] = await Promise.all([
+    trx
+      .updateTable('payoutAccounts')
+      .set({ partnerId })
+      .where('applicationId', '=', applicationId)
+      .returning(['status', 'statusDetail as detail', 'requirements', 'deadline', 'deadlineAt'])
+      .executeTakeFirst(),
+    markIdentityOwner(trx, applicationId, partnerId),
+  ])
   if (!account) return
   const identityStatus = check ?? null
   await recordPartnerVerification(trx, partnerId, { ...account, identityStatus })
