@@ -1,5 +1,6 @@
 /** Programmes that change how often they settle, in the middle of a month or of a quarter. */
 import { randomUUIDv7 } from 'node:crypto'
+import { sql } from 'kysely'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { getRun } from '../../db/settlement/runs.ts'
@@ -96,6 +97,27 @@ describe('a programme that changes over', () => {
       { name: null, period: '2026-10', earned: 6_000n, payable: 6_000n },
     ])
     // A month without weeks is taken as a whole again.
+    expect(await books.taken()).toBe(before)
+    await expectEachEntryOnce(books)
+  })
+
+  it('from weeks that ended with a month goes on where the last of them ended', async () => {
+    const books = await newBooks('weekly')
+    await sql`update programmes set minimum_payout_minor = 2500`.execute(books.db)
+    await books.sold('2026-05-20T00:00:00Z')
+    await books.settle('2026-W21')
+    await books.sold('2026-05-31T23:59:59Z')
+    await books.settle('2026-W22')
+    expect(await books.statusOf('2026-05')).toEqual(['closed'])
+    await books.settleBy('monthly')
+    const before = await books.taken()
+    await books.sold('2026-06-10T00:00:00Z', 20_000n)
+    await books.settle('2026-06')
+    expect(await books.statements()).toMatchObject([
+      { name: '2026-W21', carried: 2_000n },
+      { name: '2026-W22', opening: 2_000n, payable: 4_000n, carried: 0n },
+      { name: null, period: '2026-06', opening: 0n, earned: 4_000n, payable: 4_000n },
+    ])
     expect(await books.taken()).toBe(before)
     await expectEachEntryOnce(books)
   })

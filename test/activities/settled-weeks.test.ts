@@ -117,6 +117,38 @@ describe('a week', () => {
   })
 })
 
+describe('a dispute', () => {
+  const disputed = () =>
+    sql`insert into disputes (vendor_dispute_id, payment_id, amount_minor, status, opened_at)
+      select 'dp_' || id, id, 10000, 'open', timestamptz '2026-09-30' from payments`.execute(
+      database.db,
+    )
+
+  it('keeps back what no week has paid yet, though one of its month has paid something', async () => {
+    await books.sold('2026-09-15T00:00:00Z')
+    await books.settle('2026-W38')
+    await books.sold('2026-09-22T00:00:00Z')
+    await disputed()
+    await books.settle('2026-W39')
+    expect(await books.statements()).toMatchObject([
+      { payable: 2_000n },
+      { earned: 2_000n, held: 2_000n, payable: 0n },
+    ])
+    const holds = await sql`select cause, amount_minor from statement_holds`.execute(database.db)
+    expect(holds.rows).toEqual([{ cause: 'disputed', amountMinor: 2_000n }])
+  })
+
+  it('holds nothing of what an earlier week has paid', async () => {
+    await books.sold('2026-09-15T00:00:00Z')
+    await books.settle('2026-W38')
+    await disputed()
+    await books.sold('2026-09-22T00:00:00Z', 20_000n)
+    await books.settle('2026-W39')
+    const [, second] = await books.statements()
+    expect(second).toMatchObject({ earned: 4_000n, held: 0n, payable: 4_000n })
+  })
+})
+
 describe('the week in which a month ends', () => {
   it('closes the month, and pays its true-up', async () => {
     await books.publishCliff()
