@@ -1,4 +1,5 @@
 /** Self-billed documents as they are read: one by one, listed, and for a statement. */
+import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Months } from '../../domain/cadence.ts'
 import type { Db } from '../database.ts'
@@ -64,9 +65,15 @@ export async function listSelfBilling(
   return { ...page, rows: page.rows.map(parsed) }
 }
 
+/** A week that is about two months counts to the one in which it ends. */
+const countsTo = ({ since, period }: Months) =>
+  sql<boolean>`(coalesce(statements.period_name not like '____-W__', true)
+    or statements.period between ${since} and ${period})`
+
 /** All documents of some months with who supplies, by partner and number. */
 export async function listSelfBillingOf(db: Db, months: Months) {
   const rows = await filtered(db, { months })
+    .where(countsTo(months))
     .innerJoin('selfBillingProfiles as profile', 'profile.id', 'document.profileId')
     .select('profile.country as supplierCountry')
     .select(openedField('selfBillingProfiles', 'legalName', 'profile').as('supplierName'))

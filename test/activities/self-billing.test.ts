@@ -14,7 +14,9 @@ import {
   recordProfile,
   recordWithdrawal,
 } from '../../db/tax/self-billing-consent.ts'
+import { listSelfBillingOf } from '../../db/tax/self-billing-documents.ts'
 import { recordVatRate } from '../../db/tax/vat-rates.ts'
+import { monthsOf } from '../../domain/cadence.ts'
 import type { PaidInvoice, StripeBilling } from '../../integrations/stripe-billing.ts'
 import { type Books, openBooks } from '../support/books.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -333,6 +335,20 @@ test('an issue that breaks off and is repeated takes the same number once', asyn
   await expect(broken).rejects.toThrow('the worker is gone')
   await books.settle('2026-08')
   expect((await documents(partnerId)).map(({ number }) => number)).toEqual([1])
+})
+
+test('documents of a week over the end of a month count to the month in which it ends', async () => {
+  await turnOn()
+  const partnerId = await billed()
+  await sql`update programmes set onboarding = onboarding || '{"settlementCadence": "weekly"}'
+    `.execute(database.db)
+  await books.sell(partnerId, { paidAt: '2026-09-29T00:00:00Z' })
+  await books.settle('2026-W40')
+  const counts: number[] = []
+  for (const month of ['2026-09', '2026-10']) {
+    counts.push((await listSelfBillingOf(database.db, monthsOf(month))).length)
+  }
+  expect(counts).toEqual([0, 1])
 })
 
 test('what was written never changes, and no number is taken away', async () => {
