@@ -289,6 +289,23 @@ describe('weeks one after the other', () => {
     expect(await books.statusOf('2026-09')).toEqual(['closing'])
   })
 
+  it('stop where the ledger holds other than what was taken and what is left', async () => {
+    await books.sold('2026-09-22T00:00:00Z')
+    await books.sold('2026-09-30T00:00:00Z')
+    const runId = await books.newRun('2026-W39')
+    await books.steps.freezePeriod({ runId })
+    const change = (sign: number) =>
+      sql`update ledger_balances set credits_minor = credits_minor + ${sign}
+        where account_id in (select id from ledger_accounts where purpose = 'partner_accrued')
+        `.execute(database.db)
+    await change(1)
+    expect(await failureOf(books.calculate(runId))).toBe('ledger_violation')
+    await change(-1)
+    await books.calculate(runId)
+    await books.finish(runId)
+    expect(await books.statements()).toMatchObject([{ earned: 2_000n, payable: 2_000n }])
+  })
+
   it('keep for good what they took', async () => {
     await books.sold('2026-09-22T00:00:00Z')
     await books.settle('2026-W39')
