@@ -91,7 +91,11 @@ async function measure(parts: Parts, size: { applications: number; rounds: numbe
     return { seconds: await timed(work), cpu: cpu() }
   }
   await worker.runUntil(async () => {
-    await runEmpty(plain, { count: 1, steps: cost.activities })
+    // Nobody's first partners of a day: both sides are compiled and have their plans.
+    const warm = progress.step('warm-up', `${applications} partners, and as many empty ones`)
+    await bringIn(parts, applications)
+    await empty()
+    warm.done()
     for (let round = 0; round < rounds; round++) {
       const step = progress.step(`round ${round + 1}`, `${applications} partners, thrice`)
       // In an order that begins elsewhere each time.
