@@ -1,7 +1,7 @@
 -- Nearly every transaction changes a row or two, and what it cost to record them was the planning:
 -- each trigger of each table made its own plans for large joins in every connection, six times
 -- until one was kept. Few rows are now recorded one by one, with plans that all tables share and
--- that are made once; many rows go as they did. What is recorded, and the form of the hashes, stays.
+-- that are made once; many rows go as they did. What is recorded and the form of the hashes stay.
 
 -- Records what one row was and becomes. Whoever calls it needs the right to write what is pending,
 -- which is the owner alone.

@@ -1,5 +1,4 @@
 /** Self-billed documents as they are read: one by one, listed, and for a statement. */
-import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Months } from '../../domain/cadence.ts'
 import type { Db } from '../database.ts'
@@ -65,15 +64,14 @@ export async function listSelfBilling(
   return { ...page, rows: page.rows.map(parsed) }
 }
 
-/** A week that is about two months counts to the one in which it ends. */
-const countsTo = ({ since, period }: Months) =>
-  sql<boolean>`(coalesce(statements.period_name not like '____-W__', true)
-    or statements.period between ${since} and ${period})`
-
-/** All documents of some months with who supplies, by partner and number. */
-export async function listSelfBillingOf(db: Db, months: Months) {
-  const rows = await filtered(db, { months })
-    .where(countsTo(months))
+/**
+ * All documents of some months with who supplies, by partner and number. One that is about several
+ * months counts to the last of them, so that no two exports have it.
+ */
+export async function listSelfBillingOf(db: Db, { since, period }: Months) {
+  const rows = await documents(db)
+    .where('document.period', '>=', since)
+    .where('document.period', '<=', period)
     .innerJoin('selfBillingProfiles as profile', 'profile.id', 'document.profileId')
     .select('profile.country as supplierCountry')
     .select(openedField('selfBillingProfiles', 'legalName', 'profile').as('supplierName'))
