@@ -47,7 +47,7 @@ const ofDatabase: Record<string, (input: CommandInput, place: Place) => Promise<
 /** Benchmarks of the running product, each on a stack of its own. */
 const ofStack: Record<string, (input: CommandInput) => Promise<void>> = {
   async onboarding({ env, flags, progress, print }) {
-    const applications = whole(flags.applications, 40, 'applications')
+    const applications = whole(flags.applications, 120, 'applications')
     const rounds = whole(flags.rounds, 3, 'rounds')
     const report = await benchOnboarding({ env, progress, applications, rounds })
     print(
@@ -119,7 +119,7 @@ await runCommand({
   name: 'bench',
   usage: `npm run bench -- NAME [--json]: ${names.join(', ')} (docs/benchmarks.md)`,
   flags: {
-    applications: { type: 'string', describe: 'partners of a round; 40' },
+    applications: { type: 'string', describe: 'partners of a round; 120' },
     lines: { type: 'string', describe: 'paid lines; 1000000' },
     partners: { type: 'string', describe: '100000' },
     rows: { type: 'string', describe: 'customers; 1000000' },
