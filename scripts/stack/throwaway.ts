@@ -59,9 +59,15 @@ export async function startThrowaway(options: ThrowawayOptions): Promise<Throwaw
       ...(workerPreload ? { workerPreload: workerPreload(directory) } : {}),
       ...(temporalRevives ? { temporalState: join(directory, 'temporal.db') } : {}),
     })
-    const stop = async (between?: () => Promise<void>) => {
+    const end = async (between?: () => Promise<void>) => {
       await stack.stop(between)
       forget()
+    }
+    // Once: a second time nothing of it is there any more.
+    let ended: Promise<void> | undefined
+    const stop = (between?: () => Promise<void>) => {
+      ended ??= end(between)
+      return ended
     }
     return { ...stack, directory, stop }
   } catch (error) {
