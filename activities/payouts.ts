@@ -27,7 +27,10 @@ import {
   releaseHeldPayouts,
 } from '../db/payouts.ts'
 import { bookingPeriod } from '../db/periods.ts'
-import { getRun, markRunProblem } from '../db/settlement/runs.ts'
+import { markRunProblem } from '../db/settlement/run-marks.ts'
+
+import { getRun } from '../db/settlement/runs.ts'
+
 import { toStripeAmount } from '../domain/currencies.ts'
 import { outwardId } from '../domain/ids.ts'
 import { attemptKey, nextMove, type SendOutcome, transferGroup } from '../domain/payouts.ts'

@@ -13,16 +13,15 @@ import {
   releaseSettlementHold,
 } from '../../db/settlement/holds.ts'
 import {
-  findUnendedBefore,
-  getRun,
-  lockRun,
   markRunCancelled,
   markRunPaused,
   markRunRecalculated,
   markRunRejected,
   markRunTotals,
-  type RunRow,
-} from '../../db/settlement/runs.ts'
+} from '../../db/settlement/run-marks.ts'
+
+import { findUnendedBefore, getRun, lockRun, type RunRow } from '../../db/settlement/runs.ts'
+
 import { removeDraftStatements } from '../../db/settlement/statements.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { RunDecisionKind } from '../../domain/settlement.ts'

@@ -7,14 +7,10 @@ import { listHeldAmong } from '../../db/partner-holds.ts'
 import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
 import { bookingPeriod } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
-import {
-  getRun,
-  lockRun,
-  markRunProblem,
-  markRunReleased,
-  markRunReviewed,
-  type RunRow,
-} from '../../db/settlement/runs.ts'
+import { markRunProblem, markRunReleased, markRunReviewed } from '../../db/settlement/run-marks.ts'
+
+import { getRun, lockRun, type RunRow } from '../../db/settlement/runs.ts'
+
 import { countShards } from '../../db/settlement/shards.ts'
 import { recordStatementHolds } from '../../db/settlement/statement-holds.ts'
 import { lockDraftPage, markStatementsIssued } from '../../db/settlement/statements.ts'

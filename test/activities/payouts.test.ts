@@ -6,7 +6,10 @@ import { recordEvent } from '../../db/inbox.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { listHolds, placeHold, releaseHold } from '../../db/partner-holds.ts'
 import { listClosedRunsToPay, retryRejectedPayouts } from '../../db/payouts.ts'
-import { getRun, markRunPaused } from '../../db/settlement/runs.ts'
+import { markRunPaused } from '../../db/settlement/run-marks.ts'
+
+import { getRun } from '../../db/settlement/runs.ts'
+
 import { workflowIds } from '../../domain/process-names.ts'
 import { makePartner, makePayoutAccount } from '../support/factories.ts'
 import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'

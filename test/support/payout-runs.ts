@@ -6,7 +6,10 @@ import { draftRun } from '../../activities/settlement/calculation.ts'
 import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
 import { getProgramme } from '../../db/programmes.ts'
-import { markRunReleased, markRunReviewed, recordRun } from '../../db/settlement/runs.ts'
+import { markRunReleased, markRunReviewed } from '../../db/settlement/run-marks.ts'
+
+import { recordRun } from '../../db/settlement/runs.ts'
+
 import { outwardId } from '../../domain/ids.ts'
 import { periodOf } from '../../domain/period.ts'
 import { makeOrder, makePartner, makePayoutAccount, paidInvoice, unique } from './factories.ts'
