@@ -9,6 +9,7 @@ import {
 } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { DomainError, type ErrorCode } from '../domain/errors.ts'
 import { problemOf } from './errors.ts'
 
@@ -21,6 +22,15 @@ const limits = {
   connectionsCheckingInterval: 1_000,
   // The application refuses a missing host, as a problem document.
   requireHostHeader: false,
+}
+
+/** How many Node lets wait for being accepted, at most: it accepts one in a turn of its loop. */
+const backlog = 511
+
+/** A whole turn of the event loop, with a look at every socket in it. */
+const oneTurn = async () => {
+  await setImmediate()
+  await setImmediate()
 }
 
 export interface ApiServer {
@@ -42,6 +52,7 @@ export function createApiServer(
   const sockets = new Set<Socket>()
   let draining = false
   let asked = 0
+  let connected = 0
 
   const server = createServer(limits, (request, response) => {
     asked += 1
@@ -52,6 +63,7 @@ export function createApiServer(
     else handle(request, response)
   })
   server.on('connection', (socket: Socket) => {
+    connected += 1
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
@@ -61,24 +73,33 @@ export function createApiServer(
     else socket.end(answerToNoise(error.code, docsUrl))
   })
 
-  /** Once the loop has read all sockets in vain: requests may lie there while it works. */
-  function whenAllIsRead(then: () => void): void {
-    const before = asked
-    setImmediate(() => (asked === before ? then() : whenAllIsRead(then)))
+  /** Accepts those who have connected and still wait in the backlog: closing would reset them. */
+  async function acceptAll(): Promise<void> {
+    const most = connected + backlog
+    for (let before = -1; before !== connected && connected < most; ) {
+      before = connected
+      await oneTurn()
+    }
   }
 
-  function closeSilent(): void {
+  /** Looks into all sockets first: requests may have come to lie there while the loop worked. */
+  async function closeSilent(): Promise<void> {
+    for (let before = -1; before !== asked; ) {
+      before = asked
+      await oneTurn()
+    }
     server.closeIdleConnections()
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   }
 
-  function drain(): Promise<void> {
+  async function drain(): Promise<void> {
+    await acceptAll()
     draining = true
     for (const answer of answers) {
       if (!answer.headersSent) answer.setHeader('Connection', 'close')
     }
     return new Promise((resolve) => {
-      const silent = setInterval(() => whenAllIsRead(closeSilent), silenceMs)
+      const silent = setInterval(closeSilent, silenceMs)
       const late = setTimeout(() => server.closeAllConnections(), drainMs)
       // The server's own close() would cut idle connections at once, under requests on their way.
       NetServer.prototype.close.call(server, () => {

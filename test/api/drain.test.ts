@@ -133,6 +133,19 @@ describe('an API that is told to end', () => {
     agent.destroy()
   })
 
+  it('answers those who connected while it had no time for them', async () => {
+    const { child, port, ended } = await serve()
+    child.kill('SIGSTOP')
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => openSocket(port)))
+    const answers = sockets.map(heard)
+    for (const socket of sockets) socket.write('GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n')
+    child.kill('SIGTERM')
+    child.kill('SIGCONT')
+    const heads = (await Promise.all(answers)).map((answer) => answer.slice(0, 15))
+    expect(heads).toEqual(sockets.map(() => 'HTTP/1.1 200 OK'))
+    expect(await within(ended, patienceMs)).toBe(0)
+  })
+
   it('takes no connection any more, and says on the open ones that it is not ready', async () => {
     const { child, port, ended } = await serve()
     const slow = await openSocket(port)
