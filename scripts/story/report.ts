@@ -135,12 +135,23 @@ export async function reportStatements(
   )
 }
 
-/** Transfers as the payment provider has them, not as we believe to have sent them. */
+interface Transfer {
+  id: string
+  amount: number
+  currency: string
+  metadata: { partner: string; payout: string }
+}
+
+/**
+ * Transfers as the payment provider has them, not as we believe to have sent them, in the order of
+ * their payouts: several are under way at once, and any of them arrives first.
+ */
 export async function reportTransfers(story: Story, nameOf: Names) {
-  const { data } = await story.sandbox<{
-    data: { id: string; amount: number; currency: string; metadata: { partner: string } }[]
-  }>('/transfers')
-  return data.map(({ id, amount, currency, metadata }) => ({
+  const { data } = await story.sandbox<{ data: Transfer[] }>('/transfers')
+  const byPayout = data.toSorted((one, other) =>
+    one.metadata.payout.localeCompare(other.metadata.payout),
+  )
+  return byPayout.map(({ id, amount, currency, metadata }) => ({
     partner: nameOf(metadata.partner),
     amount,
     currency: currency.toUpperCase(),
