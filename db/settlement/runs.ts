@@ -70,7 +70,8 @@ export async function lockRun(trx: Trx, id: string) {
 /**
  * The live run that settles what is named like this, by whatever cadence: the one of that name, or
  * one that leaves nothing of it. A week leaves nothing of months and weeks that end with it or
- * before; months leave nothing of each other, and of weeks that end in them.
+ * before; months leave nothing of each other, of weeks that end in them, and, once they have begun
+ * to calculate, of months before them, whose balance they open with.
  */
 export async function findSettling(
   db: Db,
@@ -88,8 +89,8 @@ export async function findSettling(
     .where((eb) => {
       const later = eb.and([eb('cadence', '=', 'weekly'), eb('cutoffAt', '>=', cutoffAt)])
       const whole = [eb('cadence', '<>', 'weekly'), eb('period', '>=', period)]
-      const ofMonths =
-        cadenceOf(name) === 'weekly' ? whole : [...whole, eb('sincePeriod', '<=', period)]
+      const takesAll = eb.or([eb('sincePeriod', '<=', period), eb('stage', '<>', 'freeze')])
+      const ofMonths = cadenceOf(name) === 'weekly' ? whole : [...whole, takesAll]
       return eb.or([later, eb.and(ofMonths)])
     })
     .orderBy(sql`name = ${name}`, 'desc')
@@ -111,7 +112,6 @@ export async function findUnendedBefore(db: Db, run: RunRow): Promise<string | u
     .where('mode', '=', 'live')
     .where('stage', 'not in', ['closed', 'cancelled'])
     .where('cutoffAt', '<', run.cutoffAt)
-    .where((eb) => (run.cadence === 'weekly' ? eb.val(true) : eb('cadence', '=', 'weekly')))
     .orderBy('cutoffAt')
     .limit(1)
     .executeTakeFirst()

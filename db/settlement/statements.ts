@@ -280,7 +280,7 @@ function linesOfEnd(isIn: ReturnType<typeof entryOf>) {
     left join commission_rules rule on rule.id = whole.rule_id
     where ${isIn('cancellation', 'gone')}
     union all
-    select 'adjustment', entry.id, recorded_at, null, null, 0, 0, amount_minor, 'payout returned'
+    select 'adjustment', entry.id, recorded_at, null, null, 0, 0, amount_minor, 'returned_payout'
     from payout_returns entry
     where ${isIn('payout_return', 'entry')}`
 }

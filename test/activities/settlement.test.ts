@@ -116,6 +116,28 @@ describe('a settlement', () => {
     expect((await statementsOf(partnerId))[2]).toMatchObject({ held: 1_000n, payable: 0n })
   })
 
+  it('waits for an earlier month that is not settled, also where nothing is booked in that', async () => {
+    await makeProgramme(database.db, { holdDays: 60 })
+    await books.sell(await makePartner(database.db), { paidAt: '2026-08-20T00:00:00Z' })
+    await books.settle('2026-08')
+    const quiet = await books.newRun('2026-09')
+    await steps.freezePeriod({ runId: quiet })
+    const next = await books.newRun('2026-10')
+    // Both would open with what August carried, and pay it.
+    expect(await failureOf(steps.freezePeriod({ runId: next }))).toBe('earlier_period_open')
+  })
+
+  it('is not made of a month before one that is settled', async () => {
+    await makeProgramme(database.db, { holdDays: 60 })
+    const partnerId = await makePartner(database.db)
+    await books.sell(partnerId, { paidAt: '2026-08-20T00:00:00Z' })
+    await books.settle('2026-08')
+    await books.settle('2026-11')
+    const late = books.newRun('2026-10')
+    await expect(late).rejects.toMatchObject({ code: 'period_already_settled' })
+    expect(await statementsOf(partnerId)).toMatchObject([{ carried: 2_000n }, { payable: 2_000n }])
+  })
+
   it('gives each statement a number of its own in the order of the period', async () => {
     await makeProgramme(database.db)
     for (let i = 0; i < 3; i++) {
@@ -228,6 +250,18 @@ describe('a preview', () => {
       totals: [{ earned: 4_000n }],
     })
     expect(await statementsOf(partnerId)).toEqual([])
+  })
+
+  it('of a month in which sales go on comes to its totals', async () => {
+    await makeProgramme(database.db)
+    const partnerId = await makePartner(database.db)
+    await books.sell(partnerId, { paidAt: '2026-08-02T00:00:00Z' })
+    const runId = await books.newRun('2026-08', 'preview')
+    await draftRun(steps, runId)
+    await books.sell(partnerId, { paidAt: '2026-08-03T00:00:00Z' })
+    await steps.totalStatements({ runId })
+    const { totals, problem } = await getRun(database.db, runId)
+    expect({ totals, problem }).toMatchObject({ totals: [{ earned: 2_000n }], problem: null })
   })
 })
 
