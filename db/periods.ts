@@ -186,6 +186,11 @@ async function lockPeriod(trx: Trx, period: string) {
     .executeTakeFirstOrThrow()
 }
 
+/** Whether facts of the month are still booked in it. */
+export async function isPeriodOpen(db: Db, period: string): Promise<boolean> {
+  return (await findPeriod(db, period))?.status === 'open'
+}
+
 async function findPeriod(db: Db, period: string) {
   return db
     .selectFrom('accountingPeriods')

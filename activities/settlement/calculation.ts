@@ -1,6 +1,7 @@
 /** Draft statements, page by page, and the totals that a person signs. */
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { listTerminationReasons } from '../../db/lifecycle/terminations.ts'
+import { isPeriodOpen } from '../../db/periods.ts'
 import { getProgramme, type Programme } from '../../db/programmes.ts'
 import { listCarriedSince } from '../../db/settlement/aged-balances.ts'
 import { recordPlainDrafts } from '../../db/settlement/drafts.ts'
@@ -178,8 +179,12 @@ type Drafting = Pick<ReturnType<typeof calculationActivities>, 'planShards' | 'd
 
 const hasWholeMonths = ({ takesEntries, cadence }: RunRow) => !takesEntries && cadence !== 'weekly'
 
-/** Currencies in which a run and the ledger disagree. */
+/**
+ * Currencies in which a run and the ledger disagree. What is booked while a preview is made of an
+ * open month is in its ledger and in none of its drafts: such a preview is held beside nothing.
+ */
 export async function listDifferencesOf(trx: Trx, run: RunRow) {
+  if (run.mode === 'preview' && (await isPeriodOpen(trx, run.period))) return []
   if (hasWholeMonths(run)) return listControlDifferences(trx, run)
   // A preview leaves all of it to be taken; a week that is only looked at is a part of its months.
   return run.mode === 'live' ? listUntakenDifferences(trx, run) : []
