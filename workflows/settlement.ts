@@ -19,7 +19,8 @@ import { batch, failureType, mail, quick, vendor } from './steps.ts'
 import { tierReview } from './tiers.ts'
 import { pauseAfter } from './waiting.ts'
 
-const hour = 3_600_000
+const minute = 60_000
+const hour = 60 * minute
 const day = 86_400
 
 /**
@@ -82,8 +83,8 @@ async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
     await gate(input, desk)
   }
   await mirrorPeriod(input)
-  const refusal = { reason: 'earlier_period_open', problem: 'an earlier period is not settled' }
-  await whileRefused(input, desk, { ...refusal, step: () => batch.freezePeriod({ runId }) })
+  const problems = { earlier_period_open: 'an earlier period is not settled' }
+  await whileRefused(input, desk, { problems, step: () => batch.freezePeriod({ runId }) })
   await gate(input, desk)
 }
 
@@ -95,20 +96,24 @@ async function mirrorPeriod({ runId }: SettlementInput): Promise<void> {
   while ((await batch.bookBalance()) > 0);
 }
 
-/** Repeats a step each hour while one known reason refuses it, and shows the reason meanwhile. */
+/**
+ * Repeats a step while a known reason refuses it, soon at first and each hour then, and shows the
+ * reason meanwhile.
+ */
 async function whileRefused<T>(
   input: SettlementInput,
   desk: Desk,
-  { reason, problem, step }: { reason: string; problem: string; step: () => Promise<T> },
+  { problems, step }: { problems: Record<string, string>; step: () => Promise<T> },
 ): Promise<T> {
-  for (;;) {
+  for (let round = 0; ; round++) {
     try {
       return await step()
     } catch (error) {
-      if (failureType(error) !== reason) throw error
+      const problem = problems[failureType(error) ?? '']
+      if (problem === undefined) throw error
       await quick.reportProblem({ runId: input.runId, problem })
       setCurrentDetails(`Waiting: ${problem}`)
-      await waits(input, desk, hour)
+      await waits(input, desk, Math.min(hour, minute * 2 ** round))
     }
   }
 }
@@ -116,14 +121,17 @@ async function whileRefused<T>(
 async function calculate(input: SettlementInput, desk: Desk): Promise<void> {
   const { runId } = input
   await enter(input, desk, 'calculate')
-  const problem = 'statements and ledger disagree; see npm run ledger:check'
+  const problems = {
+    ledger_violation: 'statements and ledger disagree; see npm run ledger:check',
+    not_ready: 'an exchange rate is missing; see the exceptions of this run',
+  }
   const step = async () => {
     const { shards } = await batch.planShards({ runId })
     desk.shards = shards
     await draftShards(runId, shards)
     return batch.totalStatements({ runId })
   }
-  desk.totalsHash = await whileRefused(input, desk, { reason: 'ledger_violation', problem, step })
+  desk.totalsHash = await whileRefused(input, desk, { problems, step })
   await gate(input, desk)
   await enter(input, desk, 'review')
 }

@@ -8,13 +8,15 @@ const lanes = 4
 
 /**
  * Drafts all shards of a run. Which one comes next, and how far each is, stands in the books: a
- * lane takes whatever is left.
+ * lane takes whatever is left. Where one fails the others are waited for: none of them may still
+ * draft when everything is begun anew.
  */
 export async function draftShards(runId: string, shards: number): Promise<void> {
   const lane = async () => {
     while (!(await batch.draftPages({ runId })).finished);
   }
-  await Promise.all(Array.from({ length: Math.min(shards, lanes) }, lane))
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(shards, lanes) }, lane))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
 /**

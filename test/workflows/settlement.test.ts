@@ -170,6 +170,28 @@ describe('a live run', () => {
     expect(worker.steps().filter((step) => step === 'planShards')).toHaveLength(2)
   })
 
+  it('waits while a rate is missing, says so, and calculates again', async () => {
+    let missing = true
+    const draftPages = () => {
+      if (missing) {
+        missing = false
+        throw ApplicationFailure.create({ type: 'not_ready', nonRetryable: true })
+      }
+      return { finished: true }
+    }
+    const worker = await steppedWorker(env, fresh({ draftPages }))
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await sign(handle)
+      await ended(handle)
+    })
+    const problems = worker.calls.filter(({ step }) => step === 'reportProblem')
+    expect(problems.map(({ input }) => input.problem)).toEqual([
+      expect.stringMatching(/exchange rate/),
+    ])
+    expect(worker.steps().filter((step) => step === 'planShards')).toHaveLength(2)
+  })
+
   it('is not closed while transfers differ from those of the processor', async () => {
     const worker = await steppedWorker(
       env,
