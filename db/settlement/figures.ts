@@ -76,7 +76,10 @@ const contested = sql`
       join line_payments own on own.id = line.id or own.allocation_unit = line.allocation_unit
       where disputes.status = 'open'`
 
-/** Of `unpaid`, what `contested` disputes are about that no statement had paid when they came. */
+/**
+ * Of `unpaid`, what `contested` disputes are about that no statement had paid when they came. One
+ * that was drafted while a person held the accrual has not paid it.
+ */
 const disputed = sql`
       select unpaid.id, sum(contested.amount_minor) as amount
       from unpaid join contested using (line_payment_id)
@@ -87,7 +90,10 @@ const disputed = sql`
           and paid.issued_at is not null and paid.payable_minor > 0
           and paid.period >= unpaid.period and run.cutoff_at >= unpaid.matures_at
           and ${wasSettledBy('run', { kind: 'accrual', id: 'unpaid.id', period: 'unpaid.period' })}
-          and paid.drafted_at < contested.received_at)
+          and paid.drafted_at < contested.received_at
+          and not exists (select from settlement_holds hold
+            where hold.accrual_id = unpaid.id and hold.placed_at <= paid.drafted_at
+              and (hold.released_at is null or hold.released_at > paid.drafted_at)))
       group by unpaid.id`
 
 interface HeldOf {
@@ -106,7 +112,7 @@ interface HeldOf {
 
 /**
  * What has not matured at the cut-off, what a person holds, and what an open dispute keeps back of
- * unpaid money. No statement pays an accrual while it is held, so that its hold needs no such test.
+ * unpaid money.
  */
 export function heldBy({ period, cutoffAt, inRange, until, isSettled = () => sql`true` }: HeldOf) {
   const by = (at: string) => (until ? sql`${sql.raw(at)} < ${until}` : sql`true`)

@@ -47,8 +47,8 @@ export async function markRunTotals(trx: Trx, id: string): Promise<string> {
         '[]'::jsonb)::text as totals,
       encode(sha256(convert_to(coalesce((select string_agg(concat_ws('|', partner_id, currency,
         opening_minor, earned_minor, clawed_back_minor, adjustments_minor, held_minor,
-        payable_minor, nullif(withheld_minor, 0)), E'\n' order by partner_id, currency) from lines),
-        ''), 'UTF8')), 'hex')
+        payable_minor, payout_currency, payout_minor, nullif(withheld_minor, 0)), E'\n'
+        order by partner_id, currency) from lines), ''), 'UTF8')), 'hex')
         as totals_hash`.execute(trx)
   const totals = rows[0]
   if (!totals) throw new Error('the totals query answered nothing')

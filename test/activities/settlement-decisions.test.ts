@@ -6,6 +6,7 @@ import { checkInvariants } from '../../db/invariants.ts'
 import { listUnpaid } from '../../db/lifecycle/cancellations.ts'
 import { type NewRunDecision, recordRunDecision } from '../../db/settlement/decisions.ts'
 import { listLeftOut } from '../../db/settlement/holds.ts'
+import { insertRates, markPayoutCurrency } from '../../db/settlement/rates.ts'
 import { getRun } from '../../db/settlement/runs.ts'
 import { listStages } from '../../db/settlement/stages.ts'
 import { listStatementLines } from '../../db/settlement/statements.ts'
@@ -151,6 +152,26 @@ describe('a hold', () => {
     ])
   })
 
+  it('of one accrual that is released leaves what its customer disputes unpaid', async () => {
+    const partnerId = await makePartner(database.db)
+    await sold(partnerId, '2026-08-10')
+    await sold(partnerId, '2026-08-11')
+    const first = await inReview('2026-08')
+    const [accrual] = await accrualsOf(partnerId)
+    const holdId = await decide(first, 'hold', { partnerId, accrualId: accrual?.id })
+    await finish(first)
+    await sql`insert into disputes (vendor_dispute_id, payment_id, amount_minor, status, opened_at)
+      select 'dp_' || line.payment_id, line.payment_id, 5000, 'open', timestamptz '2026-09-10'
+      from line_payments line join accruals on accruals.line_payment_id = line.id
+      where accruals.id = ${accrual?.id}`.execute(database.db)
+    const second = await inReview('2026-09')
+    await decide(second, 'release_hold', { partnerId, holdId })
+    await finish(second)
+    expect((await statementsOf(partnerId))[1]).toMatchObject({
+      ...{ opening: 2_000n, held: 1_000n, payable: 1_000n, carried: 1_000n },
+    })
+  })
+
   it('is not placed on what a statement has paid, nor twice', async () => {
     const partnerId = await makePartner(database.db)
     await sold(partnerId, '2026-08-10')
@@ -190,6 +211,27 @@ describe('a hold', () => {
     expect(run.totalsHash).not.toBe(totalsHash)
     const release = steps.recordRelease({ runId, memberId: two, totalsHash: run.totalsHash ?? '' })
     expect(await failureOf(release)).toBe('not_reviewed')
+  })
+})
+
+describe('a draft that is made anew', () => {
+  it('at another rate voids the review, although all else is as it was', async () => {
+    const partnerId = await makePartner(database.db)
+    await inTransaction(database.db, (trx) => markPayoutCurrency(trx, partnerId, 'EUR'))
+    const rated = (rate: string, day: string) =>
+      inTransaction(database.db, (trx) =>
+        insertRates(trx, [
+          { ...{ base: 'USD', quote: 'EUR', rate, source: 'test' }, asOf: new Date(day) },
+        ]),
+      )
+    await rated('0.9', '2026-08-20T00:00:00Z')
+    await sold(partnerId, '2026-08-10')
+    const runId = await inReview('2026-08')
+    const totalsHash = (await getRun(database.db, runId)).totalsHash ?? ''
+    await steps.recordReview({ runId, memberId: one, totalsHash })
+    await rated('0.8', '2026-08-31T00:00:00Z')
+    await decide(runId, 'rerun_partner', { partnerId })
+    expect((await getRun(database.db, runId)).reviewedBy).toBeNull()
   })
 })
 
