@@ -85,14 +85,14 @@ export interface ReturnFacts {
   effectiveAt: Date
 }
 
-/** Gives back what was reserved for the partner and not sent. @returns how many payouts. */
+/** Gives back what was reserved for the partner and not sent. @returns the ids of the payouts. */
 export async function recordPayoutReturns(
   trx: Trx,
   { terminationId, ...facts }: ReturnFacts & { terminationId: string },
-): Promise<number> {
+): Promise<string[]> {
   const unsent = await lockUnsentPayouts(trx, facts)
   for (const payout of unsent) await recordPayoutReturn(trx, payout, { ...facts, terminationId })
-  return unsent.length
+  return unsent.map(({ id }) => id)
 }
 
 /** Gives back one payout, in what the partner has earned, and ends it. */

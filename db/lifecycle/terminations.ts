@@ -8,6 +8,7 @@ import { type Db, databaseNow, lockName, type Trx } from '../database.ts'
 import { recordTimeline } from '../onboarding/applications.ts'
 import { placeHold, releaseHold } from '../partner-holds.ts'
 import { findPartner } from '../partners.ts'
+import { closeException } from '../payout-exceptions.ts'
 import { bookingPeriod } from '../periods.ts'
 import { findTenantOf } from '../provisioning.ts'
 import { releaseTerritories } from '../territories.ts'
@@ -273,7 +274,9 @@ async function cancelUnpaid(
   const effectiveAt = await databaseNow(trx)
   const period = await bookingPeriod(trx, effectiveAt)
   const said = { terminationId: id, partnerId, period, effectiveAt }
-  await recordPayoutReturns(trx, said)
+  for (const payoutId of await recordPayoutReturns(trx, said)) {
+    await closeException(trx, payoutId, 'released')
+  }
   const unpaid = await listUnpaid(trx, partnerId)
   await recordCancellations(trx, { ...said, cause: 'termination' }, unpaid)
 }

@@ -12,6 +12,7 @@ import {
   findWriteOff,
   recordPayoutDecision,
 } from '../../db/payout-exceptions.ts'
+import type { Proposal } from '../../domain/approvals.ts'
 import type { PayoutDecisionKind } from '../../domain/payouts.ts'
 import { makePartner, makePayoutAccount, unique } from '../support/factories.ts'
 import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'
@@ -73,6 +74,17 @@ async function member(): Promise<string> {
   const email = `decider${members}@platform.example`
   const row = { id: randomUUIDv7(), partnerId: null, name: 'M', email }
   return inTransaction(kit.db, (trx) => recordMember(trx, row))
+}
+
+async function approved(terms: Omit<Proposal, 'id'>): Promise<void> {
+  const [proposedBy, memberId] = [await member(), await member()]
+  const proposal = { ...terms, id: randomUUIDv7(), proposedBy }
+  const { id, payloadHash } = await inTransaction(kit.db, (trx) =>
+    recordProposal(trx, proposal as Proposal & { proposedBy: string }),
+  )
+  await inTransaction(kit.db, (trx) =>
+    recordDecision(trx, { id, memberId, verdict: 'approved', payloadHash }),
+  )
 }
 
 /** The two steps by which the process carries a decision out. */
@@ -287,6 +299,19 @@ describe('a transfer that is refused for good', () => {
     expect(await decide(payoutId, 'method')).toBe('closed')
     expect(await statusOf(runId)).toBe('paid')
     expect(await runs.transfersTo([partnerId])).toHaveLength(1)
+  })
+
+  it('waits for nobody once its partner is terminated for fraud', async () => {
+    const { payoutId, partnerId, runId } = await refused()
+    const exceptionId = (await findOpenException(kit.db, payoutId))?.id ?? ''
+    const successorId = await makePartner(kit.db, { level: 'master_reseller' })
+    await approved({
+      ...{ kind: 'termination', concernedId: partnerId, reason: 'fraud', reasonCode: 'fraud' },
+      ...{ successorId, effectiveAt: null },
+    } as Omit<Proposal, 'id'>)
+    expect(await statusOf(runId)).toBe('returned')
+    expect(await findOpenException(kit.db, payoutId)).toBeUndefined()
+    expect(await kit.steps.continuePayout({ exceptionId })).toBe('closed')
   })
 
   it('is given up by two persons, with both entries in one month', async () => {
