@@ -22,6 +22,7 @@ import { bookCreditNote, bookDispute, bookRefund } from './commission/reversals.
 import type { Sale } from './commission/sales.ts'
 import type { ActivityDeps } from './deps.ts'
 import { bookBankPayout, noteBankChange } from './payout-exceptions/bank.ts'
+import { bookTakenBack } from './payout-exceptions/taken-back.ts'
 import { tellOfBalance } from './payouts.ts'
 import { wakeForAccount, wakeForSession } from './verification/news.ts'
 
@@ -208,6 +209,9 @@ async function applyEvent(deps: ActivityDeps, event: PendingEvent): Promise<Wake
       return null
     case 'balance.available':
       if (!event.account) await tellOfBalance(deps)
+      return null
+    case 'transfer.reversed':
+      await bookTakenBack(deps, objectId)
       return null
     case 'customer.subscription.updated':
     case 'customer.subscription.deleted':

@@ -2,7 +2,7 @@
 import { listPlatformMembers } from '../db/access.ts'
 import { inTransaction } from '../db/database.ts'
 import { listSentTransfers } from '../db/payouts.ts'
-import { findOpenBreaks } from '../db/recon-breaks.ts'
+import { findOpenBreaks, isExplained } from '../db/recon-breaks.ts'
 import {
   type KeptBreaks,
   listDaysToReconcile,
@@ -14,6 +14,7 @@ import { mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { notify } from './notices.ts'
+import { bookTakenBack } from './payout-exceptions/taken-back.ts'
 
 const transfersPerPage = 100
 /** More than these is another step: a run of 100,000 payouts takes about fifty. */
@@ -46,15 +47,15 @@ type SentTransfer = Awaited<ReturnType<typeof listSentTransfers>>[number]
 export function reconciliationActivities(deps: ActivityDeps) {
   const { db, connect } = deps
 
-  async function differs({ transferId, request }: SentTransfer): Promise<boolean> {
+  async function differs({ id, transferId, request }: SentTransfer): Promise<boolean> {
     const found = await connect.readTransfer(transferId ?? '').catch(orNothing)
-    return (
-      !found ||
-      found.amount !== request.amount ||
-      found.currency !== request.currency ||
-      found.destination !== request.destination ||
-      found.reversed
-    )
+    const isAsSent =
+      found !== null &&
+      found.amount === request.amount &&
+      found.currency === request.currency &&
+      found.destination === request.destination
+    if (isAsSent && (!found.reversed || (await bookTakenBack(deps, found.transferId)))) return false
+    return !(await isExplained(db, id))
   }
 
   async function countDifferences(sent: SentTransfer[]): Promise<number> {
@@ -68,8 +69,10 @@ export function reconciliationActivities(deps: ActivityDeps) {
 
   return {
     /**
-     * Compares the next transfers of a run with what the processor has. Where a look-up fails, what
-     * was compared before it is kept, and the next step begins with the one that failed.
+     * Compares the next transfers of a run with what the processor has. One that was taken back
+     * there is booked so, and what a person has explained as a break is no difference. Where a
+     * look-up fails, what was compared before it is kept, and the next step begins with the one
+     * that failed.
      */
     async reconcilePage(input: { runId: string; after: string | null }): Promise<ReconciledPage> {
       const { runId } = input

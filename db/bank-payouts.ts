@@ -9,7 +9,7 @@ export async function listPartsBehind(db: Db, sources: string[]): Promise<string
   if (sources.length === 0) return []
   const { rows } = await sql<{ id: string }>`
     select payout_id as id from payout_attempts
-    where vendor_payment_id = any(${sources}::text[])
+    where vendor_payment_id = any(${sources}::text[]) and status <> 'reversed'
     union
     select part.payout_id from bank_payout_parts part
     join bank_payouts bank on bank.id = part.bank_payout_id
@@ -90,7 +90,10 @@ export async function markBankPayout(trx: Trx, id: string, told: ToldBankPayout)
   return parts.map(({ payoutId }) => payoutId)
 }
 
-/** The newest that carried a payout of ours and was not refused. */
+/**
+ * The newest that carried a payout of ours and was not refused. What carried a transfer that was
+ * taken back is none of the next one's: news of it may come late, or twice.
+ */
 export async function findNewestBankPayout(db: Db, payoutId: string) {
   return db
     .selectFrom('bankPayouts')
@@ -98,6 +101,13 @@ export async function findNewestBankPayout(db: Db, payoutId: string) {
     .selectAll('bankPayouts')
     .where('bankPayoutParts.payoutId', '=', payoutId)
     .where('status', '<>', 'refused')
+    .where(
+      sql<boolean>`bank_payouts.created_at > coalesce((
+        select min(next.created_at) from payout_attempts next
+        where next.payout_id = ${payoutId} and next.attempt_no > (
+          select max(gone.attempt_no) from payout_attempts gone
+          where gone.payout_id = ${payoutId} and gone.status = 'reversed')), '-infinity')`,
+    )
     .orderBy('askedAt', 'desc')
     .orderBy('bankPayouts.id', 'desc')
     .limit(1)

@@ -36,6 +36,15 @@ export async function findLastAttempt(trx: Trx, payoutId: string) {
   return row && { ...row, request: transferRequestSchema.parse(row.request) }
 }
 
+/** The attempt that a transfer belongs to. */
+export async function findAttemptOf(db: Db, vendorTransferId: string) {
+  return db
+    .selectFrom('payoutAttempts')
+    .select(['id', 'payoutId', 'status'])
+    .where('vendorTransferId', '=', vendorTransferId)
+    .executeTakeFirst()
+}
+
 /** Every attempt of a payout, in order. */
 export async function listAttempts(db: Db, payoutId: string) {
   return db

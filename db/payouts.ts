@@ -202,7 +202,7 @@ export async function markPayoutReversed(trx: Trx, id: string): Promise<void> {
     .updateTable('payouts')
     .set({ status: 'held', holdReason: 'transfer_reversed', paidAt: null })
     .where('id', '=', id)
-    .where('status', '=', 'bank_failed')
+    .where('status', 'in', ['paid', 'bank_failed'])
     .execute()
 }
 

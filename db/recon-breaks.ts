@@ -67,6 +67,15 @@ export async function findOpenBreaks(db: Db) {
   return rows[0]
 }
 
+/** Whether a person has said what a break of a payout was, and none of it is open. */
+export async function isExplained(db: Db, payoutId: string): Promise<boolean> {
+  const { rows } = await sql<{ explained: boolean }>`
+    select coalesce(bool_and(resolved_at is not null) and bool_or(resolution = 'by_person'), false)
+      as explained
+    from recon_breaks where payout_id = ${payoutId}`.execute(db)
+  return rows[0]?.explained ?? false
+}
+
 /** Whether somebody is an active person of the platform, who can look after breaks. */
 export async function isPlatformMember(db: Db, memberId: string): Promise<boolean> {
   const row = await db

@@ -100,7 +100,7 @@ export function holdReasonOf(
 }
 
 /** Why a payout waits for a person. */
-export const exceptionCauses = ['transfer_rejected', 'bank_failed'] as const
+export const exceptionCauses = ['transfer_rejected', 'bank_failed', 'transfer_reversed'] as const
 export type ExceptionCause = (typeof exceptionCauses)[number]
 
 /** How it ended. */

@@ -83,20 +83,25 @@ export function stripeBank(stripe: Stripe) {
      * @returns the id of the reversal.
      */
     async reverseTransfer(transferId: string, idempotencyKey: string): Promise<string> {
-      const { amount, data } = await reversalsOf(transferId)
-      const done = data.find((reversal) => reversal.amount === amount)
-      if (done) return done.id
+      const { amount, whole } = await reversalsOf(transferId)
+      if (whole) return whole.id
       const made = await callStripe(
         stripe.transfers.createReversal(transferId, { amount }, { idempotencyKey }),
       )
       return made.id
+    },
+
+    /** The reversal that took the whole of a transfer back; null where none did. */
+    async findReversal(transferId: string): Promise<string | null> {
+      const { whole } = await reversalsOf(transferId)
+      return whole?.id ?? null
     },
   }
 
   async function reversalsOf(transferId: string) {
     const { amount } = await callStripe(stripe.transfers.retrieve(transferId))
     const { data } = await callStripe(stripe.transfers.listReversals(transferId, { limit: 100 }))
-    return { amount, data }
+    return { amount, whole: data.find((reversal) => reversal.amount === amount) }
   }
 }
 

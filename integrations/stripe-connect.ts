@@ -131,7 +131,7 @@ export function stripeConnect(stripe: Stripe) {
       }
     },
 
-    /** Looks for a transfer whose answer was lost. */
+    /** Looks for a transfer whose answer was lost; one that was taken back as a whole is none. */
     async findTransfers(order: { transferGroup: string; destination: string }) {
       const found = await callStripe(
         stripe.transfers.list({
@@ -140,7 +140,7 @@ export function stripeConnect(stripe: Stripe) {
           limit: 100,
         }),
       )
-      return found.data.map(sentTransfer)
+      return found.data.filter(({ reversed }) => !reversed).map(sentTransfer)
     },
 
     async readTransfer(transferId: string): Promise<SentTransfer> {

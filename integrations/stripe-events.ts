@@ -39,6 +39,7 @@ export const webhookEventTypes = {
     'customer.subscription.updated',
     'customer.subscription.deleted',
     'balance.available',
+    'transfer.reversed',
     // Of connected accounts.
     ...['created', 'updated', 'paid', 'failed', 'canceled', 'reconciliation_completed'].map(
       (what) => `payout.${what}`,

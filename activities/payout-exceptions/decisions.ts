@@ -7,18 +7,16 @@ import {
   recordBankRetry,
 } from '../../db/bank-payouts.ts'
 import { databaseNow, inTransaction, type Trx } from '../../db/database.ts'
-import { recordJournals } from '../../db/ledger.ts'
 import { findPayoutAccountOf } from '../../db/onboarding/payout-accounts.ts'
 import { listHolds, releaseHold } from '../../db/partner-holds.ts'
-import { findLastAttempt, markAttemptReversed } from '../../db/payout-attempts.ts'
+import { findLastAttempt } from '../../db/payout-attempts.ts'
 import {
   findOpenException,
   getException,
   getPayoutDecision,
   releasePayout,
 } from '../../db/payout-exceptions.ts'
-import { lockPayout, markPayoutApproved, markPayoutReversed } from '../../db/payouts.ts'
-import { bookingPeriod } from '../../db/periods.ts'
+import { lockPayout, markPayoutApproved } from '../../db/payouts.ts'
 import { toStripeAmount } from '../../domain/currencies.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
@@ -29,6 +27,7 @@ import type { ActivityDeps } from '../deps.ts'
 import { paceOfStripe } from '../pace.ts'
 import { payoutPayer } from '../payouts.ts'
 import { bookTold } from './bank.ts'
+import { recordTakenBack } from './taken-back.ts'
 
 type Decision = Awaited<ReturnType<typeof getPayoutDecision>>
 
@@ -193,25 +192,5 @@ async function takeBack(deps: ActivityDeps, payoutId: string): Promise<void> {
   const { id: attemptId, vendorTransferId, idempotencyKey } = found
   await paceOfStripe(deps)
   const reversalId = await bank.reverseTransfer(vendorTransferId, reversalKey(idempotencyKey))
-  await inTransaction(db, async (trx) => {
-    const payout = await lockPayout(trx, payoutId)
-    if (!(await markAttemptReversed(trx, attemptId, reversalId))) return
-    await markPayoutReversed(trx, payoutId)
-    const effectiveAt = await databaseNow(trx)
-    const { currency, amountMinor: amount } = payout
-    const [debit, credit] = [
-      { purpose: 'stripe_balance' } as const,
-      { purpose: 'payout_in_transit' } as const,
-    ]
-    await recordJournals(trx, [
-      {
-        kind: 'payout_reversal',
-        sourceType: 'payout_attempt',
-        sourceId: attemptId,
-        period: await bookingPeriod(trx, effectiveAt),
-        effectiveAt,
-        postings: [{ debit, credit, currency, amount }],
-      },
-    ])
-  })
+  await inTransaction(db, (trx) => recordTakenBack(trx, { payoutId, attemptId, reversalId }))
 }

@@ -1,8 +1,15 @@
 /** Mails about settlement, payouts and tiers. */
 import { formatMoney } from '../../domain/currencies.ts'
+import type { ExceptionCause } from '../../domain/payouts.ts'
 import { hello, type MailContent } from './layout.ts'
 
 const oldCustomers = 'Customers that you have already keep the rates with which they began.'
+
+const causeWords: Record<ExceptionCause, string> = {
+  transfer_rejected: 'the transfer was refused',
+  bank_failed: 'its bank sent the money back',
+  transfer_reversed: 'the transfer was taken back at Stripe',
+}
 
 export const settlementMails = {
   payoutSent: (to: {
@@ -48,16 +55,14 @@ export const settlementMails = {
     company: string
     amount: bigint
     currency: string
-    cause: 'transfer_rejected' | 'bank_failed'
+    cause: ExceptionCause
     isOld: boolean
   }): MailContent => ({
     subject: to.isOld ? 'A payout may have to be handed over' : 'A payout waits for a decision',
     greeting: hello(to.member),
     paragraphs: [
       `${formatMoney(to.amount, to.currency)} for ${to.company} could not be paid: ` +
-        (to.cause === 'bank_failed'
-          ? 'its bank sent the money back.'
-          : 'the transfer was refused.'),
+        `${causeWords[to.cause]}.`,
       to.isOld
         ? 'It waits for a year: look at what the law of the partner asks for unclaimed money.'
         : 'Retry it, choose another account, give it back to the balance, or write it off.',
