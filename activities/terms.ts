@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { getTerms } from '../db/agreement-terms.ts'
 import { inTransaction } from '../db/database.ts'
 import { recordEvent } from '../db/inbox.ts'
+import { recordManualTask } from '../db/manual-tasks.ts'
 import {
   type AgreementRow,
   findLookDue,
@@ -18,12 +19,14 @@ import { getProgramme } from '../db/programmes.ts'
 import {
   type Acceptance,
   getAcceptance,
+  isStillAsked,
   listUnstarted,
   markAcceptance,
   markAcceptanceStarted,
   recordAcceptancesDue,
 } from '../db/terms-acceptances.ts'
 import { DomainError } from '../domain/errors.ts'
+import { outwardId } from '../domain/ids.ts'
 import { dayOf } from '../domain/period.ts'
 import { workflowIds, workflowTypes } from '../domain/process-names.ts'
 import type { EnvelopeState } from '../integrations/docusign.ts'
@@ -60,8 +63,14 @@ export function termsActivities(deps: ActivityDeps) {
   }
 
   return {
-    /** Sends the new terms, once; what waits under other versions is withdrawn first. */
-    async sendTerms(asked: Acceptance): Promise<Sending> {
+    /**
+     * Sends the new terms, once for each attempt; what waits under other versions is withdrawn
+     * first.
+     */
+    async sendTerms({
+      attempt = 1,
+      ...asked
+    }: Acceptance & { attempt?: number }): Promise<Sending> {
       const partner = await getPartner(db, asked.partnerId)
       const terms = await getTerms(db, asked.termsId)
       for (const earlier of await listLiveOfOtherTerms(db, asked)) {
@@ -69,11 +78,11 @@ export function termsActivities(deps: ActivityDeps) {
       }
       const agreement = await inTransaction(db, async (trx) => {
         // Its notice begins anew.
-        await releaseHold(trx, { partnerId: partner.id, cause: 'agreement' })
+        if (attempt === 1) await releaseHold(trx, { partnerId: partner.id, cause: 'agreement' })
         return recordAgreement(trx, {
           applicationId: null,
           partnerId: partner.id,
-          attempt: 1,
+          attempt,
           terms,
           embedded: false,
           signer: { name: partner.contactName, email: partner.contactEmail },
@@ -93,11 +102,34 @@ export function termsActivities(deps: ActivityDeps) {
       await inTransaction(db, (trx) => markAcceptance(trx, asked, 'accepted'))
     },
 
-    /** Notes what came instead of a signature; payouts are held or released with it. */
+    /**
+     * Notes what came instead of a signature; payouts are held or released with it.
+     * @returns false where these are still the terms that are asked for, so that nothing has
+     *   superseded them and nothing is noted.
+     */
     async markTermsAnswer(
       input: Acceptance & { status: 'overdue' | 'declined' | 'superseded' },
-    ): Promise<void> {
-      await inTransaction(db, (trx) => markAcceptance(trx, input, input.status))
+    ): Promise<boolean> {
+      return await inTransaction(db, async (trx) => {
+        if (input.status === 'superseded' && (await isStillAsked(trx, input))) return false
+        await markAcceptance(trx, input, input.status)
+        return true
+      })
+    },
+
+    /** The terms could not be sent, or nobody knows: one task of a person for each attempt. */
+    async markTermsStuck(input: Acceptance & { attempt: number }): Promise<{ isWanted: boolean }> {
+      const { termsId, partnerId, attempt } = input
+      return await inTransaction(db, async (trx) => {
+        if (!(await isStillAsked(trx, input))) return { isWanted: false }
+        await recordManualTask(trx, {
+          taskKey: `terms:${termsId}:${partnerId}:${attempt}`,
+          kind: 'terms_not_sent',
+          subject: outwardId('partner', partnerId),
+          what: 'sendTerms',
+        })
+        return { isWanted: true }
+      })
     },
 
     async mailTerms(input: Acceptance & { kind: TermsMail; occurrence?: string }): Promise<void> {

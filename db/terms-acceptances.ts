@@ -74,6 +74,19 @@ export async function recordAcceptancesDue(db: Db): Promise<void> {
       and earlier.status in ('pending', 'overdue', 'declined')`.execute(db)
 }
 
+/** Whether no later version asks, and the partner has not answered and is not gone. */
+export async function isStillAsked(db: Db, { termsId, partnerId }: Acceptance): Promise<boolean> {
+  const { rows } = await sql<{ asked: boolean }>`
+    select exists (select from terms_acceptances asked
+      join partners on partners.id = asked.partner_id and partners.status <> 'terminated'
+      where asked.terms_id = ${termsId} and asked.partner_id = ${partnerId}
+        and asked.status in ('pending', 'overdue')
+        and asked.terms_id = (select id from agreement_terms
+          where status = 'published' and notice_seconds is not null
+          order by effective_from desc, id desc limit 1)) as asked`.execute(db)
+  return rows[0]?.asked ?? false
+}
+
 /** Those whose process was not started yet, the first ones first. */
 export async function listUnstarted(db: Db, limit: number) {
   return db

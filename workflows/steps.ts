@@ -8,6 +8,7 @@ import {
   ApplicationFailure,
   log,
   proxyActivities,
+  TimeoutFailure,
 } from '@temporalio/workflow'
 import type { Activities } from '../activities/index.ts'
 
@@ -161,6 +162,14 @@ export async function warnOfTierFall(input: Parameters<Activities['warnOfTierFal
 export function failureType(error: unknown): string | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : error
   return cause instanceof ApplicationFailure ? (cause.type ?? undefined) : undefined
+}
+
+/** How a vendor failed for good, as a code; null for whatever else a step ended with. */
+export function vendorFailure(error: unknown): string | null {
+  if (!(error instanceof ActivityFailure)) return null
+  if (error.cause instanceof TimeoutFailure) return 'vendor_unknown'
+  const type = failureType(error)
+  return type?.startsWith('vendor_') ? type : null
 }
 
 /** A refusal that the caller of an update gets back by its code. */

@@ -1,11 +1,13 @@
 /** A partner and a new version of the terms: asked, reminded, and never ended by time. */
-import { condition, setCurrentDetails, setHandler } from '@temporalio/workflow'
+import { condition, setCurrentDetails, setHandler, sleep } from '@temporalio/workflow'
+import type { Sending } from '../activities/agreements.ts'
+import { mostAgreementAttempts } from '../domain/onboarding.ts'
 import { agreementChanged, type ReacceptanceInput } from './contract.ts'
-import { mail, quick, vendor } from './steps.ts'
+import { mail, quick, vendor, vendorFailure } from './steps.ts'
 import { happensInTime } from './waiting.ts'
 
-/** How it ended; what is overdue has not. */
-export type Reacceptance = 'accepted' | 'declined' | 'superseded'
+/** How it ended; what is overdue has not. Whether `uncertain` ones went out a person finds out. */
+export type Reacceptance = 'accepted' | 'declined' | 'superseded' | 'uncertain'
 
 /**
  * Whoever does not sign keeps the terms that it signed before, and is held after its notice; the
@@ -19,8 +21,11 @@ export async function termsReacceptance(input: ReacceptanceInput): Promise<Reacc
     news = true
   })
   setCurrentDetails('Waiting for the partner to accept the new terms')
+  let attempt = 1
+  let sending = await sendOut(party, attempt)
+  if (sending === 'superseded' || sending === 'uncertain') return sending
+  // Its time begins once it is out, however long that took.
   const since = Date.now()
-  const sending = await vendor.sendTerms(party)
   if (sending === 'found') news = true
   await mail.mailTerms({ ...party, kind: 'terms_changed' })
   let isOverdue = false
@@ -37,12 +42,25 @@ export async function termsReacceptance(input: ReacceptanceInput): Promise<Reacc
           memory,
         })
     news = false
-    const state = sending === 'uncertain' ? 'sent' : await vendor.readTerms(party)
+    const state = await vendor.readTerms(party)
     if (state === 'completed') {
       await vendor.storeSignedTerms(party)
       return 'accepted'
     }
-    if (state === 'declined' || state === 'voided') return declinedOrSuperseded(state)
+    if (state === 'declined') return declined()
+    if (state === 'voided') {
+      // Whoever withdrew it at the vendor did not accept anything: it is sent again.
+      const isOver = await quick.markTermsAnswer({ ...party, status: 'superseded' })
+      if (isOver !== false) return 'superseded'
+      attempt += 1
+      if (attempt > mostAgreementAttempts) {
+        await quick.markTermsStuck({ ...party, attempt })
+        return 'uncertain'
+      }
+      sending = await sendOut(party, attempt)
+      if (sending === 'superseded' || sending === 'uncertain') return sending
+      news ||= sending === 'found'
+    }
     if (heard) continue
     isOverdue = true
     setCurrentDetails('The notice is over; payouts are held until the partner signs')
@@ -51,17 +69,37 @@ export async function termsReacceptance(input: ReacceptanceInput): Promise<Reacc
   }
 
   async function remind(number: number): Promise<void> {
-    if (sending !== 'uncertain' && (await vendor.readTerms(party)) !== 'sent') {
+    if ((await vendor.readTerms(party)) !== 'sent') {
       news = true
       return
     }
     await mail.mailTerms({ ...party, kind: 'terms_reminder', occurrence: String(number) })
   }
 
-  async function declinedOrSuperseded(state: 'declined' | 'voided'): Promise<Reacceptance> {
-    const status = state === 'declined' ? 'declined' : 'superseded'
-    await quick.markTermsAnswer({ ...party, status })
-    if (status === 'declined') await mail.mailTerms({ ...party, kind: 'terms_overdue' })
-    return status
+  async function declined(): Promise<Reacceptance> {
+    await quick.markTermsAnswer({ ...party, status: 'declined' })
+    await mail.mailTerms({ ...party, kind: 'terms_overdue' })
+    return 'declined'
+  }
+}
+
+type Asked = Pick<ReacceptanceInput, 'termsId' | 'partnerId'>
+
+/** Once a day for as long as the vendor refuses it, or is away; a person looks why. */
+async function sendOut(party: Asked, attempt: number): Promise<Sending | 'superseded'> {
+  for (;;) {
+    let code: string | null = null
+    try {
+      const sending = await vendor.sendTerms({ ...party, attempt })
+      if (sending !== 'uncertain') return sending
+    } catch (error) {
+      code = vendorFailure(error)
+      if (code === null) throw error
+    }
+    setCurrentDetails('The new terms could not be sent; a person has to look')
+    const { isWanted } = await quick.markTermsStuck({ ...party, attempt })
+    if (!isWanted) return 'superseded'
+    if (code === null) return 'uncertain'
+    await sleep('1 day')
   }
 }

@@ -28,6 +28,15 @@ export type ApplicantMail =
 /** Why those who decide are told; with a number where it happens more than once. */
 export type DecisionOccasion = 'first' | 'reminder' | 'escalation' | 'second' | `answer_${number}`
 
+interface Recipient {
+  name: string
+  email: string
+}
+
+/** Of a rule that only asked for a look the words stay between us. */
+const turnedAwayFor = ({ preScreen, preScreenReason }: ApplicationRow) =>
+  preScreen === 'reject' ? preScreenReason : null
+
 const onDay = (instant: Date | null) => (instant ? `on ${dayOf(instant)}` : 'soon')
 
 export function mailActivities(deps: ActivityDeps) {
@@ -43,8 +52,23 @@ export function mailActivities(deps: ActivityDeps) {
     }
   }
 
-  async function contentFor(kind: ApplicantMail, row: ApplicationRow): Promise<MailContent> {
-    const to = { contact: row.contactName, company: row.companyName }
+  /** What is to be signed goes to whoever signs: a person may have corrected name and address. */
+  async function recipientOf(kind: ApplicantMail, row: ApplicationRow): Promise<Recipient> {
+    const contact = { name: row.contactName, email: row.contactEmail }
+    if (kind !== 'agreement_ready' && kind !== 'agreement_reminder') return contact
+    const agreement = await findAgreement(db, row.id)
+    return {
+      name: agreement?.signerName ?? contact.name,
+      email: agreement?.signerEmail ?? contact.email,
+    }
+  }
+
+  async function contentFor(
+    kind: ApplicantMail,
+    row: ApplicationRow,
+    { name: contact }: Recipient,
+  ): Promise<MailContent> {
+    const to = { contact, company: row.companyName }
     switch (kind) {
       case 'application_received':
         return mails.applicationReceived({ ...to, statusUrl: links.statusUrl(row.id) })
@@ -73,7 +97,7 @@ export function mailActivities(deps: ActivityDeps) {
         const { deadlines } = await getProgramme(db)
         return mails.applicationRejected({
           ...to,
-          reason: note?.reason ?? row.preScreenReason ?? 'the identity check',
+          reason: note?.reason ?? turnedAwayFor(row) ?? 'the identity check',
           again: onDay(reapplyFrom(row, deadlines.reapplication)),
           statusUrl: links.statusUrl(row.id),
         })
@@ -111,16 +135,13 @@ export function mailActivities(deps: ActivityDeps) {
       kind: ApplicantMail
       occurrence?: string
     }): Promise<void> {
+      const { kind, occurrence = '' } = input
       const row = await getApplication(db, input.applicationId)
+      const to = await recipientOf(kind, row)
       await notify(
         deps,
-        {
-          kind: input.kind,
-          subjectId: row.id,
-          recipient: row.contactEmail,
-          occurrence: input.occurrence ?? '',
-        },
-        await contentFor(input.kind, row),
+        { kind, subjectId: row.id, recipient: to.email, occurrence },
+        await contentFor(kind, row, to),
       )
     },
 

@@ -3,6 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { markTermsPublished, recordTerms } from '../../db/agreement-terms.ts'
 import { inTransaction } from '../../db/database.ts'
+import { listManualTasks } from '../../db/manual-tasks.ts'
 import { recordResend } from '../../db/onboarding/agreement-resends.ts'
 import { findAgreement, listAttempts } from '../../db/onboarding/agreements.ts'
 import { getApplication, listTimeline } from '../../db/onboarding/applications.ts'
@@ -182,6 +183,24 @@ describe('an agreement that is signed on a page', () => {
     expect(await mailsTo(contactEmail)).toEqual(['agreement_ready'])
   })
 
+  it('is told to the signer whom a person has corrected, and reminded of there', async () => {
+    await setProgramme({ signing: 'embedded' })
+    const applicationId = await makeApplication(kit.db)
+    await send(applicationId)
+    await kit.steps.withdrawAgreement({ applicationId })
+    const id = randomUUIDv7()
+    const signer = { name: 'Corrected', email: `${id}@corrected.example` }
+    const wish = { id, applicationId, memberId: await memberId(), signer }
+    await inTransaction(kit.db, (trx) => recordResend(trx, wish))
+    await send(applicationId, 2, id)
+    for (const kind of ['agreement_ready', 'agreement_reminder', 'welcome'] as const) {
+      await kit.steps.mailApplicant({ applicationId, kind, occurrence: '2' })
+    }
+    expect(await mailsTo(signer.email)).toEqual(['agreement_ready', 'agreement_reminder'])
+    const { contactEmail } = await getApplication(kit.db, applicationId)
+    expect(await mailsTo(contactEmail)).toEqual(['welcome'])
+  })
+
   it('has no page where it is signed by mail', async () => {
     const applicationId = await makeApplication(kit.db)
     await send(applicationId)
@@ -238,6 +257,42 @@ describe('terms that were changed', () => {
     await kit.steps.sendTerms({ termsId: second, partnerId })
     const statuses = (await ofPartner(partnerId)).map(({ status }) => status)
     expect(statuses.sort()).toEqual(['sent', 'voided'])
+  })
+
+  it('that somebody withdrew at the vendor are still asked for, and sent again', async () => {
+    const partnerId = await makePartner(kit.db)
+    await sql`update partners set status = 'active' where id = ${partnerId}`.execute(kit.db)
+    const asked = { termsId: (await publish(600)).id, partnerId }
+    await kit.steps.sweep()
+    await kit.steps.sendTerms(asked)
+    await kit.steps.markTermsAnswer({ ...asked, status: 'overdue' })
+    const [envelope] = await ofPartner(partnerId)
+    await kit.deps.docusign.voidAgreement(envelope?.id ?? '', 'a slip')
+    expect(await kit.steps.readTerms(asked)).toBe('voided')
+    expect(await kit.steps.markTermsAnswer({ ...asked, status: 'superseded' })).toBe(false)
+    for (let i = 0; i < 2; i++) await kit.steps.sendTerms({ ...asked, attempt: 2 })
+    expect(await listHolds(kit.db, partnerId)).toMatchObject([{ reason: 'terms_overdue' }])
+    const statuses = (await ofPartner(partnerId)).map(({ status }) => status)
+    expect(statuses.sort()).toEqual(['sent', 'voided'])
+    await publish(600)
+    await kit.steps.sweep()
+    expect(await kit.steps.markTermsAnswer({ ...asked, status: 'superseded' })).toBe(true)
+    expect(await listHolds(kit.db, partnerId)).toEqual([])
+  })
+
+  it('that could not be sent are one task of a person, while they are asked for', async () => {
+    const partnerId = await makePartner(kit.db)
+    await sql`update partners set status = 'active' where id = ${partnerId}`.execute(kit.db)
+    const asked = { termsId: (await publish(600)).id, partnerId, attempt: 1 }
+    await kit.steps.sweep()
+    for (let i = 0; i < 2; i++) {
+      expect(await kit.steps.markTermsStuck(asked)).toEqual({ isWanted: true })
+    }
+    const { rows } = await listManualTasks(kit.db, { limit: 10, open: true })
+    const mine = rows.filter(({ subject }) => subject === outwardId('partner', partnerId))
+    expect(mine.map(({ kind }) => kind)).toEqual(['terms_not_sent'])
+    await publish(600)
+    expect(await kit.steps.markTermsStuck(asked)).toEqual({ isWanted: false })
   })
 
   it('that name a template the vendor does not have wait for a person', async () => {

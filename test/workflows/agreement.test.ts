@@ -170,6 +170,28 @@ describe('a person', () => {
     expect(order.indexOf('withdrawAgreement')).toBeLessThan(order.lastIndexOf('sendAgreement'))
   })
 
+  it('has it sent again where its time ran out while the wish was taken', async () => {
+    let wish: Promise<unknown> | undefined
+    let handle: Handle | undefined
+    const worker = await steppedWorker(env, {
+      readAgreement: () => 'sent',
+      expireAgreement: async () => {
+        if (handle) wish ??= resend(handle)
+        await wish
+        return 'lapsed'
+      },
+    })
+    await worker.runUntil(async () => {
+      handle = await start()
+      expect(await handle.result()).toBe('lapsed')
+    })
+    expect(await wish).toEqual({ attempt: 2 })
+    expect(attempts(worker)).toEqual([
+      [1, null],
+      [2, 'wish'],
+    ])
+  })
+
   it('finds it signed instead, when the signature was faster than the wish', async () => {
     const worker = await steppedWorker(env, {
       ...refusedLater,

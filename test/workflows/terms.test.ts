@@ -1,5 +1,6 @@
 /** Partners and terms that were changed, by the clock. */
 import { randomUUIDv7 } from 'node:crypto'
+import { ApplicationFailure } from '@temporalio/client'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { taskQueue, workflowIds } from '../../domain/process-names.ts'
 import { agreementChanged } from '../../workflows/contract.ts'
@@ -87,5 +88,54 @@ describe('new terms', () => {
     const worker = await steppedWorker(env, { readTerms: () => 'completed' })
     expect(await worker.runUntil(async () => (await start()).result())).toBe('accepted')
     expect(mailsOf(worker)).toEqual(['terms_changed'])
+  })
+
+  it('that the vendor refuses to send are shown to a person, and told once they are out', async () => {
+    let fitting = false
+    const worker = await steppedWorker(env, {
+      sendTerms: () => {
+        if (fitting) return 'sent'
+        throw ApplicationFailure.create({ type: 'vendor_refused', nonRetryable: true })
+      },
+      markTermsStuck: () => ({ isWanted: true }),
+      readTerms: () => 'completed',
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('markTermsStuck')
+      await env.sleep('36 hours')
+      expect(mailsOf(worker)).toEqual([])
+      fitting = true
+      await handle.signal(agreementChanged)
+      expect(await handle.result()).toBe('accepted')
+    })
+    expect(mailsOf(worker)).toEqual(['terms_changed'])
+    expect(answersOf(worker)).toEqual([])
+  })
+
+  it('of which nobody knows whether they went out are held against nobody', async () => {
+    const worker = await steppedWorker(env, {
+      sendTerms: () => 'uncertain',
+      markTermsStuck: () => ({ isWanted: true }),
+    })
+    expect(await worker.runUntil(async () => (await start()).result())).toBe('uncertain')
+    expect([mailsOf(worker), answersOf(worker)]).toEqual([[], []])
+  })
+
+  it('that somebody withdrew at the vendor are sent again, and held for all the same', async () => {
+    const worker = await steppedWorker(env, {
+      sendTerms: () => 'sent',
+      readTerms: inTurn('voided', 'sent', 'sent', 'completed'),
+      markTermsAnswer: (({ status }: { status: string }) => status !== 'superseded') as never,
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await handle.signal(agreementChanged)
+      await worker.ran('sendTerms', 2)
+      expect(await handle.result()).toBe('accepted')
+    })
+    const sent = worker.calls.filter(({ step }) => step === 'sendTerms')
+    expect(sent.map(({ input }) => input.attempt)).toEqual([1, 2])
+    expect(mailsOf(worker)).toEqual(['terms_changed', 'terms_reminder', 'terms_reminder'])
   })
 })

@@ -1,5 +1,5 @@
 /** The agreement: sent for signature, reminded of, signed or not, and sent again. */
-import { ActivityFailure, setHandler } from '@temporalio/workflow'
+import { setHandler } from '@temporalio/workflow'
 import { mostAgreementAttempts } from '../../domain/onboarding.ts'
 import {
   agreementChanged,
@@ -8,7 +8,7 @@ import {
   type Resend,
   resendAgreement,
 } from '../contract.ts'
-import { failureType, mail, quick, refusal, vendor } from '../steps.ts'
+import { mail, quick, refusal, vendor, vendorFailure } from '../steps.ts'
 import { happensInTime } from '../waiting.ts'
 import { type Desk, type Ending, enter } from './desk.ts'
 
@@ -85,7 +85,7 @@ async function tryToAgree(input: OnboardingInput, desk: Desk): Promise<Outcome> 
     })
     desk.agreementNews = false
     if (desk.resendWanted !== null) return beforeResend(input, desk)
-    if (!heard) return afterExpiry(input)
+    if (!heard) return afterExpiry(input, desk)
     if (!waitsForSigner) continue
     const state = await vendor.readAgreement({ applicationId })
     if (state === 'completed' || state === 'declined') return state
@@ -117,11 +117,8 @@ async function sendAttempt(input: OnboardingInput, desk: Desk): Promise<boolean>
     }
     return true
   } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error
-    const code = failureType(error)
-    if (code !== 'vendor_refused' && code !== 'vendor_unknown' && code !== 'vendor_throttled') {
-      throw error
-    }
+    const code = vendorFailure(error)
+    if (code === null) throw error
     await quick.markAgreementStuck({ applicationId, attempt, code })
     return false
   }
@@ -135,9 +132,11 @@ async function beforeResend({ applicationId }: OnboardingInput, desk: Desk): Pro
   return 'completed'
 }
 
-async function afterExpiry({ applicationId }: OnboardingInput): Promise<Outcome> {
-  const answer = await vendor.expireAgreement({ applicationId })
-  return answer === 'resend' ? 'again' : (answer ?? 'lapsed')
+/** A wish that came while the attempt was withdrawn is answered already: it is sent again. */
+async function afterExpiry({ applicationId }: OnboardingInput, desk: Desk): Promise<Outcome> {
+  const answer = (await vendor.expireAgreement({ applicationId })) ?? 'lapsed'
+  if (answer === 'resend') return 'again'
+  return answer === 'lapsed' && desk.resendWanted !== null ? 'again' : answer
 }
 
 /** A reminder also asks the vendor, in case its message was lost. */
