@@ -1,6 +1,7 @@
 /** The last part of the way: prepared, active, or closed. */
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { findStandingTermination } from '../../db/lifecycle/terminations.ts'
+import { recordManualTask } from '../../db/manual-tasks.ts'
 import {
   getApplication,
   markApplication,
@@ -10,6 +11,7 @@ import { markDecisionsUndone } from '../../db/onboarding/decisions.ts'
 import { lockPartner, markPartner, type PartnerRow } from '../../db/partners.ts'
 import { getProgramme, type Programme } from '../../db/programmes.ts'
 import { recordWelcome } from '../../db/welcome.ts'
+import { outwardId } from '../../domain/ids.ts'
 import { workflowIds, workflowTypes } from '../../domain/process-names.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { holdForTraining } from '../training.ts'
@@ -96,6 +98,22 @@ export function activationActivities({ db, processes }: ActivityDeps) {
         if (!closed) return
         await markDecisionsUndone(trx, applicationId, null)
         await recordTimeline(trx, applicationId, { key: 'closed', stage: 'done', actor, what })
+      })
+    },
+
+    /** What could not be taken back at the end of an application is a person's to do. */
+    async recordUndosLeft(input: { applicationId: string; left: string[] }): Promise<void> {
+      const { applicationId, left } = input
+      await inTransaction(db, async (trx) => {
+        for (const name of left) {
+          const what = name.replaceAll(' ', '_')
+          await recordManualTask(trx, {
+            taskKey: `onboarding:${applicationId}:${what}`,
+            kind: 'undo_failed',
+            subject: outwardId('application', applicationId),
+            what,
+          })
+        }
       })
     },
   }

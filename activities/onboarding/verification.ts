@@ -21,6 +21,7 @@ import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
 import type { VerificationStatus } from '../../domain/onboarding.ts'
 import { actorOf, isOutOfTries, together } from '../../domain/verification.ts'
+import { VendorError } from '../../integrations/vendor-error.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { closeIdentity, openIdentity, readIdentity } from '../verification/identity.ts'
 
@@ -59,6 +60,18 @@ async function openAccount(
   )
   await markPayoutAccountOpened(db, account.id, vendorAccountId)
   return vendorAccountId
+}
+
+/** What the vendor refuses to open was never opened; who is not let in has learnt nothing. */
+function noneIfRefused(error: unknown): null {
+  const isRefusal =
+    error instanceof VendorError &&
+    error.failure === 'rejected' &&
+    error.status !== 401 &&
+    error.status !== 403 &&
+    error.code !== 'idempotency_error'
+  if (!isRefusal) throw error
+  return null
 }
 
 export function verificationActivities(deps: ActivityDeps) {
@@ -150,6 +163,29 @@ export function verificationActivities(deps: ActivityDeps) {
       return status === 'needs_input' && spent ? 'out_of_tries' : status
     },
 
+    /** Stripe refused, or was away for too long: a person looks; the applicant is not told. */
+    async markVerificationStuck(input: {
+      applicationId: string
+      dueAt: string
+      /** The stable type of the failure. */
+      code: string
+    }): Promise<void> {
+      const { applicationId, code } = input
+      const stage = 'verification'
+      const dueAt = new Date(input.dueAt)
+      const what =
+        code === 'vendor_refused'
+          ? 'the payment provider refused the payout account: a person has to look into it'
+          : 'the payment provider did not answer: the identity check is tried again later'
+      await inTransaction(db, async (trx) => {
+        await markApplication(trx, applicationId, { stage, nextActor: 'super_admin', dueAt })
+        await recordTimeline(trx, applicationId, {
+          ...{ key: `verification_stuck_${code}`, stage, actor: 'system' },
+          ...{ what, dueAt, internal: true },
+        })
+      })
+    },
+
     /**
      * Takes back what was opened for an application that came to nothing. An account whose opening
      * was answered by nobody is asked for by its key first; one that Stripe refused is left.
@@ -158,13 +194,10 @@ export function verificationActivities(deps: ActivityDeps) {
       await closeIdentity(deps, await findIdentityCheck(db, applicationId))
       const account = await findPayoutAccount(db, applicationId)
       if (!account || account.closedAt) return
-      const vendorAccountId = await openAccount(
-        deps,
-        await getApplication(db, applicationId),
-        account,
-      )
-      const { status } = await connect.readVerification(vendorAccountId)
-      if (status !== 'rejected') {
+      const application = await getApplication(db, applicationId)
+      const vendorAccountId = await openAccount(deps, application, account).catch(noneIfRefused)
+      const seen = vendorAccountId && (await connect.readVerification(vendorAccountId))
+      if (vendorAccountId && seen && seen.status !== 'rejected') {
         await connect.closeAccount(vendorAccountId, `close:${account.id}`)
       }
       await inTransaction(db, (trx) => markPayoutAccountClosed(trx, account.id))

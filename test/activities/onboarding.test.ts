@@ -1,12 +1,15 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { inTransaction } from '../../db/database.ts'
+import { listManualTasks } from '../../db/manual-tasks.ts'
 import { findAgreement } from '../../db/onboarding/agreements.ts'
-import { getApplication } from '../../db/onboarding/applications.ts'
+import { getApplication, listTimeline, markApplication } from '../../db/onboarding/applications.ts'
 import { findDocument } from '../../db/onboarding/documents.ts'
 import { findPayoutAccount } from '../../db/onboarding/payout-accounts.ts'
 import { outwardId } from '../../domain/ids.ts'
+import { VendorError } from '../../integrations/vendor-error.ts'
 import { makeApplication } from '../support/factories.ts'
-import { failureOf, type Steps, startSteps } from '../support/steps.ts'
+import { asSteps, failureOf, type Steps, startSteps } from '../support/steps.ts'
 
 let kit: Steps
 beforeAll(async () => {
@@ -156,6 +159,36 @@ describe('the identity check', () => {
     expect(await kit.steps.readVerification({ applicationId })).toBe('rejected')
   })
 
+  it('for which no account is opened waits for a person, and leaves nothing to close', async () => {
+    const applicationId = await makeApplication(kit.db)
+    const refusal = { vendor: 'stripe', failure: 'rejected', code: 'country_unsupported' } as const
+    const openPayoutAccount = (status: number) => () =>
+      Promise.reject(new VendorError({ ...refusal, status, message: `answered ${status}` }))
+    const refusing = (status: number) => {
+      const connect = { ...kit.deps.connect, openPayoutAccount: openPayoutAccount(status) }
+      return asSteps({ ...kit.deps, connect })
+    }
+    const open = refusing(400).openPayoutAccount({ applicationId, dueAt })
+    expect(await failureOf(open)).toBe('vendor_refused')
+    for (let i = 0; i < 2; i++) {
+      await kit.steps.markVerificationStuck({ applicationId, dueAt, code: 'vendor_refused' })
+    }
+    expect(await getApplication(kit.db, applicationId)).toMatchObject({
+      ...{ stage: 'verification', nextActor: 'super_admin', dueAt: new Date(dueAt) },
+    })
+    const told = (await listTimeline(kit.db, applicationId, 'decider')).map(({ what }) => what)
+    expect(told.filter((what) => what.includes('refused the payout account'))).toHaveLength(1)
+    expect(JSON.stringify(await listTimeline(kit.db, applicationId, 'applicant'))).not.toContain(
+      'refused',
+    )
+    // A key of ours that is not let in says nothing of an account.
+    expect(await failureOf(refusing(401).closePayoutAccount({ applicationId }))).toBe(
+      'vendor_refused',
+    )
+    await refusing(400).closePayoutAccount({ applicationId })
+    expect((await findPayoutAccount(kit.db, applicationId))?.closedAt).not.toBeNull()
+  })
+
   it('has a fresh link each time one is wanted', async () => {
     const applicationId = await makeApplication(kit.db)
     await kit.steps.openPayoutAccount({ applicationId, dueAt })
@@ -179,6 +212,42 @@ describe('mails', () => {
     await send('1')
     await send('2')
     expect(await mailsTo(contactEmail)).toEqual(['agreement_reminder', 'agreement_reminder'])
+  })
+})
+
+describe('a rejection', () => {
+  it('tells the reason of a rule that rejected, and never that of one that flagged', async () => {
+    const told = async (outcome: 'reject' | 'review') => {
+      const applicationId = await makeApplication(kit.db)
+      await inTransaction(kit.db, (trx) =>
+        markApplication(trx, applicationId, {
+          ...{ stage: 'done', status: 'rejected', nextActor: null },
+          ...{ preScreen: outcome, preScreenReason: `words of the rule to ${outcome}` },
+        }),
+      )
+      await kit.steps.mailApplicant({ applicationId, kind: 'application_rejected' })
+      const { contactEmail } = await getApplication(kit.db, applicationId)
+      const { data } = await kit.story.sandbox<{ data: { to: string; text: string }[] }>('/mails')
+      return data.find(({ to }) => to === contactEmail)?.text
+    }
+    expect(await told('reject')).toContain('words of the rule to reject')
+    const flagged = await told('review')
+    expect(flagged).toContain('We cannot accept')
+    expect(flagged).not.toContain('words of the rule')
+  })
+})
+
+describe('what cannot be taken back', () => {
+  it('is one task of a person, however often the step is repeated', async () => {
+    const applicationId = await makeApplication(kit.db)
+    const left = ['close the payout account', 'withdraw the agreement']
+    for (let i = 0; i < 2; i++) await kit.steps.recordUndosLeft({ applicationId, left })
+    const { rows } = await listManualTasks(kit.db, { limit: 10, open: true })
+    const mine = rows.filter(({ subject }) => subject === outwardId('application', applicationId))
+    expect(mine.map(({ kind, what }) => [kind, what]).sort()).toEqual([
+      ['undo_failed', 'close_the_payout_account'],
+      ['undo_failed', 'withdraw_the_agreement'],
+    ])
   })
 })
 

@@ -11,7 +11,6 @@ import {
   type OnboardingInput,
   onboardingState,
   retryProvisioning,
-  verificationChanged,
 } from '../../workflows/contract.ts'
 import { partnerOnboarding } from '../../workflows/onboarding.ts'
 import { inTurn, type StandIns, startSkipping, steppedWorker } from '../support/processes.ts'
@@ -205,76 +204,6 @@ describe('an agreement', () => {
     })
     expect(status).toBe('rejected')
     expect(worker.steps().filter((step) => step === 'readAgreement')).toHaveLength(3)
-  })
-})
-
-describe('an identity check', () => {
-  it('that needs more input goes on, and lapses after 30 days with three reminders', async () => {
-    const worker = await steppedWorker(env, { ...smooth, readVerification: () => 'needs_input' })
-    const status = await worker.runUntil(async () => {
-      const handle = await start()
-      await handle.signal(agreementChanged)
-      return handle.result()
-    })
-    expect(status).toBe('lapsed')
-    const reminders = worker.calls.filter(({ input }) => input.kind === 'verification_reminder')
-    expect(reminders).toHaveLength(3)
-  })
-
-  it('that is asked about on the way has no longer time for it', async () => {
-    const worker = await steppedWorker(env, { ...smooth, readVerification: () => 'needs_input' })
-    await worker.runUntil(async () => {
-      const handle = await start()
-      await handle.signal(agreementChanged)
-      await worker.ran('readVerification')
-      await env.sleep('20 days')
-      await handle.signal(verificationChanged)
-      expect(await handle.result()).toBe('lapsed')
-    })
-    const opened = worker.calls.find(({ step }) => step === 'openPayoutAccount')?.at ?? 0
-    const closed = worker.calls.find(({ step }) => step === 'closeApplication')?.at ?? 0
-    expect(Math.round((closed - opened) / 1000 / day)).toBe(30)
-    const reminders = worker.calls.filter(({ input }) => input.kind === 'verification_reminder')
-    expect(reminders.map(({ input }) => input.occurrence)).toEqual(['1', '2', '3'])
-  })
-
-  it('that failed as often as it may ends the application, and its account is closed', async () => {
-    const worker = await steppedWorker(env, {
-      ...smooth,
-      readVerification: inTurn('needs_input', 'needs_input', 'out_of_tries'),
-    })
-    await worker.runUntil(async () => {
-      const handle = await start()
-      await handle.signal(agreementChanged)
-      await worker.ran('readVerification')
-      await handle.signal(verificationChanged)
-      expect(await handle.result()).toBe('rejected')
-    })
-    // The first reminder looked, and what it found ended the wait: nobody was reminded.
-    expect(worker.calls.filter(({ input }) => input.kind === 'verification_reminder')).toEqual([])
-    const end = worker.calls.find(({ step }) => step === 'closeApplication')
-    expect(end?.input).toMatchObject({ what: 'the identity check failed too often' })
-    expect(worker.steps()).toContain('closePayoutAccount')
-    const mails = worker.calls.filter(({ input }) => input.kind === 'application_rejected')
-    expect(mails).toHaveLength(1)
-  })
-
-  it('that is corrected after a refusal leads to the decision', async () => {
-    const worker = await steppedWorker(env, {
-      ...smooth,
-      readVerification: inTurn('link_issued', 'needs_input', 'verified'),
-    })
-    await worker.runUntil(async () => {
-      const handle = await start()
-      await handle.signal(agreementChanged)
-      await reaches(handle, 'verification')
-      await handle.signal(verificationChanged)
-      await worker.ran('readVerification', 2)
-      await handle.signal(verificationChanged)
-      await reaches(handle, 'approval')
-      await decide(handle)
-      expect(await handle.result()).toBe('active')
-    })
   })
 })
 

@@ -36,6 +36,8 @@ export interface Desk {
   agreementAttempts: number
   /** The wish of a person to have it sent again. */
   resendWanted: string | null
+  /** The payout account is there, and has a page on which to begin. */
+  accountOpened: boolean
   verificationNews: boolean
   trainingNews: boolean
   /** Taken one after the other, in the order in which they came. */
@@ -63,6 +65,7 @@ export function newDesk(): Desk {
     agreementNews: false,
     agreementAttempts: 0,
     resendWanted: null,
+    accountOpened: false,
     verificationNews: false,
     trainingNews: false,
     turns: [],
@@ -124,8 +127,9 @@ export async function untilLeft(
 }
 
 /**
- * Closes the application, then takes back what it holds elsewhere and tells the applicant. The desk
- * first: a decision that comes now would be taken and never recorded.
+ * Closes the application, then takes back what it holds elsewhere and tells the applicant. What
+ * could not be taken back is left to a person. The desk first: a decision that comes now would be
+ * taken and never recorded.
  */
 export async function end(
   { applicationId }: OnboardingInput,
@@ -137,7 +141,8 @@ export async function end(
   await CancellationScope.nonCancellable(async () => {
     await quick.closeApplication({ applicationId, status, what, ...(actor ? { actor } : {}) })
     desk.outcome = status
-    await undoAll(desk.undos)
+    const left = await undoAll(desk.undos)
+    if (left.length > 0) await quick.recordUndosLeft({ applicationId, left })
     if (ending.mail) await mail.mailApplicant({ applicationId, kind: ending.mail })
   })
   return status
