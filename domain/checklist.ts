@@ -1,6 +1,7 @@
 /** What has to be green before an application can be approved. */
 import type { ErrorCode } from './errors.ts'
 import type { AgreementStatus, VerificationStatus } from './onboarding.ts'
+import type { PartnerStatus } from './partners.ts'
 import type { ScreeningStatus } from './screening.ts'
 import type { TerritoryStatus } from './territories.ts'
 
@@ -11,6 +12,8 @@ export interface ChecklistFacts {
   verification: VerificationStatus | null
   /** How the wished territories stand; none where none are wished, or for the applicant. */
   territories?: TerritoryStatus[]
+  /** Of the partner that it would stand below; left out for the applicant. */
+  parent?: PartnerStatus | null
   /** Of the contact person; left out where the programme asks for none. */
   identity?: string | null
 }
@@ -43,6 +46,7 @@ export function checklistOf(facts: ChecklistFacts): ChecklistItem[] {
     },
     ...identityItem(facts.identity ?? null),
     ...territoriesItem(facts.territories ?? []),
+    ...parentItem(facts.parent ?? null),
   ]
 }
 
@@ -75,6 +79,13 @@ function territoriesItem(statuses: TerritoryStatus[]): ChecklistItem[] {
       refusal: 'territory_conflict',
     },
   ]
+}
+
+/** Nobody is taken in below a partner that is suspended, or gone; then alone it is an item. */
+function parentItem(status: PartnerStatus | null): ChecklistItem[] {
+  if (status === null || status === 'active') return []
+  const refusal = 'parent_not_active'
+  return [{ item: 'parent', state: status, done: false, blocking: true, refusal }]
 }
 
 /** The names of the items for which an approval has to wait. */

@@ -56,6 +56,7 @@ export function decisionRoutes(deps: ApiDeps): Route[] {
         'not_ready',
         'screening_open',
         'territory_conflict',
+        'parent_not_active',
         'second_person_required',
         'temporarily_unavailable',
       ],

@@ -2,6 +2,7 @@
 import { type ChecklistFacts, type ChecklistItem, checklistOf } from '../../domain/checklist.ts'
 import type { Audience } from '../../domain/onboarding.ts'
 import type { Db } from '../database.ts'
+import { findParent } from '../partners.ts'
 import { findScreeningState } from '../screenings.ts'
 import { listTerritoriesOf } from '../territories.ts'
 import type { ApplicationRow } from './applications.ts'
@@ -25,10 +26,15 @@ export async function readChecklist(
 }
 
 async function readInternalFacts(db: Db, row: ApplicationRow): Promise<Partial<ChecklistFacts>> {
-  const [territories, screened] = await Promise.all([
+  const [territories, screened, parent] = await Promise.all([
     listTerritoriesOf(db, row.id),
     row.screening && findScreeningState(db, row.id),
+    row.parentId && !row.closedAt ? findParent(db, row.parentId) : undefined,
   ])
   const screening = row.screening && (screened ?? row.screening)
-  return { screening, territories: territories.map(({ status }) => status) }
+  return {
+    screening,
+    territories: territories.map(({ status }) => status),
+    parent: parent?.status ?? null,
+  }
 }

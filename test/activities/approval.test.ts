@@ -137,6 +137,8 @@ describe('the decision', () => {
       await outcomeOf(disabled),
     ]
     expect(outcomes).toEqual(['approve', 'approve', 'forbidden', 'forbidden', 'forbidden'])
+    await sql`update partners set status = 'suspended' where id = ${master}`.execute(kit.db)
+    expect(await outcomeOf(await someMember())).toBe('parent_not_active')
   })
 })
 

@@ -47,6 +47,14 @@ describe('the checklist of an application', () => {
     expect(open).toEqual(['agreement', 'verification'])
   })
 
+  test('takes nobody in below a partner that is suspended or gone', () => {
+    expect(checklistOf({ ...green, parent: 'active' })).toEqual(checklistOf(green))
+    for (const parent of ['suspended', 'terminated'] as const) {
+      const items = checklistOf({ ...green, parent })
+      expect([openItems(items), blockOf(items)]).toEqual([['parent'], 'parent_not_active'])
+    }
+  })
+
   test('waits for nothing that does not block', () => {
     const item = { item: 'duplicates', state: 'found', done: false, blocking: false }
     expect(openItems([item])).toEqual([])

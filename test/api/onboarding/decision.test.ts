@@ -145,6 +145,13 @@ describe('a decision', () => {
   it('of a master reseller brings a partner in below it, from an instant on', async () => {
     const others = { key: world.south.key }
     expect(refusal(await decide(ids.instant, {}, others))).toEqual([404, 'not_found'])
+    const north = uuidOf('partner', world.north.partner)
+    const setNorth = (status: string) =>
+      sql`update partners set status = ${status} where id = ${north}`.execute(product.db)
+    await setNorth('suspended')
+    const early = await decide(ids.instant, {})
+    expect([refusal(early), early.body.open]).toEqual([[409, 'parent_not_active'], ['parent']])
+    await setNorth('active')
     const effective_from = '2026-03-01T02:30:00+02:00'
     const answer = await decide(ids.instant, { effective_from }, { key: world.north.key })
     expect(answer.status).toBe(200)
