@@ -15,6 +15,7 @@ interface FreeWords {
 
 /** Reasons and notes in clear, where a row may be changed. */
 export const freeWords: readonly FreeWords[] = [
+  { table: 'certificates', owner: 'partner_id', column: 'revoke_reason' },
   { table: 'decision_notes', owner: 'application_id', column: 'reason' },
   { table: 'offboardings', owner: 'partner_id', column: 'reason' },
   { table: 'territory_assignments', owner: 'holder_id', column: 'release_reason' },

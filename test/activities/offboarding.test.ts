@@ -1,5 +1,5 @@
 /** What is left of a tenant that has left: nothing personal, and all of the books. */
-import { randomUUIDv7 } from 'node:crypto'
+import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { listPlatformMembers } from '../../db/access.ts'
 import { type Db, inTransaction } from '../../db/database.ts'
@@ -9,6 +9,7 @@ import { erasedTables, findErasure } from '../../db/lifecycle/erasures.ts'
 import { exportSections, listExportFiles } from '../../db/lifecycle/exports.ts'
 import { findOffboarding, recordOffboarding } from '../../db/lifecycle/offboardings.ts'
 import { recordMailTemplate } from '../../db/mail-templates.ts'
+import { recordApplicationInvitation } from '../../db/onboarding/application-invitations.ts'
 import { recordDecisionNote } from '../../db/onboarding/decisions.ts'
 import { findDocument, recordDocument } from '../../db/onboarding/documents.ts'
 import { getPartner } from '../../db/partners.ts'
@@ -203,6 +204,50 @@ describe('an erasure', () => {
     expect(await findErasure(db, leaving.id)).toMatchObject({
       counts: expect.objectContaining({ words: 2, tenant_domains: 1, tenant_images: 1 }),
     })
+  })
+
+  it('reaches what the form said, the try before it, and the invitation of somebody else', async () => {
+    const leaving = await leavingTenant()
+    const { partnerId, contact, first } = leaving
+    const inviter = await makePartner(db, { level: 'master_reseller' })
+    const [invitationId, own] = [randomUUIDv7(), randomUUIDv7()]
+    const said = { name: 'Markername', email: contact, message: 'Markermessage' }
+    const invited = { ...said, invitedBy: first, level: 'reseller', type: null } as const
+    const number = unique('MARKER').replace('_', '').toUpperCase()
+    const company = { legalName: 'Markerlegal', registrationNumber: number }
+    const form = { ...company, registrationNormalized: number, contactEmail: contact }
+    await inTransaction(db, async (trx) => {
+      for (const [id, by] of [[invitationId, inviter] as const, [own, partnerId] as const]) {
+        const tokenHash = randomBytes(32)
+        await recordApplicationInvitation(trx, { ...invited, id, partnerId: by, tokenHash })
+      }
+    })
+    const earlier = await makeApplication(db, {
+      ...form,
+      ...{ companyName: 'Markerbefore', contactName: 'Markercontact', invitationId },
+    })
+    await sql`update applications set legal_name = 'Markerlegal', reapplies_id = ${earlier},
+      registration_number = ${number}, registration_normalized = ${number}
+      where id = ${partnerId}`.execute(db)
+    await sql`update api_keys set allowed_ips = '{192.0.2.7}'
+      where partner_id = ${partnerId}`.execute(db)
+    await erased(leaving, 2)
+    const { rows } = await sql<{ clear: string; sealed: number }>`
+      select concat(
+        (select jsonb_agg(row_to_json(one)) from applications one
+          where id in (${partnerId}, ${earlier})),
+        (select jsonb_agg(row_to_json(one)) from api_keys one
+          where partner_id = ${partnerId})) as clear,
+        (select sum(octet_length(contact_email_sealed)) from applications
+          where id in (${partnerId}, ${earlier}))
+        + (select sum(octet_length(email_sealed) + octet_length(message_sealed))
+          from application_invitations where id in (${invitationId}, ${own})) as sealed`.execute(db)
+    expect(rows[0]?.clear).not.toMatch(/marker|192\.0\.2\.7/i)
+    expect(Number(rows[0]?.sealed)).toBe(0)
+    expect(await keysLeft(earlier)).toBe(0)
+    const { rows: found } = await sql`select from application_invitations
+      where id in (${invitationId}, ${own}) and email_index <> uuid_send(id)`.execute(db)
+    expect(found).toEqual([])
   })
 
   it('leaves the sign-in of a person that is a member elsewhere, and the words of others', async () => {
