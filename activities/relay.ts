@@ -47,6 +47,9 @@ import { sendTierMails } from './tier-mails.ts'
 /** In one round; what is left waits for the next. */
 const mostForgotten = 5_000
 
+/** So many applications are looked after in one round; of more, each has its turn. */
+const mostApplications = 500
+
 /** Younger rows are about to be started by the request that wrote them. */
 const graceSeconds = 30
 
@@ -56,7 +59,9 @@ export function relayActivities(deps: ActivityDeps) {
 
   async function startOnboardings(): Promise<void> {
     const { deadlines } = await getProgramme(db)
-    for (const id of await listOpenApplications(db, graceSeconds)) {
+    const round = Math.floor(Date.now() / 60_000)
+    const open = { olderThanSeconds: graceSeconds, round, most: mostApplications }
+    for (const id of await listOpenApplications(db, open)) {
       const { parentId, stage } = await getApplication(db, id)
       // It has gone all the way before; what is done must not be done anew.
       const from = stage === 'training' ? { from: 'training' } : {}

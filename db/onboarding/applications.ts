@@ -285,19 +285,26 @@ export async function listTimeline(db: Db, applicationId: string, audience: Audi
   return query.execute()
 }
 
-/** Open applications that are older than the given age; a sweeper starts what is not running. */
-export async function listOpenApplications(db: Db, olderThanSeconds: number): Promise<string[]> {
-  const rows = await db
-    .selectFrom('applications')
-    .select('id')
-    .where('closedAt', 'is', null)
-    .where(
-      'submittedAt',
-      '<',
-      sql<Date>`clock_timestamp() - make_interval(secs => ${olderThanSeconds})`,
-    )
-    .orderBy('submittedAt')
-    .limit(500)
-    .execute()
-  return rows.map((row) => row.id)
+/**
+ * Open applications that are older than the given age; a sweeper starts what is not running. Where
+ * more are open than one round takes, half of them are the newest, which are the likeliest to have
+ * been left behind, and the others come in turn, round by round.
+ */
+export async function listOpenApplications(
+  db: Db,
+  { olderThanSeconds, round, most }: { olderThanSeconds: number; round: number; most: number },
+): Promise<string[]> {
+  const half = Math.ceil(most / 2)
+  const { rows } = await sql<{ id: string }>`
+    select id from (
+      select id, submitted_at, row_number() over (order by submitted_at desc, id desc) as place,
+        greatest(count(*) over () - ${half}, 1) as others
+      from applications
+      where closed_at is null
+        and submitted_at < clock_timestamp() - make_interval(secs => ${olderThanSeconds})
+    ) waiting
+    where place <= ${half}
+      or (place - 1 + ${round}::bigint * ${most - half}) % others < ${most - half}
+    order by submitted_at`.execute(db)
+  return rows.map(({ id }) => id)
 }
