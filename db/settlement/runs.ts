@@ -71,7 +71,7 @@ export async function lockRun(trx: Trx, id: string) {
  * The live run that settles what is named like this, by whatever cadence: the one of that name, or
  * one that leaves nothing of it. A week leaves nothing of months and weeks that end with it or
  * before; months leave nothing of each other, of weeks that end in them, and, once they have begun
- * to calculate, of months before them, whose balance they open with.
+ * to calculate, of months before them: they open with what statements before those have carried.
  */
 export async function findSettling(
   db: Db,
@@ -89,7 +89,13 @@ export async function findSettling(
     .where((eb) => {
       const later = eb.and([eb('cadence', '=', 'weekly'), eb('cutoffAt', '>=', cutoffAt)])
       const whole = [eb('cadence', '<>', 'weekly'), eb('period', '>=', period)]
-      const takesAll = eb.or([eb('sincePeriod', '<=', period), eb('stage', '<>', 'freeze')])
+      const { exists, selectFrom } = eb
+      const before = selectFrom('statements')
+        .select('statements.id')
+        .where('issuedAt', 'is not', null)
+        .where('statements.period', '<', period)
+      const opensWith = eb.and([eb('stage', '<>', 'freeze'), exists(before)])
+      const takesAll = eb.or([eb('sincePeriod', '<=', period), opensWith])
       const ofMonths = cadenceOf(name) === 'weekly' ? whole : [...whole, takesAll]
       return eb.or([later, eb.and(ofMonths)])
     })
