@@ -56,8 +56,16 @@ export interface PaidPage {
   unknown: number
   /** True when the platform's balance ran out; the page stopped there. */
   insufficientBalance: boolean
+  /** Currencies that have no balance, where there are payouts of others to go on with. */
+  lacking?: string[]
   /** A person has paused the run: nothing was paid. */
   paused?: boolean
+}
+
+export interface PayPageInput extends PayoutShard {
+  after: string | null
+  /** Currencies that have no balance. */
+  without?: string[] | undefined
 }
 
 interface PreparedAttempt {
@@ -204,6 +212,16 @@ export function payoutActivities(deps: ActivityDeps) {
     )
   }
 
+  /** Whether anything can be paid without these currencies. */
+  async function goesOn(
+    input: PayPageInput,
+    lacking: Set<string>,
+  ): Promise<Pick<PaidPage, 'insufficientBalance' | 'lacking'>> {
+    const without = [...lacking]
+    const [other] = await listPayablePage(db, { ...input, without, size: 1 })
+    return { insufficientBalance: true, ...(other ? { lacking: without } : {}) }
+  }
+
   return {
     /** Lets payouts go whose partner was held, or not verified, when they were made. */
     async releaseHeldPayouts(input: PayoutShard): Promise<number> {
@@ -214,27 +232,31 @@ export function payoutActivities(deps: ActivityDeps) {
     /**
      * Pays the next payouts of a run, some at a time and each at most once; one that fails stops
      * no other. Where the processor says that it is too much no other one begins, and the page
-     * ends early, or is repeated when it said so.
+     * ends early, or is repeated when it said so. The same where a balance ran out; what is paid
+     * from others can go on without its currency.
      * @throws VendorError of failure `throttled`.
      */
-    async payPage(input: PayoutShard & { after: string | null }): Promise<PaidPage> {
+    async payPage(input: PayPageInput): Promise<PaidPage> {
+      const { runId, without = [] } = input
       const result: PaidPage = { last: null, paid: 0, unknown: 0, insufficientBalance: false }
-      const { pausedAt, problem } = await getRun(db, input.runId)
+      const { pausedAt, problem } = await getRun(db, runId)
       if (pausedAt) return { ...result, paused: true }
-      const ids = await listPayablePage(db, { ...input, size: pageSize })
+      const payouts = await listPayablePage(db, { ...input, size: pageSize })
       const refused: Throttled[] = []
-      const done = await inLanesUntil(ids, async (id) => {
+      const lacking = new Set(without)
+      const done = await inLanesUntil(payouts, async ({ id, currency }) => {
         const outcome = await pay(id)
         if (outcome?.kind === 'succeeded') result.paid++
         if (outcome?.kind === 'unknown' || outcome?.kind === 'missed') result.unknown++
-        if (outcome?.kind === 'insufficient_balance') result.insufficientBalance = true
+        if (outcome?.kind === 'insufficient_balance') lacking.add(currency)
         if (outcome?.kind === 'throttled') refused.push(outcome)
         return outcome?.kind !== 'throttled' && outcome?.kind !== 'insufficient_balance'
       })
-      result.last = ids[done - 1] ?? null
+      result.last = payouts[done - 1]?.id ?? null
       if (result.last === null && refused[0]) throw throttledError(refused[0])
-      const isFilled = result.paid > 0 && !result.insufficientBalance
-      if (isFilled && problem === lowBalance) await markRunProblem(db, input.runId, null)
+      if (lacking.size > without.length) return { ...result, ...(await goesOn(input, lacking)) }
+      if (without.length > 0) return { ...result, insufficientBalance: result.last === null }
+      if (result.paid > 0 && problem === lowBalance) await markRunProblem(db, runId, null)
       return result
     },
 

@@ -72,11 +72,11 @@ const isDue = sql<boolean>`(payouts.pay_on is null
 /** Payouts of a run that are due, neither paid nor held, in the order of their ids. */
 export async function listPayablePage(
   db: Db,
-  page: PayoutShard & { after: string | null; size: number },
-): Promise<string[]> {
+  page: PayoutShard & { after: string | null; without?: string[] | undefined; size: number },
+): Promise<{ id: string; currency: string }[]> {
   let query = db
     .selectFrom('payouts')
-    .select('id')
+    .select(['id', 'currency'])
     .where('runId', '=', page.runId)
     .where('status', 'in', ['approved', 'in_flight', 'unknown'])
     .where(isDue)
@@ -84,8 +84,8 @@ export async function listPayablePage(
     .orderBy('id')
     .limit(page.size)
   if (page.after) query = query.where('id', '>', page.after)
-  const rows = await query.execute()
-  return rows.map((row) => row.id)
+  if (page.without?.length) query = query.where('currency', 'not in', page.without)
+  return query.execute()
 }
 
 const partnerIsHeld = sql<boolean>`exists (select from partner_holds hold

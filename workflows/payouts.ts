@@ -51,23 +51,33 @@ export async function payoutBatch(input: PayoutBatchInput): Promise<{ paid: numb
   return { paid }
 }
 
-/** One pass over all payable payouts; after an empty balance it starts again from the first. */
+/**
+ * One pass over all payable payouts. What it has no balance for waits until all others are paid;
+ * then it starts again from the first.
+ */
 async function payRound({ paid: before = 0, ...shard }: PayoutBatchInput, news: News) {
   let after: string | null = null
   let paid = 0
   let unknown = 0
+  let without: { without?: string[] } = {}
   for (;;) {
     if (workflowInfo().historyLength > longHistory) {
       await continueAsNew({ ...shard, paid: before + paid })
     }
     setCurrentDetails(`Paying; ${paid} paid in this round`)
-    const page: PaidPage = await batch.payPage({ ...shard, after })
+    const page: PaidPage = await batch.payPage({ ...shard, after, ...without })
     paid += page.paid
     unknown += page.unknown
     if (page.paused) await peopleGoOn(news)
-    else if (page.insufficientBalance) await moneyComes(shard, news)
-    else if (page.last === null) return { paid, unknown }
-    if (!page.paused) after = page.insufficientBalance ? null : page.last
+    else if (page.lacking) {
+      without = { without: page.lacking }
+      after = page.last ?? after
+    } else if (page.insufficientBalance) {
+      await moneyComes(shard, news)
+      without = {}
+      after = null
+    } else if (page.last === null) return { paid, unknown }
+    else after = page.last
   }
 }
 

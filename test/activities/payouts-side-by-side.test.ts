@@ -1,5 +1,7 @@
 import { inLanesUntil } from '../../activities/lanes.ts'
+import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
+import { insertRates, markPayoutCurrency } from '../../db/settlement/rates.ts'
 import { outwardId } from '../../domain/ids.ts'
 import { VendorError, type VendorFailure } from '../../integrations/vendor-error.ts'
 import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'
@@ -128,6 +130,30 @@ describe('payouts side by side', () => {
     await kit.story.sandbox('/balance', { amount: 100_000_000, currency: 'usd' })
     expect(await kit.steps.payPage({ runId, after: null })).toMatchObject({ paid: 7 })
     expect(await runs.transfersTo(partners)).toHaveLength(10)
+  })
+})
+
+describe('payouts of several currencies', () => {
+  it('in one that has no balance keep none of the others waiting', async () => {
+    const { partners } = await runs.payableRun(21)
+    await inTransaction(kit.db, async (trx) => {
+      await markPayoutCurrency(trx, partners[0] ?? '', 'EUR')
+      const asOf = new Date('2020-01-01T00:00:00Z')
+      await insertRates(trx, [{ base: 'USD', quote: 'EUR', rate: '0.9', source: 'test', asOf }])
+    })
+    await kit.story.sandbox('/balance', { amount: 0, currency: 'eur' })
+    const runId = await runs.releasedRun(partners)
+    const first = await kit.steps.payPage({ runId, after: null })
+    expect(first).toMatchObject({ insufficientBalance: true, lacking: ['EUR'] })
+    const { last: after, lacking: without } = first
+    const second = await kit.steps.payPage({ runId, after, without })
+    expect(first.paid + second.paid).toBe(20)
+    const end = await kit.steps.payPage({ runId, after: second.last, without })
+    expect(end).toMatchObject({ last: null, insufficientBalance: true })
+    expect(end.lacking).toBeUndefined()
+    await kit.story.sandbox('/balance', { amount: 100_000, currency: 'eur' })
+    expect(await kit.steps.payPage({ runId, after: null })).toMatchObject({ paid: 1 })
+    expect(await statusesOf(runId)).toEqual(['paid'])
   })
 })
 

@@ -75,6 +75,30 @@ describe('a batch of payouts', () => {
     expect(pages.map(({ input }) => input.after)).toEqual([null, 'p1', null, 'p2'])
   })
 
+  it('pays what it has money for before it waits for the rest', async () => {
+    const worker = await steppedWorker(env, {
+      payPage: inTurn(
+        page({ last: 'p1', paid: 1, insufficientBalance: true, lacking: ['EUR'] }),
+        page({ last: 'p9', paid: 8 }),
+        page({ insufficientBalance: true }),
+        page({ last: 'p2', paid: 1 }),
+        page(),
+      ),
+    })
+    const result = await worker.runUntil(async () => (await start()).result())
+    expect(result).toEqual({ paid: 10 })
+    const pages = worker.calls.filter(({ step }) => step === 'payPage')
+    expect(pages.map(({ input }) => [input.after, input.without])).toEqual([
+      [null, undefined],
+      ['p1', ['EUR']],
+      ['p9', ['EUR']],
+      [null, undefined],
+      ['p2', undefined],
+    ])
+    const waited = pages.map(({ at }, i) => at - (pages[i - 1]?.at ?? at) >= 3_600_000)
+    expect(waited).toEqual([false, false, false, true, false])
+  })
+
   it('goes on at once when it is told that the balance was filled', async () => {
     const worker = await steppedWorker(env, {
       payPage: inTurn(page({ insufficientBalance: true }), page()),
