@@ -51,6 +51,21 @@ function sendingEntry(how: Sending, { attempt, dueAt }: { attempt: number; dueAt
   return { key: keyOf('agreement_sent', attempt), stage, actor, what, dueAt } as const
 }
 
+const stuckSayings: Record<string, string> = {
+  vendor_refused: 'the agreement was refused by the vendor: correct the signer and send it again',
+  no_answer: 'the vendor does not say how the agreement stands: it is asked again',
+}
+
+/**
+ * An attempt that ended without a signature is over: a process that was begun anew, and counts from
+ * the beginning, has the next one.
+ */
+function numberOf(wanted: number, last: AgreementRow | undefined): number {
+  if (!last || last.attempt < wanted) return wanted
+  const isOver = last.status === 'voided' || last.status === 'expired'
+  return isOver && last.attempt < mostAgreementAttempts ? last.attempt + 1 : last.attempt
+}
+
 export function agreementActivities(deps: ActivityDeps) {
   const { db, links } = deps
   const desk = agreementDesk(deps)
@@ -69,7 +84,7 @@ export function agreementActivities(deps: ActivityDeps) {
       const agreement = await recordAgreement(trx, {
         applicationId,
         partnerId: null,
-        attempt,
+        attempt: numberOf(attempt, earlier),
         terms: await getTermsInForce(trx, programme.id),
         embedded: programme.onboarding.signing === 'embedded',
         signer: {
@@ -93,7 +108,8 @@ export function agreementActivities(deps: ActivityDeps) {
   return {
     /**
      * Sends an attempt for signature, once however often the step is repeated. An earlier attempt
-     * has to have ended. @returns how it went, and whether we lead the signer to its page.
+     * has to have ended. @returns how it went, whether we lead the signer to its page, and which
+     * attempt it is.
      */
     async sendAgreement(input: {
       applicationId: string
@@ -102,9 +118,11 @@ export function agreementActivities(deps: ActivityDeps) {
       attempt?: number
       /** The wish of a person, where it is sent again for one. */
       resendId?: string | null
-    }): Promise<{ sending: Sending; embedded: boolean }> {
-      const { applicationId, resendId = null, attempt = 1 } = input
-      const { application, agreement } = await newAttempt(applicationId, { attempt, resendId })
+    }): Promise<{ sending: Sending; embedded: boolean; attempt: number }> {
+      const { applicationId, resendId = null } = input
+      const wanted = { attempt: input.attempt ?? 1, resendId }
+      const { application, agreement } = await newAttempt(applicationId, wanted)
+      const { attempt, embedded } = agreement
       const noteSending = async (trx: Trx, how: Sending) => {
         const dueAt = new Date(Date.now() + input.expiry * 1_000)
         const nextActor = how === 'uncertain' ? 'super_admin' : 'applicant'
@@ -114,26 +132,25 @@ export function agreementActivities(deps: ActivityDeps) {
         ])
       }
       const sending = await desk.send(agreement, partyOf(application), noteSending)
-      return { sending, embedded: agreement.embedded }
+      return { sending, embedded, attempt }
     },
 
-    /** The sending failed for good: a person has to decide; the approver sees why. */
+    /** The vendor failed for good, or does not answer: a person looks; the approver sees why. */
     async markAgreementStuck(input: {
       applicationId: string
       attempt: number
-      /** The stable type of the failure. */
+      /** The stable type of the failure; `no_answer` of what was sent before. */
       code: string
     }): Promise<void> {
       const { applicationId, attempt, code } = input
-      const refused = code === 'vendor_refused'
       const agreement = await findAgreement(db, applicationId)
       if (agreement?.attempt === attempt) await markAgreementUncertain(db, agreement.id)
       await waitForPerson(applicationId)
       await note(applicationId, {
-        key: keyOf('agreement_stuck', attempt),
-        what: refused
-          ? 'the agreement was refused by the vendor: correct the signer and send it again'
-          : 'it is not known whether the agreement was sent: have it sent again',
+        key: keyOf(code === 'no_answer' ? 'agreement_unanswered' : 'agreement_stuck', attempt),
+        what:
+          stuckSayings[code] ??
+          'it is not known whether the agreement was sent: have it sent again',
         internal: true,
       })
     },

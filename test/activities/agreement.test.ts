@@ -76,6 +76,16 @@ describe('an attempt', () => {
     expect(first?.transactionId).not.toBe(second?.transactionId)
   })
 
+  it('of a process that was begun anew follows the last one that is over, or is that one', async () => {
+    const applicationId = await makeApplication(kit.db)
+    await send(applicationId)
+    await kit.steps.withdrawAgreement({ applicationId })
+    expect((await send(applicationId)).attempt).toBe(2)
+    expect((await send(applicationId)).attempt).toBe(2)
+    const envelopes = await ofApplication(applicationId)
+    expect(envelopes.map(({ status }) => status).sort()).toEqual(['sent', 'voided'])
+  })
+
   it('goes to the signer whom a person has corrected', async () => {
     const applicationId = await makeApplication(kit.db)
     await send(applicationId)
@@ -100,6 +110,7 @@ describe('an attempt', () => {
       expect(await send(applicationId)).toEqual({
         sending: kind === 'timeout_after_commit' ? 'found' : 'sent',
         embedded: false,
+        attempt: 1,
       })
       expect(await ofApplication(applicationId)).toHaveLength(1)
       const { contactEmail } = await getApplication(kit.db, applicationId)

@@ -258,3 +258,35 @@ describe('a sending that fails for good', () => {
     expect(mailed.map(({ input }) => input.occurrence)).toEqual(['1'])
   })
 })
+
+describe('a vendor that lets nobody in', () => {
+  const refused = () => {
+    throw ApplicationFailure.create({ type: 'vendor_refused', nonRetryable: true })
+  }
+
+  it('is asked again how a signed agreement stands and for its papers, and stops nothing', async () => {
+    const worker = await steppedWorker(env, {
+      ...refusedLater,
+      readAgreement: stepping(refused, refused, () => 'completed'),
+      storeSignedAgreement: stepping(refused, refused, () => {}),
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await worker.ran('sendAgreement')
+      await handle.signal(agreementChanged)
+      expect(await handle.result()).toBe('rejected')
+    })
+    expect(worker.steps().filter((step) => step === 'storeSignedAgreement')).toHaveLength(3)
+    const told = worker.calls.filter(({ step }) => step === 'markAgreementStuck')
+    expect(told.map(({ input }) => input.code)).toEqual(['no_answer'])
+  })
+
+  it('is asked again whether it was signed in time', async () => {
+    const worker = await steppedWorker(env, {
+      readAgreement: () => 'sent',
+      expireAgreement: stepping(refused, () => 'lapsed'),
+    })
+    expect(await worker.runUntil(async () => (await start()).result())).toBe('lapsed')
+    expect(worker.steps().filter((step) => step === 'expireAgreement')).toHaveLength(2)
+  })
+})

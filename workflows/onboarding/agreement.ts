@@ -1,5 +1,5 @@
 /** The agreement: sent for signature, reminded of, signed or not, and sent again. */
-import { setHandler } from '@temporalio/workflow'
+import { log, setHandler } from '@temporalio/workflow'
 import { mostAgreementAttempts } from '../../domain/onboarding.ts'
 import {
   agreementChanged,
@@ -9,7 +9,7 @@ import {
   resendAgreement,
 } from '../contract.ts'
 import { mail, quick, refusal, vendor, vendorFailure } from '../steps.ts'
-import { happensInTime } from '../waiting.ts'
+import { happensInTime, pauseAfter } from '../waiting.ts'
 import { type Desk, type Ending, enter } from './desk.ts'
 
 export function hearOfAgreement(input: OnboardingInput, desk: Desk): void {
@@ -49,7 +49,7 @@ export async function agree(input: OnboardingInput, desk: Desk): Promise<Ending 
   for (;;) {
     const outcome = await tryToAgree(input, desk)
     if (outcome === 'completed') {
-      await vendor.storeSignedAgreement({ applicationId })
+      await untilAnswered(input, desk, () => vendor.storeSignedAgreement({ applicationId }))
       return null
     }
     if (outcome !== 'again') return endings[outcome]
@@ -69,7 +69,7 @@ type Outcome = 'completed' | 'again' | keyof typeof endings
 
 /** One attempt: sent, then signed, declined, out of time, or wanted once more. */
 async function tryToAgree(input: OnboardingInput, desk: Desk): Promise<Outcome> {
-  const { applicationId, deadlines } = input
+  const { deadlines } = input
   let waitsForSigner = await sendAttempt(input, desk)
   // Its time begins once it is out, however long the vendor was away before.
   const since = Date.now()
@@ -87,7 +87,7 @@ async function tryToAgree(input: OnboardingInput, desk: Desk): Promise<Outcome> 
     if (desk.resendWanted !== null) return beforeResend(input, desk)
     if (!heard) return afterExpiry(input, desk)
     if (!waitsForSigner) continue
-    const state = await vendor.readAgreement({ applicationId })
+    const state = await stateOf(input)
     if (state === 'completed' || state === 'declined') return state
     // Whoever withdrew it at the vendor did not decide on the application: a person does.
     if (state === 'voided') waitsForSigner = false
@@ -100,7 +100,7 @@ async function sendAttempt(input: OnboardingInput, desk: Desk): Promise<boolean>
   const resendId = desk.resendWanted
   desk.resendWanted = null
   desk.agreementAttempts += 1
-  const attempt = desk.agreementAttempts
+  let attempt = desk.agreementAttempts
   try {
     const sent = await vendor.sendAgreement({
       applicationId,
@@ -108,6 +108,9 @@ async function sendAttempt(input: OnboardingInput, desk: Desk): Promise<boolean>
       attempt,
       resendId,
     })
+    // A process that was begun anew goes on after the attempts of the one before it.
+    attempt = sent?.attempt ?? attempt
+    desk.agreementAttempts = attempt
     if (sent?.sending === 'uncertain') return false
     // What was found was sent a while ago: the message of its signature may have come too early.
     if (sent?.sending === 'found') desk.agreementNews = true
@@ -125,16 +128,20 @@ async function sendAttempt(input: OnboardingInput, desk: Desk): Promise<boolean>
 }
 
 /** Never two live envelopes: the earlier one is withdrawn first, unless it is signed meanwhile. */
-async function beforeResend({ applicationId }: OnboardingInput, desk: Desk): Promise<Outcome> {
-  const ended = await vendor.withdrawAgreement({ applicationId })
+async function beforeResend(input: OnboardingInput, desk: Desk): Promise<Outcome> {
+  const { applicationId } = input
+  const withdraw = () => vendor.withdrawAgreement({ applicationId })
+  const ended = await untilAnswered(input, desk, withdraw)
   if (ended !== 'completed') return 'again'
   desk.resendWanted = null
   return 'completed'
 }
 
 /** A wish that came while the attempt was withdrawn is answered already: it is sent again. */
-async function afterExpiry({ applicationId }: OnboardingInput, desk: Desk): Promise<Outcome> {
-  const answer = (await vendor.expireAgreement({ applicationId })) ?? 'lapsed'
+async function afterExpiry(input: OnboardingInput, desk: Desk): Promise<Outcome> {
+  const { applicationId } = input
+  const expire = () => vendor.expireAgreement({ applicationId })
+  const answer = (await untilAnswered(input, desk, expire)) ?? 'lapsed'
   if (answer === 'resend') return 'again'
   return answer === 'lapsed' && desk.resendWanted !== null ? 'again' : answer
 }
@@ -142,7 +149,7 @@ async function afterExpiry({ applicationId }: OnboardingInput, desk: Desk): Prom
 /** A reminder also asks the vendor, in case its message was lost. */
 async function remindOfAgreement(input: OnboardingInput, desk: Desk, number: number) {
   const { applicationId } = input
-  if ((await vendor.readAgreement({ applicationId })) !== 'sent') {
+  if ((await stateOf(input)) !== 'sent') {
     desk.agreementNews = true
     return
   }
@@ -152,4 +159,36 @@ async function remindOfAgreement(input: OnboardingInput, desk: Desk, number: num
     occurrence:
       desk.agreementAttempts === 1 ? String(number) : `${desk.agreementAttempts}:${number}`,
   })
+}
+
+/** What the vendor does not tell now it is asked for at the next reminder, or message. */
+async function stateOf({ applicationId }: OnboardingInput) {
+  try {
+    return await vendor.readAgreement({ applicationId })
+  } catch (error) {
+    const reason = vendorFailure(error)
+    if (reason === null) throw error
+    log.warn('an agreement could not be read', { reason })
+    return 'sent'
+  }
+}
+
+const longestPause = 6 * 3_600
+
+/** Asks for as long as the vendor is away or lets nobody in, and shows that to a person. */
+async function untilAnswered<T>(
+  { applicationId }: OnboardingInput,
+  desk: Desk,
+  ask: () => Promise<T>,
+): Promise<T> {
+  for (let round = 0; ; round++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (vendorFailure(error) === null) throw error
+    }
+    const attempt = desk.agreementAttempts
+    if (round === 0) await quick.markAgreementStuck({ applicationId, attempt, code: 'no_answer' })
+    await pauseAfter(round, longestPause)
+  }
 }
