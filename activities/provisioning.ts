@@ -4,7 +4,7 @@ import { findInvitationOf, markInvitationRevoked, recordInvitation } from '../db
 import { inTransaction, readTogether, type Trx } from '../db/database.ts'
 import { recordManualTask } from '../db/manual-tasks.ts'
 import { markApplication, recordTimeline } from '../db/onboarding/applications.ts'
-import { getPartner } from '../db/partners.ts'
+import { getPartner, lockPartner, type PartnerRow } from '../db/partners.ts'
 import { getProgramme, markFeePriced } from '../db/programmes.ts'
 import { getTenant, markTenant, reserveSubdomain, type TenantRow } from '../db/provisioning.ts'
 import { findBranding, recordBranding } from '../db/tenant-branding.ts'
@@ -42,6 +42,15 @@ const metadataOf = ({ id, partnerId }: Pick<TenantRow, 'id' | 'partnerId'>) => (
 /** A further attempt begins with nothing done. */
 const anew = Object.fromEntries(provisioningSteps.map((step) => [step, 'pending' as const]))
 
+/**
+ * Whoever was terminated meanwhile gets no environment: what its departure has ended is not made
+ * again. @throws DomainError `partner_not_active`
+ */
+function requireStanding({ status }: Pick<PartnerRow, 'status'>): void {
+  if (status !== 'terminated') return
+  throw new DomainError('partner_not_active', 'the partner was terminated meanwhile')
+}
+
 /** A vendor repeats its refusals for a key, so that a new try has another. */
 const keyOf = (what: string, { tenantId, attempt, tries }: StepInput) =>
   `${what}:${tenantId}:${attempt}${tries > 1 ? `:${tries}` : ''}`
@@ -66,6 +75,7 @@ function environmentActivities({ db }: ActivityDeps) {
           getTenant(trx, tenantId),
           reserveSubdomain(trx, tenantId),
         ])
+        requireStanding(await getPartner(trx, tenant.partnerId))
         if (tenant.status === 'failed') await markTenant(trx, tenantId, { steps: anew })
         await Promise.all([
           recordBranding(trx, tenant),
@@ -191,19 +201,21 @@ function invitationActivities(deps: ActivityDeps) {
     /** Invites the first administrator; the token is in the mail and nowhere else. */
     async inviteAdministrator({ tenantId, attempt }: StepInput): Promise<void> {
       const tenant = await getTenant(db, tenantId)
-      const partner = await getPartner(db, tenant.partnerId)
       // One invitation for a partner, so that its id can be the partner's.
-      const token = links.invitationToken(partner.id)
-      await inTransaction(db, (trx) =>
-        recordInvitation(trx, {
-          id: partner.id,
-          partnerId: partner.id,
-          name: partner.contactName,
-          email: partner.contactEmail,
+      const token = links.invitationToken(tenant.partnerId)
+      const partner = await inTransaction(db, async (trx) => {
+        const found = await lockPartner(trx, tenant.partnerId)
+        requireStanding(found)
+        await recordInvitation(trx, {
+          id: found.id,
+          partnerId: found.id,
+          name: found.contactName,
+          email: found.contactEmail,
           tokenHash: createHash('sha256').update(token).digest(),
           expiresAt: new Date(Date.now() + inviteLifeMs),
-        }),
-      )
+        })
+        return found
+      })
       await notify(
         deps,
         {
@@ -259,11 +271,14 @@ function progressActivities(deps: ActivityDeps) {
       if (tenant.status === 'active') return null
       const missing = await missingPart(deps, tenant)
       if (missing) return missing
-      await markTenant(db, tenantId, {
-        status: 'active',
-        problem: null,
-        waitsUntil: null,
-        steps: { check: 'done' },
+      await inTransaction(db, async (trx) => {
+        requireStanding(await lockPartner(trx, tenant.partnerId))
+        await markTenant(trx, tenantId, {
+          status: 'active',
+          problem: null,
+          waitsUntil: null,
+          steps: { check: 'done' },
+        })
       })
       return null
     },

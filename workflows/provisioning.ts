@@ -133,7 +133,8 @@ async function waitForPerson(
 ): Promise<void> {
   const problem = failureType(failed.error) ?? 'unknown'
   const { step } = failed
-  if (patience === 0) throw refusal(problem)
+  // Of a partner that was terminated nothing is left to decide.
+  if (patience === 0 || problem === 'partner_not_active') throw refusal(problem)
   // Before the row says so: whoever reads it may answer at once.
   desk.word = null
   desk.waits = true

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { inTransaction } from '../../db/database.ts'
 import { getApplication, listTimeline } from '../../db/onboarding/applications.ts'
 import { getPartner } from '../../db/partners.ts'
@@ -180,6 +181,22 @@ describe('a tenant', () => {
     expect(await kit.steps.activateTenant({ tenantId })).toBe('subscription')
     await markTenant(kit.db, tenantId, { vendorCustomerId: 'cus_gone' })
     expect(await kit.steps.activateTenant({ tenantId })).toBe('customer')
+    expect(await getTenant(kit.db, tenantId)).toMatchObject({ status: 'provisioning' })
+  })
+
+  it('of a partner that was terminated meanwhile gets no invitation and is not called ready', async () => {
+    const { tenantId, partnerId } = await newTenant()
+    const steps = path(tenantId)
+    for (const step of steps.slice(0, 3)) await step()
+    await sql`update partners set status = 'terminated' where id = ${partnerId}`.execute(kit.db)
+    for (const step of [steps[0], steps[3]]) {
+      expect(await failureOf(step?.() ?? Promise.resolve())).toBe('partner_not_active')
+    }
+    expect(await whatThereIs(tenantId, partnerId)).toEqual({ ...one, invitations: 0 })
+    await sql`update partners set status = 'active' where id = ${partnerId}`.execute(kit.db)
+    await steps[3]?.()
+    await sql`update partners set status = 'terminated' where id = ${partnerId}`.execute(kit.db)
+    expect(await failureOf(kit.steps.activateTenant({ tenantId }))).toBe('partner_not_active')
     expect(await getTenant(kit.db, tenantId)).toMatchObject({ status: 'provisioning' })
   })
 

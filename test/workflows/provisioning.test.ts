@@ -175,6 +175,20 @@ describe('a step that waits for a person', () => {
     expect(dayOf(worker.calls.at(-1), waits[1])).toBe(3)
   })
 
+  it('waits for nobody where the partner was terminated: everything is undone', async () => {
+    const worker = await steppedWorker(env, {
+      inviteAdministrator: () => {
+        throw ApplicationFailure.create({ type: 'partner_not_active', nonRetryable: true })
+      },
+    })
+    await worker.runUntil(async () => {
+      const handle = await start()
+      await expect(handle.result()).rejects.toThrow()
+    })
+    expect(worker.steps()).not.toContain('markTenantWaiting')
+    expect(worker.steps()).toContain('cancelPlatformSubscription')
+  })
+
   it('is given up by a person at once', async () => {
     const worker = await steppedWorker(env, { inviteAdministrator: refuse })
     const outcome = await worker.runUntil(async () => {
