@@ -41,7 +41,11 @@ export async function tenantOffboarding(
       if (!isCancellation(error)) throw error
     })
   try {
-    await leave(input)
+    if (await leave(input)) {
+      course.stage = 'erasing'
+      await erase(input)
+      return { ended: 'erased' }
+    }
     if (input.exportWanted && !course.cancelled) await handOut(input, course)
     if (!course.cancelled) await awaitConfirmation(input, course)
     if (course.cancelled) return await takeBack(input)
@@ -98,11 +102,13 @@ async function alarmLater({ offboardingId, deadlines }: OffboardingInput): Promi
   await mail.mailOffboarding({ offboardingId, kind: 'erasure_alarm' })
 }
 
-async function leave({ offboardingId, tenantId }: OffboardingInput): Promise<void> {
+/** @returns whether a process before this one has begun the erasure: nothing is asked again. */
+async function leave({ offboardingId, tenantId }: OffboardingInput): Promise<boolean> {
   setCurrentDetails('Freezing the tenant')
-  await quick.freezeTenant({ offboardingId })
+  const frozen = await quick.freezeTenant({ offboardingId })
   setCurrentDetails('Ending its platform subscription')
   await vendor.cancelPlatformSubscription({ tenantId })
+  return frozen?.isErasing ?? false
 }
 
 async function handOut(input: OffboardingInput, course: Course): Promise<void> {

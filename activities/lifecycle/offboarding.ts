@@ -56,10 +56,14 @@ async function erasing(
 
 export function offboardingActivities({ db }: ActivityDeps) {
   return {
-    async freezeTenant(input: OffboardingStep): Promise<void> {
-      await withOffboarding(db, input, async (trx, offboarding) => {
+    /** @returns whether an earlier process has begun the erasure, which is then only finished. */
+    async freezeTenant(input: OffboardingStep): Promise<{ isErasing: boolean }> {
+      return await withOffboarding(db, input, async (trx, offboarding) => {
+        const isErasing = offboarding.stage === 'erasing'
+        if (isErasing) return { isErasing }
         await recordFreeze(trx, offboarding)
         await markOffboardingStage(trx, offboarding.id, { stage: 'freezing' })
+        return { isErasing }
       })
     },
 

@@ -96,7 +96,7 @@ const actors: Record<OffboardingStage, 'system' | 'partner' | 'super_admin' | nu
   cancelled: null,
 }
 
-/** Goes on to a stage, forwards only; repeating it is harmless. */
+/** Goes on to a stage, and never back once it has ended; repeating it is harmless. */
 export async function markOffboardingStage(
   trx: Trx,
   id: string,

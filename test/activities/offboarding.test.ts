@@ -276,6 +276,16 @@ describe('an erasure', () => {
     expect(await listExportFiles(db, leaving.id)).toEqual([])
   })
 
+  it('that has begun is not taken for a departure that begins', async () => {
+    const { id, second } = await leavingTenant()
+    const input = { offboardingId: id }
+    expect(await kit.steps.freezeTenant(input)).toEqual({ isErasing: false })
+    await kit.steps.recordConfirmation({ ...input, memberId: second })
+    await kit.steps.enterOffboardingStage({ ...input, stage: 'erasing', dueAt: null })
+    expect(await kit.steps.freezeTenant(input)).toEqual({ isErasing: true })
+    await kit.steps.erasePersonalData(input)
+  })
+
   it('does not begin without another person, nor under a legal hold', async () => {
     const { id, first, second } = await leavingTenant()
     const input = { offboardingId: id }

@@ -170,6 +170,17 @@ describe('a tenant that leaves', () => {
     expect(worker.steps()).not.toContain('shredKeys')
   })
 
+  it('whose erasure an earlier process has begun is erased without another question', async () => {
+    const worker = await steppedWorker(env, { freezeTenant: () => ({ isErasing: true }) })
+    const result = await worker.runUntil(async () => (await start()).result())
+    expect(result).toEqual({ ended: 'erased' })
+    expect(worker.steps()).toEqual([
+      ...leaving,
+      ...['enterOffboardingStage', 'keepAgreements', 'erasePersonalData', 'shredKeys'],
+      'recordErasure',
+    ])
+  })
+
   it('cannot be cancelled once the erasure has begun', async () => {
     const erasure = Promise.withResolvers<void>()
     const worker = await steppedWorker(env, {
