@@ -2,6 +2,7 @@
 import {
   allHandlersFinished,
   condition,
+  continueAsNew,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -54,6 +55,10 @@ export async function kycReverification(input: ReverificationInput): Promise<'cl
       desk.over = true
       await finish(input, desk, seen)
       await condition(allHandlersFinished)
+      // What came while it ended is looked into by a process of its own.
+      if (desk.news && seen.state === 'clear') {
+        await continueAsNew<typeof kycReverification>(input)
+      }
       return seen.state
     }
     const next = await act(input, desk, seen)

@@ -96,6 +96,37 @@ async function play(say: () => Seen | Promise<Seen>, newsAfter?: number) {
   return worker
 }
 
+describe('news that come while a process ends', () => {
+  it('are looked into, so that what is missing again is asked for', async () => {
+    let signalled = false
+    let handle: Awaited<ReturnType<typeof start>> | undefined
+    const states = ['due', 'clear', 'due', 'clear'] as const
+    let looks = 0
+    const worker = await steppedWorker(env, {
+      readReverification: () => ({
+        ...{ state: states[Math.min(looks++, 3)], deadlineAt: null },
+        ...{ heldSince: null, salesStopped: false },
+      }),
+      mailVerification: (async ({ kind }: { kind: string }) => {
+        if (kind !== 'restored' || signalled) return
+        signalled = true
+        await handle?.signal(verificationChanged)
+      }) as never,
+    })
+    await worker.runUntil(async () => {
+      handle = await start()
+      await worker.ran('mailVerification')
+      await handle.signal(verificationChanged)
+      await worker.ran('readReverification', 3)
+      await handle.signal(verificationChanged)
+      expect(await handle.result()).toBe('clear')
+    })
+    const told = worker.calls.filter(({ step }) => step === 'mailVerification')
+    expect(told.map(({ input }) => input.kind)).toEqual(['due', 'restored', 'due', 'restored'])
+    expect(new Set(told.map(({ input }) => input.occurrence)).size).toBe(2)
+  })
+})
+
 describe('a partner that has to prove again who it is', () => {
   it('is reminded, paid nothing after 14 days, sells nothing new 30 days later', async () => {
     const worker = await play(clearAfter(60, { state: 'due' }), 61)
