@@ -41,7 +41,7 @@ import { mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
 import { inLanes, inLanesUntil } from './lanes.ts'
-import { notify, notifyOrPass } from './notices.ts'
+import { notifyOrPass } from './notices.ts'
 import { paceOfStripe } from './pace.ts'
 import { tellException } from './payout-exceptions/tell.ts'
 
@@ -269,7 +269,7 @@ export function payoutActivities(deps: ActivityDeps) {
       for (const { id, name, email: recipient } of await listPlatformMembers(db)) {
         const notice = { kind: 'low_balance', subjectId: runId, occurrence: `${day}:${id}` }
         const content = mails.lowBalance({ member: name, period, unpaid })
-        await notify(deps, { ...notice, recipient }, content)
+        await notifyOrPass(deps, { ...notice, recipient }, content)
       }
     },
 

@@ -13,7 +13,7 @@ import { dayAfter, dayOf, dayStart } from '../domain/period.ts'
 import { mails } from '../integrations/email-templates/index.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import type { ActivityDeps } from './deps.ts'
-import { notify } from './notices.ts'
+import { notifyOrPass } from './notices.ts'
 import { bookTakenBack } from './payout-exceptions/taken-back.ts'
 
 const transfersPerPage = 100
@@ -119,7 +119,7 @@ export function reconciliationActivities(deps: ActivityDeps) {
       const open = await findOpenBreaks(db)
       if (!open) return
       for (const member of await listPlatformMembers(db)) {
-        await notify(
+        await notifyOrPass(
           deps,
           {
             kind: 'reconciliation_breaks',

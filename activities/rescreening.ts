@@ -5,7 +5,7 @@ import { listSubjectPage, type SubjectNames } from '../db/screening-subjects.ts'
 import { isScreened, listUntoldScreenings, untoldNotice } from '../db/screenings.ts'
 import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
-import { notify } from './notices.ts'
+import { notifyOrPass } from './notices.ts'
 import { screenName } from './screening-steps.ts'
 
 const pageSize = 50
@@ -72,7 +72,7 @@ export function rescreeningActivities(deps: ActivityDeps) {
         }
         for (const { id: occurrence, name, email: recipient } of members) {
           const notice = { kind: untoldNotice, subjectId: row.id, recipient, occurrence }
-          await notify(deps, notice, mails.screeningOpen({ member: name, ...facts }))
+          await notifyOrPass(deps, notice, mails.screeningOpen({ member: name, ...facts }))
         }
       }
     },

@@ -17,7 +17,7 @@ import { dayOf } from '../domain/period.ts'
 import { certificateState } from '../domain/training.ts'
 import { mails } from '../integrations/email-templates/index.ts'
 import type { ActivityDeps } from './deps.ts'
-import { notify } from './notices.ts'
+import { notify, notifyOrPass } from './notices.ts'
 
 /** How a certificate stands for the process that watches it. */
 export type WatchedState = 'valid' | 'renewed' | 'revoked' | 'expired'
@@ -91,7 +91,7 @@ export function trainingActivities(deps: ActivityDeps) {
       ? [{ name: parent.contactName, email: parent.contactEmail }]
       : await listPlatformMembers(db)
     for (const { name, email } of approvers) {
-      await notify(
+      await notifyOrPass(
         deps,
         { kind: 'training_overdue', subjectId: row.id, recipient: email, occurrence: email },
         mails.trainingOverdue({
@@ -124,7 +124,7 @@ export function trainingActivities(deps: ActivityDeps) {
         courses,
         coursesUrl: links.coursesUrl(),
       }
-      await notify(
+      await notifyOrPass(
         deps,
         {
           kind: number === 0 ? 'training_requested' : 'training_reminder',

@@ -292,7 +292,7 @@ const isTold = (id: RawBuilder<unknown>) => sql<SqlBool>`not exists (
   select from members where members.partner_id is null and members.customer_id is null
     and not exists (select from notices where notices.kind = ${untoldNotice}
       and notices.subject_id = ${id} and notices.occurrence = members.id::text
-      and notices.sent_at is not null))`
+      and num_nonnulls(notices.sent_at, notices.refused_at) > 0))`
 
 /**
  * Open findings that the people of the platform were not told of yet, of one subject or of all. A

@@ -6,7 +6,7 @@ import { outwardId } from '../../domain/ids.ts'
 import { dayOf } from '../../domain/period.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notify, notifyOrPass } from '../notices.ts'
 
 export type OffboardingMail =
   | 'export_ready'
@@ -47,7 +47,7 @@ export function offboardingMailActivities(deps: ActivityDeps) {
         erasure_alarm: () => mails.erasureAlarm({ member, company, what }),
         erasure_done: () => mails.erasureDone({ member, what }),
       }[kind as 'erasure_alarm']
-      await notify(deps, notice, content())
+      await notifyOrPass(deps, notice, content())
     }
   }
 

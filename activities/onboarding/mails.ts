@@ -10,7 +10,7 @@ import { reapplyFrom } from '../../domain/onboarding.ts'
 import { dayOf } from '../../domain/period.ts'
 import { type MailContent, mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notify, notifyOrPass } from '../notices.ts'
 
 export type ApplicantMail =
   | 'application_received'
@@ -161,7 +161,7 @@ export function mailActivities(deps: ActivityDeps) {
           company: row.companyName,
           applicationUrl: links.applicationUrl(row.id),
         }
-        await notify(
+        await notifyOrPass(
           deps,
           {
             kind: 'decision_needed',

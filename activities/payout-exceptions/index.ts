@@ -4,7 +4,7 @@ import { getPartner } from '../../db/partners.ts'
 import { getException, markEscheat, markExceptionEnded } from '../../db/payout-exceptions.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notifyOrPass } from '../notices.ts'
 import { payoutDecisionActivities } from './decisions.ts'
 
 export function payoutExceptionActivities(deps: ActivityDeps) {
@@ -31,7 +31,7 @@ export function payoutExceptionActivities(deps: ActivityDeps) {
       const { amountMinor: amount, currency, partnerId, cause } = open
       const partner = await getPartner(db, partnerId)
       if (cause === 'bank_failed' && occurrence !== 'escheat') {
-        await notify(
+        await notifyOrPass(
           deps,
           { kind: 'payout_returned', subjectId, occurrence, recipient: partner.contactEmail },
           mails.payoutReturned({ contact: partner.contactName, amount, currency }),
@@ -41,7 +41,7 @@ export function payoutExceptionActivities(deps: ActivityDeps) {
         const notice = { kind: 'payout_exception', subjectId, occurrence: `${occurrence}:${id}` }
         const facts = { member: name, company: partner.name, amount, currency, cause }
         const content = mails.payoutException({ ...facts, isOld: occurrence === 'escheat' })
-        await notify(deps, { ...notice, recipient }, content)
+        await notifyOrPass(deps, { ...notice, recipient }, content)
       }
     },
   }

@@ -22,7 +22,7 @@ import { holdReasonOf, payDay } from '../../domain/payouts.ts'
 import { releaseRefusal } from '../../domain/settlement.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notifyOrPass } from '../notices.ts'
 import { bookTaxParts, issueSelfBilling, listTaxParts } from '../tax/self-billing.ts'
 import { bookWithholding } from '../tax/withholding.ts'
 
@@ -67,7 +67,7 @@ export function releaseActivities(deps: ActivityDeps) {
       const { name: period, reviewedBy } = await getRun(db, runId)
       for (const member of await listPlatformMembers(db)) {
         if (member.id === reviewedBy) continue
-        await notify(
+        await notifyOrPass(
           deps,
           {
             kind: 'release_reminder',

@@ -21,7 +21,7 @@ import { dayOf } from '../../domain/period.ts'
 import { hasDrifted, together } from '../../domain/verification.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notifyOrPass } from '../notices.ts'
 import { readIdentity, renewIdentity } from './identity.ts'
 
 /**
@@ -154,7 +154,7 @@ export function reverificationActivities(deps: ActivityDeps) {
       const partner = await getPartner(db, partnerId)
       const account = await accountOf(partnerId)
       const state = await findPartnerVerification(db, partnerId)
-      await notify(
+      await notifyOrPass(
         deps,
         {
           kind: `verification_${kind}`,
@@ -171,7 +171,7 @@ export function reverificationActivities(deps: ActivityDeps) {
       )
       if (kind !== 'held' && kind !== 'stopped') return
       for (const member of await listPlatformMembers(db)) {
-        await notify(
+        await notifyOrPass(
           deps,
           {
             kind: 'verification_drift',
