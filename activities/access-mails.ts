@@ -1,6 +1,7 @@
 /** Mails about access. The API writes them with what they tell of; each round sends what waits. */
 import { findApplicationInvitation } from '../db/onboarding/application-invitations.ts'
 import { listWaitingMails, markMailSent, removeStaleAccess } from '../db/people/mails.ts'
+import { findTenantOf } from '../db/provisioning.ts'
 import { dayOf } from '../domain/period.ts'
 import {
   type MailContent,
@@ -36,6 +37,15 @@ async function contentOf(mail: WaitingMail, { db, links }: Deps): Promise<MailCo
         message: row?.message ?? '',
         applyUrl: links.applyUrl(links.applicationInvitationToken(subjectId)),
         until: row ? dayOf(row.expiresAt) : 'it is withdrawn',
+      })
+    }
+    case 'invitation': {
+      const tenant = await findTenantOf(db, subjectId)
+      return mails.invitation({
+        contact: member,
+        company: mail.organisation ?? 'Tributary',
+        inviteUrl: links.inviteUrl(links.invitationToken(subjectId)),
+        tenantUrl: links.tenantUrl(tenant?.subdomain ?? ''),
       })
     }
     case 'password_reset': {

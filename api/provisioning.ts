@@ -1,5 +1,8 @@
 /** Tenants of partners. */
 import { z } from 'zod'
+import { renewInvitation } from '../db/access.ts'
+import { inTransaction } from '../db/database.ts'
+import { recordAccessMail } from '../db/people/mails.ts'
 import { findTenant, listTenants, stepsOf, type TenantRow } from '../db/provisioning.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
@@ -144,5 +147,36 @@ export function provisioningRoutes(deps: ApiDeps): Route[] {
         return { status: 202, body: presentTenant(row) }
       },
     }),
+    invitationRoute(),
   ]
+}
+
+const invitationAnswer = z.object({ tenant: idAnswer('tenant'), expires_at: instantAnswer })
+
+/** The mail of the first administrator may have been lost, or found too late. */
+function invitationRoute(): Route {
+  return route({
+    method: 'POST',
+    path: '/v1/tenants/:id/invitation/resend',
+    tag: 'Tenants',
+    summary: 'Mail the invitation of the first administrator again',
+    description: 'While nobody took it up, at most once an hour. It works seven days from then on.',
+    access: 'tenants.retry',
+    effect: 'transaction',
+    answers: { 200: { description: 'It is on its way', schema: invitationAnswer } },
+    refusals: ['not_found', 'not_ready', 'conflict', 'too_many_requests'],
+    handle: async ({ db, params }) => {
+      const id = pathId('tenant', params.id, notFound)
+      const { partnerId } = found(await findTenant(db, id), notFound)
+      const expiresAt = await inTransaction(db, async (trx) => {
+        const { name, email, expiresAt: until } = await renewInvitation(trx, partnerId)
+        // The invitation has the partner's id.
+        const about = { kind: 'invitation', subjectId: partnerId, partnerId } as const
+        await recordAccessMail(trx, { ...about, recipient: email, name })
+        return until
+      })
+      const tenant = outwardId('tenant', id)
+      return { status: 200, body: { tenant, expires_at: expiresAt.toISOString() } }
+    },
+  })
 }

@@ -231,6 +231,42 @@ export async function recordInvitation(trx: Trx, invitation: NewInvitation): Pro
     .execute()
 }
 
+const secondsBetweenInvitations = 3_600
+
+/**
+ * Lets an invitation that nobody took up work for another seven days.
+ * @throws DomainError `not_ready` where none holds, `conflict` once it was taken up,
+ *   `too_many_requests` within an hour of its last mail.
+ */
+export async function renewInvitation(trx: Trx, partnerId: string) {
+  const life = sql`interval '7 days'`
+  const row = await trx
+    .selectFrom('invitations')
+    .select(['id', 'acceptedAt', 'revokedAt'])
+    .select(openedFields('invitations'))
+    .select(
+      sql<number>`ceil(extract(epoch from expires_at - ${life} - clock_timestamp())
+        + ${secondsBetweenInvitations})::integer`.as('waitSeconds'),
+    )
+    .where('partnerId', '=', partnerId)
+    .forUpdate()
+    .executeTakeFirst()
+  if (row?.acceptedAt) throw new DomainError('conflict', 'the invitation was taken up already')
+  if (!row || row.revokedAt) throw new DomainError('not_ready', 'nobody is invited to this tenant')
+  if (row.waitSeconds > 0) {
+    throw new DomainError('too_many_requests', 'an invitation is sent at most once an hour', {
+      retryAfterSeconds: row.waitSeconds,
+    })
+  }
+  const { expiresAt } = await trx
+    .updateTable('invitations')
+    .set({ expiresAt: sql<Date>`clock_timestamp() + ${life}` })
+    .where('id', '=', row.id)
+    .returning('expiresAt')
+    .executeTakeFirstOrThrow()
+  return { name: row.name, email: row.email, expiresAt }
+}
+
 export async function findInvitationOf(db: Db, partnerId: string) {
   return db
     .selectFrom('invitations')

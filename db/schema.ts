@@ -17,7 +17,7 @@ type Defaulted<T> =
 export interface AccessMailsTable {
   createdAt: Defaulted<Timestamp>
   id: Defaulted<string>
-  kind: 'member_invitation' | 'password_reset' | 'access_changed' | 'template_preview' | 'application_invitation'
+  kind: 'member_invitation' | 'password_reset' | 'access_changed' | 'template_preview' | 'application_invitation' | 'invitation'
   nameSealed: Buffer
   partnerId: string | null
   recipientSealed: Buffer

@@ -11,6 +11,7 @@ export interface AccessMail {
     | 'access_changed'
     | 'template_preview'
     | 'application_invitation'
+    | 'invitation'
   subjectId: string
   partnerId: string | null
   recipient: string

@@ -48,15 +48,18 @@ test('each is sent once, with the link that belongs to it', async () => {
   const invitation = await write('member_invitation', 'a@x.example')
   const reset = await write('password_reset', 'b@x.example')
   await write('access_changed', 'c@x.example', 'Your password was changed.')
+  const start = await write('invitation', 'd@x.example')
   const { sent, round } = mailerOf()
   await round()
   await round()
-  expect(sent.map(({ to }) => to)).toEqual(['a@x.example', 'b@x.example', 'c@x.example'])
-  const [first, second, third] = sent.map(({ content }) => content)
+  const recipients = ['a@x.example', 'b@x.example', 'c@x.example', 'd@x.example']
+  expect(sent.map(({ to }) => to)).toEqual(recipients)
+  const [first, second, third, fourth] = sent.map(({ content }) => content)
   expect(first?.subject).toBe('You are invited to Acme')
   expect(first?.action?.url).toContain(links.memberInvitationToken(invitation))
   expect(second?.action?.url).toContain(links.passwordResetToken(reset))
   expect(third?.paragraphs[0]).toBe('Your password was changed.')
+  expect(fourth?.action?.url).toBe(links.inviteUrl(links.invitationToken(start)))
 })
 
 test('an address that is refused for good stops nobody else, and is not tried again', async () => {

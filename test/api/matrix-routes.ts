@@ -163,6 +163,7 @@ const ofPartners: Record<string, Line> = {
   'GET /v1/tenants/:id': { about: 'tenant' },
   'POST /v1/tenants/:id/retry': { about: 'tenant' },
   'POST /v1/tenants/:id/abandon': { about: 'tenant' },
+  'POST /v1/tenants/:id/invitation/resend': { about: 'tenant' },
   'GET /v1/tenants/:id/branding': { about: 'tenant', reaches: ofOwnTenant },
   'PATCH /v1/tenants/:id/branding': {
     about: 'tenant',

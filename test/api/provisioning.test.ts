@@ -1,5 +1,10 @@
+import { sql } from 'kysely'
+import { hashToken } from '../../api/tokens.ts'
+import { recordInvitation } from '../../db/access.ts'
+import { inTransaction } from '../../db/database.ts'
 import { markTenant } from '../../db/provisioning.ts'
-import { outwardId } from '../../domain/ids.ts'
+import { outwardId, uuidOf } from '../../domain/ids.ts'
+import { unique } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { expectHidden, itIsClosedTo, itRefusesBadQueries, itTakesLiveKeysOnly } from './guards.ts'
 import { type Call, clientOf, type Json, rows, serveWith } from './kit.ts'
@@ -163,7 +168,41 @@ describe('trying a provisioning again', () => {
     await markTenant(product.db, row, { waitsUntil: null, problem: null })
   })
 
-  const waiting = ['POST /v1/tenants/:id/retry', 'POST /v1/tenants/:id/abandon']
+  it('has the invitation of its first administrator mailed again, while nobody took it up', async () => {
+    const { id, partner } = await tenantOf('pier')
+    const partnerId = uuidOf('partner', String(partner)) ?? ''
+    const resend = () =>
+      call(`/v1/tenants/${id}/invitation/resend`, { method: 'POST', key: world.owner.key })
+    const refusal = async () => {
+      const { status, body } = await resend()
+      return [status, body.code]
+    }
+    expect(await refusal()).toEqual([409, 'not_ready'])
+    const token = unique('token')
+    const email = `${token}@pier.example`
+    await inTransaction(product.db, (trx) =>
+      recordInvitation(trx, {
+        ...{ id: partnerId, partnerId, name: 'Ada', email, expiresAt: new Date() },
+        tokenHash: hashToken(token),
+      }),
+    )
+    const lapsed = await call('/v1/invitations/accept', { method: 'POST', body: { token } })
+    expect(lapsed.status).toBe(410)
+    const again = await resend()
+    expect(again.status).toBe(200)
+    const { rows: waiting } = await sql`select from access_mails where kind = 'invitation'
+      and subject_id = ${partnerId} and sent_at is null`.execute(product.db)
+    expect(waiting).toHaveLength(1)
+    expect(await refusal()).toEqual([429, 'too_many_requests'])
+    const taken = await call('/v1/invitations/accept', { method: 'POST', body: { token } })
+    expect(taken.status).toBe(201)
+    expect(await refusal()).toEqual([409, 'conflict'])
+  })
+
+  const waiting = [
+    ...['POST /v1/tenants/:id/retry', 'POST /v1/tenants/:id/abandon'],
+    'POST /v1/tenants/:id/invitation/resend',
+  ]
   itIsClosedTo(['master_reseller', 'reseller'], waiting, () => ({
     ...stage(),
     keys: {
@@ -180,5 +219,6 @@ describe('whoever has no live key is answered 401', () => {
     'GET /v1/tenants/:id',
     'POST /v1/tenants/:id/retry',
     'POST /v1/tenants/:id/abandon',
+    'POST /v1/tenants/:id/invitation/resend',
   ])
 })

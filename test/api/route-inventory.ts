@@ -56,6 +56,7 @@ POST /v1/tenants/{id}/offboarding/legal-hold: super_admin, approvals:write
 GET /v1/tenants/{id}/export: anyone
 POST /v1/tenants/{id}/retry: super_admin, tenants:write
 POST /v1/tenants/{id}/abandon: super_admin, tenants:write
+POST /v1/tenants/{id}/invitation/resend: super_admin, tenants:write
 GET /v1/tenants/by-host: anyone
 GET /v1/tenants/by-host/logo: anyone
 GET /v1/tenants/by-host/favicon: anyone
