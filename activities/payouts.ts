@@ -89,7 +89,9 @@ export function payoutPayer(deps: ActivityDeps) {
       }
       const last = await findLastAttempt(trx, payoutId)
       if (last && last.status !== 'rejected' && last.status !== 'reversed') {
-        const move = nextMove(last, await databaseNow(trx))
+        const next = nextMove(last, await databaseNow(trx))
+        // Who is held by now is sent nothing: what may have been sent before is only looked for.
+        const move = next === 'send' && payout.holdsBecause ? 'look_up' : next
         if (move === 'send') await markAttemptSent(trx, last.id)
         return { attemptId: last.id, key: last.idempotencyKey, request: last.request, move }
       }

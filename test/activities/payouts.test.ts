@@ -368,6 +368,16 @@ describe('what the processor says of a key', () => {
     expect(await transfersTo(partners)).toHaveLength(1)
   })
 
+  it('is looked for and not sent again once its partner is held', async () => {
+    const { runId, partners } = await payableRun()
+    await kit.fault({ vendor: 'stripe', kind: 'error_500', path: transfer, count: 1 })
+    expect(await pay(runId)).toMatchObject({ unknown: 1 })
+    const hold = { partnerId: partners[0] ?? '', cause: 'screening', source: 'a test' } as const
+    await inTransaction(kit.db, (trx) => placeHold(trx, { ...hold, reason: 'listed' }))
+    expect(await pay(runId)).toMatchObject({ paid: 0, unknown: 1 })
+    expect(await transfersTo(partners)).toEqual([])
+  })
+
   it('never takes a key that stands for another body for a refusal', async () => {
     const { runId, partners } = await payableRun()
     await kit.fault({ vendor: 'stripe', kind: 'timeout_after_commit', path: transfer, count: 2 })
