@@ -118,14 +118,15 @@ async function draftOthers(
       const given = { ...amounts, minimumPayout, payoutStep, unpaid }
       const totals = reserves.totals({ partnerId, currency }, given)
       const payout = rate && totals.payable > 0n ? converted(totals.payable, rate) : null
-      if (payout && payout.amount < floor) {
-        // What the rail would not carry once it is converted is carried into the next month.
+      const withheld = taxOn(partnerId, payout ?? { amount: totals.payable, currency })
+      const sent = (payout?.amount ?? totals.payable) - (withheld?.amount ?? 0n)
+      if (totals.payable > 0n && sent < floor) {
+        // What the rail would not carry, converted and after tax, waits for the next month.
         const least = { ...given, minimumPayout: totals.payable + 1n }
         const none = reserves.totals({ partnerId, currency }, least)
         const nothing = { payout: null, withheld: null, payableReason: null }
         return { partnerId, since, currency, totals: none, ...nothing }
       }
-      const withheld = taxOn(partnerId, payout ?? { amount: totals.payable, currency })
       const isSmall = totals.payable > 0n && totals.payable < programme.minimumPayoutMinor
       const small = ended.has(partnerId) ? 'final_balance' : 'aged_balance'
       const payableReason = isSmall ? small : null

@@ -100,6 +100,16 @@ test('of a US partner without a form the rate of the year is withheld and owed',
   expect(await owed()).toEqual({ USD: 960n })
 })
 
+test('what tax leaves is carried where it is less than the rail carries', async () => {
+  await set({ backupWithholding: true })
+  await sql`insert into payout_floors (country, currency, minimum_minor)
+    values ('*', 'USD', 1600)`.execute(database.db)
+  const partnerId = await makePartner(database.db)
+  // 20.00 would do, the 15.20 that are sent would not.
+  expect(await august(partnerId)).toMatchObject({ payable: 0n, withheld: 0n, paid: null })
+  expect(await owed()).toEqual({})
+})
+
 test('the rate is that which is set for the year', async () => {
   await set({ backupWithholding: true })
   await inTransaction(database.db, (trx) =>
