@@ -67,12 +67,18 @@ export async function findOpenBreaks(db: Db) {
   return rows[0]
 }
 
-/** Whether a person has said what a break of a payout was, and none of it is open. */
+/**
+ * Whether a person has said what breaks of the transfer of a payout are, and none of them is open;
+ * how long it was on its way, and what was seen of an earlier transfer, says nothing of it.
+ */
 export async function isExplained(db: Db, payoutId: string): Promise<boolean> {
   const { rows } = await sql<{ explained: boolean }>`
     select coalesce(bool_and(resolved_at is not null) and bool_or(resolution = 'by_person'), false)
       as explained
-    from recon_breaks where payout_id = ${payoutId}`.execute(db)
+    from recon_breaks join payouts on payouts.id = payout_id
+    where payout_id = ${payoutId} and kind <> 'clearing_age' and first_seen_at >= paid_at`.execute(
+    db,
+  )
   return rows[0]?.explained ?? false
 }
 

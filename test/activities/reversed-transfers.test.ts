@@ -105,17 +105,24 @@ describe('a transfer that somebody takes back at Stripe', () => {
     expect(await told(transferId)).toBe(false)
     const compare = () => kit.steps.reconcilePage({ runId, after: null })
     expect(await compare()).toMatchObject({ differences: 1 })
-    const { rows } = await sql<{ id: string }>`
-      insert into recon_breaks (kind, subject, payout_id, vendor_id, found_currency, found_minor,
-        happened_at)
-      values ('unknown_at_stripe', 'txn:' || ${transferId}, ${payoutId}, ${transferId}, 'USD', 500,
-        clock_timestamp())
-      returning id`.execute(kit.db)
+    const seen = async (kind: string) => {
+      const { rows } = await sql<{ id: string }>`
+        insert into recon_breaks (kind, subject, payout_id, vendor_id, found_currency, found_minor,
+          happened_at)
+        values (${kind}, ${kind} || ${transferId}, ${payoutId}, ${transferId}, 'USD', 500,
+          clock_timestamp())
+        returning id`.execute(kit.db)
+      return rows[0]?.id ?? ''
+    }
+    const explain = async (id: string) => {
+      const by = { memberId: await member(), note: 'a test at the dashboard' }
+      await inTransaction(kit.db, (trx) => markBreakResolved(trx, id, by))
+    }
+    await explain(await seen('clearing_age'))
     expect(await compare()).toMatchObject({ differences: 1 })
-    const memberId = await member()
-    await inTransaction(kit.db, (trx) =>
-      markBreakResolved(trx, rows[0]?.id ?? '', { memberId, note: 'a test at the dashboard' }),
-    )
+    const id = await seen('unknown_at_stripe')
+    expect(await compare()).toMatchObject({ differences: 1 })
+    await explain(id)
     expect(await compare()).toMatchObject({ differences: 0 })
   })
 
