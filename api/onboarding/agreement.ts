@@ -19,7 +19,7 @@ import type { ApiDeps } from '../deps.ts'
 import { updateProcess } from '../processes.ts'
 import { type Call, openRoute, type Route, route } from '../route.ts'
 import { emailAddress, found, idAnswer, instantAnswer, pathId, text } from '../validate.ts'
-import { type LinkCall, linkQuery, notFound, readable } from './applications.ts'
+import { type LinkCall, linked, linkQuery, notFound, readable } from './applications.ts'
 
 const attemptAnswer = z.object({
   id: idAnswer('agreement'),
@@ -73,9 +73,10 @@ export function applicationAgreementRoutes(deps: ApiDeps): Route[] {
       tag: 'Onboarding',
       summary: 'Go to the page on which the agreement is signed',
       description:
-        'Leads to a fresh page each time; it opens once and lives for five minutes. Where the ' +
-        'programme has agreements signed by mail there is none.',
-      access: 'optional',
+        'By the applicant alone, with the token of its link. Leads to a fresh page each time; ' +
+        'it opens once and lives for five minutes. Where the programme has agreements signed by ' +
+        'mail there is none.',
+      access: 'public',
       query: linkQuery,
       answers: { 303: { description: 'The page is in the Location header' } },
       refusals: [...linkRefusals, 'not_ready', 'temporarily_unavailable'],
@@ -138,7 +139,7 @@ function approverRoutes(deps: ApiDeps): Route[] {
 }
 
 async function toSigning(deps: ApiDeps, call: LinkCall & { operationId: string }) {
-  const { db, row } = await readable(deps, call)
+  const { db, row } = await linked(deps, call)
   await updateProcess(deps, {
     workflowId: workflowIds.onboarding(row.id),
     definition: openSigningPage,

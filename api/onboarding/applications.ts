@@ -153,7 +153,10 @@ export type LinkCall = Call<z.output<typeof linkQuery>, unknown, Call['principal
 
 /** By key for those who decide, by the signed link for the applicant; else it does not exist. */
 export async function readable(deps: ApiDeps, call: LinkCall) {
-  if (call.query.token !== undefined || !call.principal) return linked(deps, call)
+  if (call.query.token !== undefined) return linked(deps, call)
+  if (!call.principal) {
+    throw new DomainError('not_authenticated', 'send an API key or open the link of your mail')
+  }
   const id = pathId('application', call.params.id, notFound)
   authorize(call.principal, 'applications.read')
   const { db } = call
@@ -166,7 +169,7 @@ export async function linked({ links }: ApiDeps, call: Pick<LinkCall, 'params' |
   const id = pathId('application', call.params.id, notFound)
   const { token } = call.query
   if (token === undefined) {
-    throw new DomainError('not_authenticated', 'send an API key or open the link of your mail')
+    throw new DomainError('not_authenticated', 'this is for the applicant: open the link of a mail')
   }
   if (!links.isApplicationToken(id, token)) throw new DomainError('not_found', notFound)
   const db = call.as('intake', id)

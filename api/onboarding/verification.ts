@@ -6,7 +6,7 @@ import { refreshReverificationLink, refreshVerificationLink } from '../../workfl
 import type { ApiDeps } from '../deps.ts'
 import { updateProcess } from '../processes.ts'
 import { openRoute, type Route } from '../route.ts'
-import { type LinkCall, linkQuery, readable } from './applications.ts'
+import { type LinkCall, linked, linkQuery } from './applications.ts'
 
 export function verificationRoutes(deps: ApiDeps): Route[] {
   return [
@@ -15,8 +15,10 @@ export function verificationRoutes(deps: ApiDeps): Route[] {
       path: '/v1/applications/:id/verification',
       tag: 'Onboarding',
       summary: 'Go to the identity check',
-      description: 'Leads to a fresh page of the payment provider; its links live for minutes.',
-      access: 'optional',
+      description:
+        'By the applicant alone, with the token of its link: leads to a fresh page of the ' +
+        'payment provider, whose links live for minutes.',
+      access: 'public',
       query: linkQuery,
       answers: { 303: { description: 'The page is in the Location header' } },
       refusals: ['not_authenticated', 'not_found', 'not_ready', 'temporarily_unavailable'],
@@ -26,7 +28,7 @@ export function verificationRoutes(deps: ApiDeps): Route[] {
 }
 
 async function toVerification(deps: ApiDeps, call: LinkCall & { operationId: string }) {
-  const { db, row } = await readable(deps, call)
+  const { db, row } = await linked(deps, call)
   const process = row.partnerId
     ? {
         workflowId: workflowIds.reverification(row.partnerId),

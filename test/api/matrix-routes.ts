@@ -258,18 +258,12 @@ const ofSales: Record<string, Line> = {
   'POST /v1/application-invitations/:id/revoke': { about: 'applicationInvitation' },
   'POST /v1/applications': { without: 'whoever applies names a parent that it knows' },
   'GET /v1/applications/:id': { about: 'application', permission: 'applications.read' },
-  'GET /v1/applications/:id/verification': {
-    about: 'application',
-    permission: 'applications.read',
-  },
+  'GET /v1/applications/:id/verification': { without: ofTheLink },
   'GET /v1/applications/:id/agreement': {
     about: 'application',
     permission: 'applications.read',
   },
-  'GET /v1/applications/:id/agreement/signing': {
-    about: 'application',
-    permission: 'applications.read',
-  },
+  'GET /v1/applications/:id/agreement/signing': { without: ofTheLink },
   'GET /v1/applications/:id/agreement/document': {
     about: 'application',
     permission: 'applications.read',

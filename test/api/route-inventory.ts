@@ -11,11 +11,11 @@ POST /v1/application-invitations/{id}/revoke: super_admin master_reseller, appli
 GET /v1/applications: super_admin master_reseller, applications:read
 GET /v1/applications/{id}: anyone with a link
 GET /v1/applications/{id}/agreement: anyone with a link
-GET /v1/applications/{id}/agreement/signing: anyone with a link
+GET /v1/applications/{id}/agreement/signing: anyone
 GET /v1/applications/{id}/agreement/document: anyone with a link
 GET /v1/applications/{id}/agreement/certificate: super_admin master_reseller, applications:read
 POST /v1/applications/{id}/agreement/resend: super_admin master_reseller, approvals:write
-GET /v1/applications/{id}/verification: anyone with a link
+GET /v1/applications/{id}/verification: anyone
 POST /v1/applications/{id}/decision: super_admin master_reseller, approvals:write
 POST /v1/applications/{id}/decision/undo: super_admin master_reseller, approvals:write
 POST /v1/applications/{id}/information-requests: super_admin master_reseller, approvals:write

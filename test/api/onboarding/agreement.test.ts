@@ -111,6 +111,9 @@ describe('the agreement of an application', () => {
     const [one, other] = [first, second].map(({ headers }) => headers.get('location'))
     expect(one).toMatch(/\/signing\//)
     expect(other).not.toBe(one)
+    // Who decides on it signs nothing in its place.
+    const decider = await call(path.replace(/\?.*/, ''), { key: world.owner.key })
+    expect([decider.status, decider.body.code]).toEqual([401, 'not_authenticated'])
     const byMail = JSON.stringify({ signing: 'mail' })
     await sql`update programmes set onboarding = onboarding || ${byMail}`.execute(product.db)
   })

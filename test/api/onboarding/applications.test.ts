@@ -253,23 +253,18 @@ describe('an application of others', () => {
     const id = await makeApplication(product.db, { parentId: world.south.id })
     const hidden = { id: outwardId('application', id), strangers: [world.north.key] }
     await expectHidden(call, { ...hidden, route: 'GET /v1/applications/:id' })
-    await expectHidden(call, { ...hidden, route: 'GET /v1/applications/:id/verification' })
     const body = { decision: 'approve', reason: 'mine' }
     await expectHidden(call, { ...hidden, route: 'POST /v1/applications/:id/decision', body })
   })
 
-  itIsClosedTo(
-    ['reseller'],
-    [...noApplicant, 'GET /v1/applications/:id', 'GET /v1/applications/:id/verification'],
-    () => ({
-      ...stage(),
-      keys: {
-        super_admin: world.owner.key,
-        master_reseller: world.north.key,
-        reseller: world.shop.key,
-      },
-    }),
-  )
+  itIsClosedTo(['reseller'], [...noApplicant, 'GET /v1/applications/:id'], () => ({
+    ...stage(),
+    keys: {
+      super_admin: world.owner.key,
+      master_reseller: world.north.key,
+      reseller: world.shop.key,
+    },
+  }))
 })
 
 describe('the form as a door for machines', () => {
@@ -322,9 +317,5 @@ describe('the form as a door for machines', () => {
 })
 
 describe('whoever has no live key is answered 401', () => {
-  itTakesLiveKeysOnly(stage, [
-    ...noApplicant,
-    'GET /v1/applications/:id',
-    'GET /v1/applications/:id/verification',
-  ])
+  itTakesLiveKeysOnly(stage, [...noApplicant, 'GET /v1/applications/:id'])
 })

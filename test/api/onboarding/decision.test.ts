@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { outwardId, uuidOf } from '../../../domain/ids.ts'
 import { workflowIds } from '../../../domain/process-names.ts'
+import { createLinks } from '../../../integrations/links.ts'
 import { eventually } from '../../../scripts/story/client.ts'
 import { unique } from '../../support/factories.ts'
 import { type Product, startProduct, type TestWorker } from '../../support/product.ts'
@@ -242,16 +243,20 @@ describe('a decision', () => {
 })
 
 describe('the identity check', () => {
-  it('opens a fresh page of the payment provider for whoever has the link', async () => {
+  it('opens a fresh page of the payment provider for the applicant, and for nobody else', async () => {
     const id = await apply('verified')
     await sign(id)
-    const path = `/v1/applications/${id}/verification`
+    const links = createLinks(product.config.api)
+    const status = new URL(links.verificationUrl(uuidOf('application', id) ?? ''))
     const answer = await eventually('the page', async () => {
-      const tried = await call(path, { key: world.owner.key })
+      const tried = await call(`${status.pathname}${status.search}`)
       return tried.status === 303 ? tried : undefined
     })
     const page = new URL(answer.headers.get('location') ?? '')
     expect(page.origin).toBe(new URL(product.sandbox.url).origin)
+    // Who decides on it shows nobody's papers in its place.
+    const decider = await call(status.pathname, { key: world.owner.key })
+    expect(refusal(decider)).toEqual([401, 'not_authenticated'])
   })
 })
 
