@@ -22,7 +22,13 @@ const stamps = ['reseller_id', 'master_id', 'email_index', 'contact_email_index'
 export const exportSections: Section[] = [
   { table: 'partners', owner: 'id', personal: 'partners' },
   { table: 'tenants', owner: 'partner_id' },
-  { table: 'applications', owner: 'id', personal: 'applications' },
+  {
+    table: 'applications',
+    owner: 'id',
+    personal: 'applications',
+    // What is said of an applicant between those who decide is not told to it later either.
+    without: ['screening', 'pre_screen', 'pre_screen_reason'],
+  },
   { table: 'members', owner: 'partner_id', personal: 'members' },
   { table: 'api_keys', owner: 'partner_id', without: ['secret_hash'] },
   { table: 'customers', owner: 'partner_id', personal: 'customers' },
@@ -41,6 +47,20 @@ export const exportSections: Section[] = [
   { table: 'partner_tiers', owner: 'partner_id' },
   { table: 'agreements', owner: 'holder_id' },
   { table: 'audit_events', owner: 'partner_id' },
+  { table: 'application_contacts', owner: 'application_id', personal: 'applicationContacts' },
+  { table: 'application_answers', owner: 'application_id', personal: 'applicationAnswers' },
+  {
+    table: 'information_requests',
+    owner: 'application_id',
+    personal: 'informationRequests',
+    once: 'asked_at',
+  },
+  { table: 'information_answers', owner: 'application_id', personal: 'informationAnswers' },
+  { table: 'tax_forms', owner: 'partner_id', personal: 'taxForms' },
+  { table: 'self_billing_profiles', owner: 'partner_id', personal: 'selfBillingProfiles' },
+  { table: 'enrolments', owner: 'partner_id' },
+  { table: 'certificates', owner: 'partner_id' },
+  { table: 'tenant_domains', owner: 'partner_id', without: ['token'] },
 ]
 
 const linesPerFile = 1_000

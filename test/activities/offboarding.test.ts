@@ -12,6 +12,11 @@ import { recordMailTemplate } from '../../db/mail-templates.ts'
 import { recordApplicationInvitation } from '../../db/onboarding/application-invitations.ts'
 import { recordDecisionNote } from '../../db/onboarding/decisions.ts'
 import { findDocument, recordDocument } from '../../db/onboarding/documents.ts'
+import {
+  markInformationAsked,
+  recordInformationAnswer,
+  recordInformationRequest,
+} from '../../db/onboarding/information.ts'
 import { getPartner } from '../../db/partners.ts'
 import { findPerson, recordPerson } from '../../db/people/credentials.ts'
 import { personalTables } from '../../db/personal-fields.ts'
@@ -53,7 +58,10 @@ async function leavingTenant(legalHold = false) {
     contactName: 'Markercontact',
     contactEmail: contact,
   })
-  await makeApplication(db, { id: partnerId, contactEmail: contact })
+  await makeApplication(db, {
+    ...{ id: partnerId, contactEmail: contact, message: 'Markermessage' },
+    contacts: [{ name: 'Markerperson', email: contact, role: 'owner' }],
+  })
   const tenantId = await inTransaction(db, (trx) =>
     recordTenant(trx, { partnerId, name: unique('Markertenant') }),
   )
@@ -322,6 +330,38 @@ describe('an erasure', () => {
 })
 
 describe('an export', () => {
+  it('has what the partner told on its way in, and nothing that was said of it', async () => {
+    const leaving = await leavingTenant()
+    const { partnerId: id, first } = leaving
+    await sql`update applications set pre_screen = 'review', pre_screen_reason = 'Markerflag',
+      screening = 'review' where id = ${id}`.execute(db)
+    const [asked, unasked] = [randomUUIDv7(), randomUUIDv7()]
+    await inTransaction(db, async (trx) => {
+      for (const [request, question] of [
+        [asked, 'Markerasked'] as const,
+        [unasked, 'Draft'] as const,
+      ]) {
+        await recordInformationRequest(trx, {
+          ...{ id: request, applicationId: id, memberId: first, questions: [question] },
+        })
+      }
+      await markInformationAsked(trx, asked, { applicationId: id, dueAt: new Date() })
+      await recordInformationAnswer(trx, {
+        ...{ id: randomUUIDv7(), applicationId: id, requestId: asked, answers: ['Markeranswer'] },
+      })
+    })
+    await kit.steps.freezeTenant({ offboardingId: leaving.id })
+    await kit.steps.exportTenant({ offboardingId: leaving.id })
+    const files = await listExportFiles(db, leaving.id)
+    const texts = await Promise.all(
+      files.map(async ({ documentId }) => (await findDocument(db, documentId))?.content.toString()),
+    )
+    const whole = texts.join('\n')
+    const told = ['Markerperson', 'Markermessage', 'Markerasked', 'Markeranswer']
+    expect(told.filter((word) => !whole.includes(word))).toEqual([])
+    expect(whole).not.toMatch(/Markerflag|Draft|pre_screen/)
+  })
+
   it('has what belongs to the tenant, opened, and goes on after the last file that is there', async () => {
     const leaving = await leavingTenant()
     await kit.steps.freezeTenant({ offboardingId: leaving.id })
