@@ -1,5 +1,5 @@
 /** The daily round: what webhooks lost, who is due for a look, what the vendor has to forget. */
-import { heartbeat } from '@temporalio/activity'
+import { heartbeat, log } from '@temporalio/activity'
 import { inTransaction } from '../../db/database.ts'
 import { recordEvent } from '../../db/inbox.ts'
 import {
@@ -10,6 +10,7 @@ import {
 import { listAccountsToRead } from '../../db/onboarding/payout-accounts.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { dayOf } from '../../domain/period.ts'
+import { VendorError } from '../../integrations/vendor-error.ts'
 import type { ActivityDeps } from '../deps.ts'
 
 /** Longer than the time between two rounds, so that one that failed loses nothing. */
@@ -70,11 +71,17 @@ export function upkeepActivities({ db, events, identity }: ActivityDeps) {
         size: redactionsPerPage,
       })
       for (const { id, vendorSessionId } of rows) {
-        const seen = await identity.redactSession(vendorSessionId)
-        await inTransaction(db, async (trx) => {
-          await markRedactionAsked(trx, id)
-          await recordIdentity(trx, id, seen)
-        })
+        try {
+          const seen = await identity.redactSession(vendorSessionId)
+          await inTransaction(db, async (trx) => {
+            await markRedactionAsked(trx, id)
+            await recordIdentity(trx, id, seen)
+          })
+        } catch (error) {
+          // One that the vendor refuses is asked again tomorrow, and keeps no other waiting.
+          if (!(error instanceof VendorError) || error.failure !== 'rejected') throw error
+          log.warn('a check could not be redacted', { check: id, code: error.code })
+        }
         heartbeat()
       }
       return pageOf(rows, redactionsPerPage)

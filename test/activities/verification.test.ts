@@ -363,8 +363,11 @@ describe('the daily round', () => {
     ])
   })
 
-  it('has that of an application that came to nothing forgotten too', async () => {
+  it('has that of an application that came to nothing forgotten, also after one that is lost', async () => {
     await setIdentity('contact')
+    const { applicationId: lost } = await opened()
+    await sql`update identity_checks set vendor_session_id = 'vs_lost',
+      verified_at = now() - interval '366 days' where application_id = ${lost}`.execute(kit.db)
     const { applicationId } = await opened()
     const check = await findIdentityCheck(kit.db, applicationId)
     await kit.steps.closePayoutAccount({ applicationId })
