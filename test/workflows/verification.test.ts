@@ -96,6 +96,27 @@ describe('an identity check', () => {
     expect(worker.steps().filter((step) => step === 'requestDecision')).toHaveLength(1)
   })
 
+  it('that Stripe still looks at lapses for nobody, and nobody is reminded of it', async () => {
+    let passed = false
+    const worker = await steppedWorker(env, {
+      ...smooth,
+      readVerification: () => (passed ? 'verified' : 'pending_review'),
+    })
+    const status = await worker.runUntil(async () => {
+      const handle = await startOnboarding(env)
+      await handle.signal(agreementChanged)
+      await worker.ran('readVerification')
+      await env.sleep('40 days')
+      passed = true
+      await handle.signal(verificationChanged)
+      await reaches(handle, 'approval')
+      await decide(handle)
+      return handle.result()
+    })
+    expect(status).toBe('active')
+    expect(worker.calls.map(({ input }) => input.kind)).not.toContain('verification_reminder')
+  })
+
   it('for which Stripe opens no account is shown to a person, and tried again', async () => {
     let fitting = false
     const worker = await steppedWorker(env, {

@@ -20,7 +20,7 @@ export function hearOfVerification(input: OnboardingInput, desk: Desk): void {
 export async function proveIdentity(input: OnboardingInput, desk: Desk): Promise<Ending | null> {
   const { applicationId, deadlines } = input
   enter(desk, 'verification', 'Waiting for the applicant to prove its identity')
-  const since = Date.now()
+  let since = Date.now()
   const dueAt = instantIn(deadlines.verificationExpiry)
   const memory = { marks: 0 }
   desk.undos.push({
@@ -32,8 +32,10 @@ export async function proveIdentity(input: OnboardingInput, desk: Desk): Promise
     if (status === 'verified') return null
     if (status === 'rejected') return refused
     if (status === 'out_of_tries') return tooOften
-    // The time was over before this look: a message that is late or lost costs nobody the partner.
-    if (!inTime) return notProven
+    // The time was over before this look: a message that is late or lost costs nobody the partner,
+    // and who has handed in everything has as long again for Stripe to look at it.
+    if (!inTime && status !== 'pending_review') return notProven
+    if (!inTime) since = Date.now()
     inTime = await happensInTime({
       since,
       until: () => desk.verificationNews,
@@ -109,8 +111,8 @@ async function remindOfVerification(
     desk.verificationNews = true
     return
   }
-  // Nobody is reminded of what could not begin, or has begun just now.
-  if (status === null || !wasOpened) return
+  // Nobody is reminded of what could not begin, has begun just now, or is for Stripe to look at.
+  if (status === null || status === 'pending_review' || !wasOpened) return
   await mail.mailApplicant({
     applicationId,
     kind: 'verification_reminder',
