@@ -2,10 +2,12 @@
 import {
   allHandlersFinished,
   condition,
+  continueAsNew,
   ParentClosePolicy,
   setCurrentDetails,
   startChild,
   WorkflowIdReusePolicy,
+  workflowInfo,
 } from '@temporalio/workflow'
 import type { ReconciledPage } from '../activities/reconciliation.ts'
 import { cadenceOf } from '../domain/cadence.ts'
@@ -22,6 +24,8 @@ import { pauseAfter } from './waiting.ts'
 const minute = 60_000
 const hour = 60 * minute
 const day = 86_400
+/** What waits for weeks looks again each hour. */
+const longHistory = 1_500
 
 /**
  * A preview ends with its totals. A live run stops new bookings, drafts every statement, waits
@@ -81,6 +85,7 @@ async function freeze(input: SettlementInput, desk: Desk): Promise<void> {
     setCurrentDetails('Waiting: events of the payment provider are not booked yet')
     await pauseAfter(round, 600)
     await gate(input, desk)
+    await beginAnew(input, desk)
   }
   await mirrorPeriod(input)
   const problems = { earlier_period_open: 'an earlier period is not settled' }
@@ -94,6 +99,17 @@ async function mirrorPeriod({ runId }: SettlementInput): Promise<void> {
   do after = await vendor.mirrorPeriodBalance({ runId, after })
   while (after)
   while ((await batch.bookBalance()) > 0);
+}
+
+/** Goes on in a new history where this one is long: the books say where the run stands. */
+async function beginAnew(input: SettlementInput, desk: Desk): Promise<void> {
+  if (workflowInfo().historyLength <= longHistory) return
+  while (!allHandlersFinished()) {
+    // Whoever cancels waits for the gate.
+    await condition(() => allHandlersFinished() || desk.cancelling !== null)
+    await gate(input, desk)
+  }
+  await continueAsNew<typeof monthlySettlement>(input)
 }
 
 /**
@@ -114,6 +130,7 @@ async function whileRefused<T>(
       await quick.reportProblem({ runId: input.runId, problem })
       setCurrentDetails(`Waiting: ${problem}`)
       await waits(input, desk, Math.min(hour, minute * 2 ** round))
+      await beginAnew(input, desk)
     }
   }
 }
@@ -204,6 +221,7 @@ async function reconcile(input: SettlementInput, desk: Desk): Promise<void> {
     await quick.reportProblem({ runId, problem })
     setCurrentDetails(`Waiting: ${problem}`)
     await waits(input, desk, hour)
+    await beginAnew(input, desk)
   }
 }
 

@@ -170,6 +170,40 @@ describe('a live run', () => {
     expect(worker.steps().filter((step) => step === 'planShards')).toHaveLength(2)
   })
 
+  it('begins a new history before that is long, however long it waits', async () => {
+    const refusals = 24 * 5
+    let left = refusals
+    const freezePeriod = () => {
+      left -= 1
+      if (left < 0) return undefined
+      throw ApplicationFailure.create({ type: 'earlier_period_open', nonRetryable: true })
+    }
+    const differs = Array.from({ length: 24 * 2 }, () => ({ last: null, differences: 1 }))
+    const released = { stage: 'freeze', totalsHash: hash, reviewed: true, shards: 1 }
+    let isReleased = false
+    const worker = await steppedWorker(
+      env,
+      fresh({
+        freezePeriod,
+        readRun: () => ({ ...released, released: isReleased }),
+        recordRelease: () => {
+          isReleased = true
+        },
+        issueStatements: () => 0,
+        reconcilePage: inTurn(...differs, { last: null, differences: 0 }),
+      }),
+    )
+    const { length } = await worker.runUntil(async () => {
+      const handle = await start()
+      await env.sleep('6 days')
+      await sign(handle)
+      await ended(handle)
+      return { length: (await handle.describe()).historyLength }
+    })
+    expect(worker.steps().filter((step) => step === 'readRun').length).toBeGreaterThan(2)
+    expect(length).toBeLessThan(2_000)
+  })
+
   it('waits while a rate is missing, says so, and calculates again', async () => {
     let missing = true
     const draftPages = () => {
