@@ -86,18 +86,47 @@ export function decisionRoutes(deps: ApiDeps): Route[] {
   ]
 }
 
+const decidedBefore = ({ status }: Pick<ApplicationRow, 'status'>) =>
+  new DomainError('already_decided', `the application is ${status} already`)
+
+/**
+ * Tells the process of an application that is not decided.
+ * @throws DomainError what the process refuses; `already_decided` where somebody was faster;
+ *   `temporarily_unavailable` where it is not running, which the sweeper mends within a minute
+ */
+export async function tellProcess<Ret, Args extends unknown[]>(
+  deps: ApiDeps,
+  db: Db,
+  {
+    id,
+    ...update
+  }: Pick<Parameters<typeof updateProcess<Ret, Args>>[1], 'definition' | 'args' | 'updateId'> & {
+    id: string
+  },
+): Promise<void> {
+  const ended = new DomainError('temporarily_unavailable', 'its process is being started again', {
+    retryAfterSeconds: 60,
+  })
+  try {
+    await updateProcess(deps, { ...update, workflowId: workflowIds.onboarding(id), ended })
+  } catch (error) {
+    if (error !== ended) throw error
+    const now = await getApplication(db, id)
+    throw isDecided(now.status) ? decidedBefore(now) : error
+  }
+}
+
 type DecisionCall = Call<unknown, z.output<typeof decisionForm>>
 
 async function decide(deps: ApiDeps, { db, principal, params, body, operationId }: DecisionCall) {
   const id = pathId('application', params.id, notFound)
   const row = found(await findApplication(db, id), notFound)
-  const decided = new DomainError('already_decided', `the application is ${row.status} already`)
   // A request that is repeated after its answer was lost finds its own decision.
   const given = await listGivenNotes(db, id)
   if (given.some((note) => note.id === operationId)) {
     return { status: 200, body: await presentApplication(db, row, 'decider') }
   }
-  if (isDecided(row.status)) throw decided
+  if (isDecided(row.status)) throw decidedBefore(row)
   await refuseUnready(db, row, body.decision)
   await inTransaction(db, (trx) =>
     recordDecisionNote(trx, {
@@ -110,12 +139,11 @@ async function decide(deps: ApiDeps, { db, principal, params, body, operationId 
       effectiveFrom: body.effective_from ? new Date(body.effective_from) : new Date(),
     }),
   )
-  await updateProcess(deps, {
-    workflowId: workflowIds.onboarding(id),
+  await tellProcess(deps, db, {
+    id,
     definition: decideApplication,
     args: [{ noteId: operationId, decision: body.decision }],
     updateId: operationId,
-    ended: decided,
   })
   return {
     status: 200,

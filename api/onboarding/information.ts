@@ -32,6 +32,7 @@ import {
   pageForApplicant,
   presentApplication,
 } from './applications.ts'
+import { tellProcess } from './decision.ts'
 
 const mostQuestions = 20
 const questionsForm = z.strictObject({
@@ -120,12 +121,11 @@ async function askApplicant(
       questions: body.questions,
     }),
   )
-  await updateProcess(deps, {
-    workflowId: workflowIds.onboarding(id),
+  await tellProcess(deps, db, {
+    id,
     definition: requestInformation,
     args: [{ requestId: operationId }],
     updateId: operationId,
-    ended: decided,
   })
   const now = await getApplication(db, id)
   return { status: 200, body: await presentApplication(db, now, 'decider') }

@@ -3,7 +3,7 @@ import { outwardId, uuidOf } from '../../../domain/ids.ts'
 import { workflowIds } from '../../../domain/process-names.ts'
 import { createLinks } from '../../../integrations/links.ts'
 import { eventually } from '../../../scripts/story/client.ts'
-import { unique } from '../../support/factories.ts'
+import { makeGreenApplication, unique } from '../../support/factories.ts'
 import { type Product, startProduct, type TestWorker } from '../../support/product.ts'
 import { makeScreening } from '../../support/screenings.ts'
 import { type Answer, type Call, clientOf, faults, type Json } from '../kit.ts'
@@ -239,6 +239,23 @@ describe('a decision', () => {
       403,
       'level_not_allowed',
     ])
+  })
+})
+
+describe('an application whose process is not running', () => {
+  it('is not called decided: whoever decides or asks comes back in a minute', async () => {
+    const id = outwardId('application', await makeGreenApplication(product.db))
+    const path = `/v1/applications/${id}/information-requests`
+    const body = { questions: ['Who sells for you?'] }
+    const answers = [
+      await decide(id, {}),
+      await call(path, { method: 'POST', key: world.owner.key, body }),
+    ]
+    for (const answer of answers) {
+      expect(refusal(answer)).toEqual([503, 'temporarily_unavailable'])
+      expect(answer.headers.get('retry-after')).toBe('60')
+    }
+    expect(await read(id)).toMatchObject({ status: 'in_review', decided_by: null })
   })
 })
 
