@@ -166,13 +166,14 @@ export async function recordMember(trx: Trx, member: NewMember): Promise<string>
   return id
 }
 
-/** The people of the platform owner. */
+/** The people of the platform owner, without those who have left. */
 export async function listPlatformMembers(db: Db) {
   return db
     .selectFrom('members')
     .select('id')
     .select(openedFields('members'))
     .where('partnerId', 'is', null)
+    .where('status', '=', 'active')
     .orderBy('id')
     .execute()
 }

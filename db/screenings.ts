@@ -289,7 +289,7 @@ export async function recordScreeningDecision(
 export const untoldNotice = 'screening_open'
 
 const isTold = (id: RawBuilder<unknown>) => sql<SqlBool>`not exists (
-  select from members where members.partner_id is null and members.customer_id is null
+  select from members where members.partner_id is null and members.status = 'active'
     and not exists (select from notices where notices.kind = ${untoldNotice}
       and notices.subject_id = ${id} and notices.occurrence = members.id::text
       and num_nonnulls(notices.sent_at, notices.refused_at) > 0))`

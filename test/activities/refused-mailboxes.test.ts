@@ -52,6 +52,21 @@ describe('the first of several recipients that is refused', () => {
     expect(toLater('screening_open')).toEqual([])
   })
 
+  it('is not one who has left: findings are told to those who are there', async () => {
+    const gone = `${unique('gone')}@platform.example`
+    const id = await makeMember(kit.db, { partnerId: null, email: gone })
+    await sql`update members set status = 'disabled', disabled_at = now()
+      where id = ${id}`.execute(kit.db)
+    const applicationId = await makeApplication(kit.db)
+    await makeScreening(kit.db, { applicationId })
+    const { steps, to } = refusing('nobody')
+    for (let night = 0; night < 2; night++) await steps.mailScreenings({ subjectId: applicationId })
+    const told = to('screening_open').map((mail) => mail.to)
+    expect(told).not.toContain(gone)
+    expect(told.length).toBeGreaterThan(0)
+    expect(new Set(told).size).toBe(told.length)
+  })
+
   it('keeps nobody of the platform from hearing of a partner whose payouts are held', async () => {
     const partnerId = await makePartner(kit.db)
     await makeApplication(kit.db, { id: partnerId })
