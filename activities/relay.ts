@@ -28,7 +28,7 @@ import { listUnwatchedCertificates } from '../db/training/certificates.ts'
 import { processPeriod } from '../domain/cadence.ts'
 import { outwardId } from '../domain/ids.ts'
 import { offboardingDeadlines, reopenedFrom } from '../domain/lifecycle.ts'
-import { onboardingDeadlines } from '../domain/onboarding.ts'
+import { isDecided, onboardingDeadlines } from '../domain/onboarding.ts'
 import { signalNames, workflowIds, workflowTypes } from '../domain/process-names.ts'
 import { VendorError } from '../integrations/vendor-error.ts'
 import { sendAccessMails } from './access-mails.ts'
@@ -62,9 +62,10 @@ export function relayActivities(deps: ActivityDeps) {
     const round = Math.floor(Date.now() / 60_000)
     const open = { olderThanSeconds: graceSeconds, round, most: mostApplications }
     for (const id of await listOpenApplications(db, open)) {
-      const { parentId, stage } = await getApplication(db, id)
-      // It has gone all the way before; what is done must not be done anew.
-      const from = stage === 'training' ? { from: 'training' } : {}
+      const { parentId, stage, status } = await getApplication(db, id)
+      // What is done must not be done anew, and what is decided is not decided again.
+      const from =
+        stage === 'training' ? { from: stage } : isDecided(status) ? { from: 'provisioning' } : {}
       await processes.ensureRunning({
         type: workflowTypes.partnerOnboarding,
         workflowId: workflowIds.onboarding(id),

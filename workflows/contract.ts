@@ -16,8 +16,11 @@ export interface OnboardingInput {
   applicationId: string
   parentId: string | null
   deadlines: OnboardingDeadlines
-  /** Left out from the start: a reinstated partner goes on where its termination found it. */
-  from?: 'training'
+  /**
+   * Left out from the start. What was approved is not decided anew where its process was lost, and
+   * a reinstated partner goes on where its termination found it.
+   */
+  from?: 'provisioning' | 'training'
 }
 
 /** What somebody decides; who it is and why is in the row. */

@@ -12,7 +12,7 @@ import { hearOfTraining, train } from './onboarding/training.ts'
 import { takeUndos } from './onboarding/undo.ts'
 import { hearOfVerification, proveIdentity } from './onboarding/verification.ts'
 import { takeWithdrawal } from './onboarding/withdrawal.ts'
-import { mail } from './steps.ts'
+import { mail, quick } from './steps.ts'
 
 /**
  * Screening, agreement, identity, decision, environment, start. Every wait for a person has
@@ -21,15 +21,16 @@ import { mail } from './steps.ts'
  */
 export async function partnerOnboarding(input: OnboardingInput): Promise<ApplicationStatus> {
   const desk = openDesk(input)
-  // One that was taken back after its termination has gone all the way before.
-  const resumes = input.from === 'training'
-  const ending = resumes ? null : await untilLeft(desk, () => apply(input, desk))
+  // One that goes on somewhere has gone all the way up to there before.
+  const ending = input.from
+    ? await goOn(input, desk)
+    : await untilLeft(desk, () => apply(input, desk))
   if (ending) {
     const status = await end(input, desk, ending)
     await condition(allHandlersFinished)
     return status
   }
-  if (!resumes) await prepareEnvironment(input, desk)
+  if (input.from !== 'training') await prepareEnvironment(input, desk)
   const status = await activate(input, desk)
   await condition(allHandlersFinished)
   return status
@@ -48,6 +49,15 @@ function openDesk(input: OnboardingInput): Desk {
   hearOfConfirmation(desk)
   setHandler(onboardingState, () => ({ stage: desk.stage, decided: desk.outcome !== null }))
   return desk
+}
+
+/** The approval of an earlier process is final here, and makes its partner once. */
+async function goOn({ applicationId, from }: OnboardingInput, desk: Desk): Promise<null> {
+  desk.outcome = 'approved'
+  if (from === 'training') return null
+  const tenantId = await quick.admitPartner({ applicationId })
+  desk.recorded = { decision: 'approve', tenantId }
+  return null
 }
 
 /** @returns how the application ended, or null when it is approved. */

@@ -70,6 +70,24 @@ async function sweep() {
   return { told, started }
 }
 
+describe('an application whose process was lost', () => {
+  it('is begun anew as far as it was decided, and never decided again', async () => {
+    const ids = await Promise.all([0, 1, 2].map(() => makeApplication(kit.db)))
+    const [open, approved, preparing] = ids as [string, string, string]
+    await sql`update applications set submitted_at = now() - interval '1 hour'
+      where id = any(${ids}::uuid[])`.execute(kit.db)
+    await sql`update applications set stage = 'approval', status = 'approved'
+      where id = ${approved}`.execute(kit.db)
+    await sql`update applications set stage = 'provisioning', status = 'provisioning'
+      where id = ${preparing}`.execute(kit.db)
+    const { started } = await sweep()
+    expect(started.get(workflowIds.onboarding(open))).not.toHaveProperty('from')
+    for (const id of [approved, preparing]) {
+      expect(started.get(workflowIds.onboarding(id))).toMatchObject({ from: 'provisioning' })
+    }
+  })
+})
+
 describe('a partner that is terminated while it waits for its certificate', () => {
   async function inTraining(): Promise<string> {
     const id = await makeApplication(kit.db)

@@ -122,6 +122,21 @@ describe('a partner that does everything', () => {
   })
 })
 
+describe('a process that was lost after the approval', () => {
+  it('goes on with the environment, and asks nobody for another decision', async () => {
+    const worker = await steppedWorker(env, { ...smooth, admitPartner: () => randomUUID() })
+    const status = await worker.runUntil(async () => {
+      const handle = await start({ from: 'provisioning' })
+      expect(await refusalOf(decide(handle))).toBe('already_decided')
+      return handle.result()
+    })
+    expect(status).toBe('active')
+    expect(worker.steps().slice(0, 3)).toEqual([
+      ...['admitPartner', 'markProvisioningStarted', 'prepareTenant'],
+    ])
+  })
+})
+
 describe('a rule of the programme', () => {
   it('turns an application away before anything is sent or opened', async () => {
     const worker = await steppedWorker(env, { screenApplication: () => 'rejected' })
