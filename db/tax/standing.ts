@@ -48,8 +48,9 @@ const yearOf = (column: RawBuilder<unknown>, year: number) =>
     and ${column} < make_timestamptz(${year + 1}::int, 1, 1, 0, 0, 0, 'UTC')`
 
 /**
- * Payouts of US persons by the day on which they were paid, before tax. One that was taken back is
- * not paid; one that the partner's bank refused lies in the partner's own balance, and is.
+ * Payouts of US persons by the day on which they were paid, before tax, and whatever tax was
+ * withheld of as of one. What was taken back is not paid; what the partner's bank refused lies in
+ * the partner's own balance, and is.
  */
 const paidTo = ({ year, partnerId }: Asked) => sql`
   select payout.partner_id, payout.currency, count(*)::int as payouts,
@@ -62,13 +63,15 @@ const paidTo = ({ year, partnerId }: Asked) => sql`
   join partners partner on partner.id = payout.partner_id
   left join tax_forms form on form.partner_id = payout.partner_id and form.state = 'valid'
   where payout.paid_at is not null and ${yearOf(sql`payout.paid_at`, year)}
-    and (form.kind = 'w9' or form.id is null and partner.country = 'US')
+    and (form.kind = 'w9' or form.id is null and partner.country = 'US'
+      -- What was handed to the authority is told of, whoever the partner is by now.
+      or statement.withheld_minor > 0)
     and (${partnerId}::uuid is null or payout.partner_id = ${partnerId}::uuid)
   group by 1, 2`
 
 type CompensationRow = Omit<Compensation, 'form'> & FormColumns
 
-/** What US persons were paid in a year in its currency, by partner. */
+/** What US persons were paid, or was withheld of, in a year in its currency, by partner. */
 export async function listCompensation(
   db: Db,
   asked: Asked,

@@ -101,7 +101,7 @@ const anyPayout = fc.record<Paid>({
 
 const total = (amounts: bigint[]) => amounts.reduce((sum, one) => sum + one, 0n)
 
-test('the sums are those of what US persons were paid, less what came back', async () => {
+test('the sums are those of what US persons were paid or tax was withheld of, less what came back', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyPayout, { maxLength: 25 }), async (payouts) => {
       await rolledBack(database.db, async (trx) => {
@@ -110,8 +110,8 @@ test('the sums are those of what US persons were paid, less what came back', asy
         const asked = { year: 2025, currency: 'USD', partnerId: null }
         const { rows } = await listCompensation(trx, asked, null)
         const due = payouts.filter(
-          ({ who, status, paidAt, currency }) =>
-            people[who].isUs &&
+          ({ who, status, paidAt, currency, withheld }) =>
+            (people[who].isUs || withheld > 0n) &&
             status === 'paid' &&
             paidAt.getUTCFullYear() === 2025 &&
             currency === 'USD',
