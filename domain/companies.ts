@@ -39,7 +39,11 @@ export function normalizedRegistration(number: string): string | null {
   return kept === '' ? null : kept
 }
 
-const legalForms = new Set(['ag', 'bv', 'co', 'corp', 'gmbh', 'inc', 'llc', 'ltd', 'plc', 'sa'])
+const legalForms = new Set([
+  ...['ab', 'ag', 'aps', 'asa', 'bv', 'co', 'company', 'corp', 'corporation', 'doo', 'gmbh', 'inc'],
+  ...['incorporated', 'kft', 'kg', 'limited', 'llc', 'llp', 'lp', 'ltd', 'ltda', 'nv', 'ohg', 'oy'],
+  ...['oyj', 'plc', 'pte', 'pty', 'sa', 'sarl', 'sas', 'spa', 'srl', 'sro', 'ug'],
+])
 
 /** The same name written differently is the same company: case, spaces and legal form go. */
 export function normalizedCompanyName(name: string): string {
