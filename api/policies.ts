@@ -99,6 +99,8 @@ export const policies = {
   'partners.write': { levels: owner, scope: 'approvals:write', roles: admins, stepUp: true },
   'payouts.decide': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
   'payouts.decide.read': { levels: owner, scope: 'read' },
+  'payouts.rates': { levels: owner, scope: 'approvals:write', roles: finance, stepUp: true },
+  'payouts.rates.read': { levels: owner, scope: 'read', roles: finance },
   'payouts.read': { levels: organisations, scope: 'read' },
   'programme.read': { levels: organisations, scope: 'read' },
   'programme.write': { levels: owner, scope: 'write', roles: admins, stepUp: true },

@@ -26,6 +26,7 @@ import { partnerVerificationRoutes } from './partner-verification.ts'
 import { partnerRoutes } from './partners.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './passwords.ts'
+import { payoutCurrencyRoutes } from './payout-currencies.ts'
 import { payoutExceptionRoutes } from './payout-exceptions.ts'
 import { payoutRoutes } from './payouts.ts'
 import { programmeRoutes } from './programme.ts'
@@ -91,6 +92,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...statementRoutes(),
     ...reserveRoutes(),
     ...lineDisputeRoutes(),
+    ...payoutCurrencyRoutes(),
     ...selfBillingRoutes(),
     ...selfBillingDocumentRoutes(),
     ...taxFormRoutes(),

@@ -143,7 +143,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   enrolments: { kind: 'tree', definer: true, may: partners(insert) },
   erasures: { kind: 'inner' },
   featurePackages: { kind: 'shared', may: { super_admin: change, ...lookedUp } },
-  fxRates: { kind: 'shared' },
+  fxRates: { kind: 'shared', may: { super_admin: insert } },
   identityCheckEvents: { kind: 'inner' },
   identityChecks: { kind: 'application', application: 'application_id' },
   idempotencyKeys: { kind: 'keyed', may: anybody(everyVerb) },

@@ -21,7 +21,7 @@ export const exceptionAdvice: Record<ExceptionCode, string> = {
   no_payout_account: 'Ask the partner to open its payout account; its payout waits until then.',
   account_not_verified:
     'Ask the partner to hand in what Stripe wants to know; its payout waits until then.',
-  missing_rate: 'Enter the exchange rate of the period’s end, then run the partner again.',
+  missing_rate: 'Enter the exchange rate of the period’s end; the run then goes on by itself.',
   tax_form: 'Ask the partner for its tax form; its payout waits until then.',
   bank_change: 'Nothing: the payout goes when the wait after a change of the bank is over.',
   partner_held: 'Look at the cause, and end it: the payout then goes by itself.',

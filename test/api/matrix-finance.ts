@@ -13,6 +13,10 @@ const breaks = '/v1/reconciliation/breaks'
 const lookingAfter = { id: '' }
 
 export const ofFinance: Record<string, Line> = {
+  'GET /v1/fx-rates': { without: 'the rates are the platform’s' },
+  'PUT /v1/fx-rates': { without: 'the rates are the platform’s' },
+  'GET /v1/partners/:id/payout-currency': { about: 'partner' },
+  'PUT /v1/partners/:id/payout-currency': { about: 'partner', body: () => ({ currency: null }) },
   'GET /v1/reconciliation': { without: 'a month of the platform’s own balance' },
   'GET /v1/ledger/trial-balance': { without: 'the books are the platform’s alone' },
   'GET /v1/ledger/export': { without: 'the books are the platform’s alone' },

@@ -155,6 +155,10 @@ GET /v1/payouts: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}/remittance: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}/remittance/pdf: super_admin master_reseller reseller, payouts:read
+GET /v1/fx-rates: super_admin, payouts:read
+PUT /v1/fx-rates: super_admin, approvals:write
+GET /v1/partners/{id}/payout-currency: super_admin master_reseller reseller, payouts:read
+PUT /v1/partners/{id}/payout-currency: super_admin, approvals:write
 GET /v1/payout-exceptions: super_admin, payouts:read
 POST /v1/payouts/{id}/retry: super_admin, approvals:write
 POST /v1/payouts/{id}/method: super_admin, approvals:write
