@@ -1,8 +1,10 @@
 /** What partners earned, what was taken back, and why. */
 import { z } from 'zod'
 import { type AccrualRow, findAccrual, listAccruals } from '../db/commission/accruals.ts'
+import { type Earning, listEarningFacts } from '../db/commission/earning-facts.ts'
 import { type ClawbackRow, listClawbacks } from '../db/commission/reversals.ts'
 import { cadenceOf, monthsOf, quarterPattern, weekPattern } from '../domain/cadence.ts'
+import { earningStatus, earningStatuses } from '../domain/earnings.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
 import { periodPattern } from '../domain/period.ts'
@@ -72,6 +74,22 @@ const accrualAnswer = z.object({
   payment: idAnswer('payment'),
   paid_at: instantAnswer,
   matures_at: instantAnswer,
+  became: z
+    .object({
+      status: z.enum(earningStatuses),
+      /** Of the amount, by refunds, disputes and the end of a partnership. */
+      taken_back: minorAmount,
+      /** The statement that it is a line of. */
+      statement: idAnswer('statement').nullable(),
+    })
+    .nullable()
+    .meta({
+      description:
+        'How it stands now, for the partner that earned it and the platform: `pending` waits for ' +
+        'a statement; `held` waits until `matures_at`, for a dispute or for a person; `due` is ' +
+        'on a statement, and its money is on its way or carried; `paid`; `reversed` is taken ' +
+        'back wholly.',
+    }),
 })
 
 const clawbackAnswer = z.object({
@@ -102,9 +120,17 @@ export function commissionRoutes(): Route[] {
       query: earningsQuery,
       answers: { 200: { description: 'Newest first', schema: listAnswer(accrualAnswer) } },
       refusals: [],
-      handle: async ({ db, query }) => {
+      handle: async ({ db, principal, query }) => {
         const page = await listAccruals(db, earningsFilter(query))
-        return { status: 200, body: presentPage(page, presentAccrual) }
+        const own = page.rows.filter(
+          ({ partnerId }) => principal.level === 'super_admin' || partnerId === principal.partnerId,
+        )
+        const facts = await listEarningFacts(
+          db,
+          own.map(({ id }) => id),
+        )
+        const present = (row: AccrualRow) => presentAccrual(row, facts.get(row.id))
+        return { status: 200, body: presentPage(page, present) }
       },
     }),
     route({
@@ -140,7 +166,7 @@ export function commissionRoutes(): Route[] {
   ]
 }
 
-function presentAccrual(row: AccrualRow) {
+function presentAccrual(row: AccrualRow, earning: Earning | undefined) {
   return {
     id: outwardId('accrual', row.id),
     partner: outwardId('partner', row.partnerId),
@@ -152,6 +178,13 @@ function presentAccrual(row: AccrualRow) {
     payment: outwardId('payment', row.paymentId),
     paid_at: row.paidAt.toISOString(),
     matures_at: row.maturesAt.toISOString(),
+    became: earning
+      ? {
+          status: earningStatus(earning),
+          taken_back: wireAmount(earning.takenBack),
+          statement: earning.statementId && outwardId('statement', earning.statementId),
+        }
+      : null,
   }
 }
 

@@ -255,7 +255,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   selfBillingSkips: { kind: 'own' },
   settlementDecisions: { kind: 'inner', may: { super_admin: change } },
   settlementExclusions: { kind: 'inner' },
-  settlementHolds: { kind: 'inner', may: { super_admin: ['update'] } },
+  settlementHolds: { kind: 'inner', definer: true, may: { super_admin: ['update'] } },
   settlementRuns: { kind: 'inner', may: { super_admin: insert } },
   settlementShards: { kind: 'inner' },
   statementEntries: { kind: 'tree' },

@@ -14,9 +14,17 @@ import { monthsLeftOut } from './holds.ts'
 export const isOfWeek = (statement: string) =>
   `coalesce(${statement}.period_name like '____-W__', false)`
 
+const mondayOf = (statement: string) =>
+  `to_date(${statement}.period_name, 'IYYY"-W"IW')::timestamp at time zone 'UTC'`
+
+/** The first instant that what a statement is about does not hold any more. */
+export const endOf = (statement: string) =>
+  `case when ${isOfWeek(statement)} then ${mondayOf(statement)} + interval '7 days'
+    else (select ends_at from accounting_periods last where last.period = ${statement}.period) end`
+
 /** That an entry is one of a statement, as far as its week decides that. */
 export const inWeekOf = (statement: string, at: string) => {
-  const monday = `to_date(${statement}.period_name, 'IYYY"-W"IW')::timestamp at time zone 'UTC'`
+  const monday = mondayOf(statement)
   return sql<boolean>`${sql.raw(`(not ${isOfWeek(statement)} or (${at} >= ${monday}
     and ${at} < ${monday} + interval '7 days'))`)}`
 }

@@ -63,8 +63,22 @@ describe('the list of accruals', () => {
         payment: expect.stringMatching(/^pmt_/),
         paid_at: `${settledPeriod}-05T10:00:00.000Z`,
         matures_at: `${settledPeriod}-05T10:00:00.000Z`,
+        became: { status: 'pending', taken_back: 666, statement: null },
       },
     ])
+  })
+
+  it('tells what became of it to whoever earned it and the platform, and to nobody above', async () => {
+    const { partner } = world.shop
+    const about = async (viewer: PlaceName | 'owner') =>
+      (await list(`/v1/accruals?partner=${partner}`, viewer)).map(({ became }) => became)
+    const [own, platform] = [await about('shop'), await about('owner')]
+    expect(own).toEqual([
+      { status: 'pending', taken_back: expect.any(Number), statement: null },
+      { status: 'pending', taken_back: 666, statement: null },
+    ])
+    expect(platform).toEqual(own)
+    expect(await about('north')).toEqual([null, null])
   })
 
   it('can be narrowed to a partner and to a period', async () => {
