@@ -72,6 +72,23 @@ async function asked(applicant: Applicant) {
   return approve(applicant)
 }
 
+/** Its account is refused once, opened when the link is asked for, and at last not let go. */
+async function stuck(applicant: Applicant) {
+  const process = workflowIds.onboarding(uuid(applicant))
+  dying.refuse('openPayoutAccount', process, 1)
+  await applicant.sign()
+  await happens(applicant, /refused the payout account/)
+  const { search, origin } = new URL(applicant.statusUrl)
+  await eventually('it has its page', async () => {
+    const path = `${origin}/v1/applications/${applicant.id}/verification${search}`
+    const { status } = await fetch(path, { redirect: 'manual' })
+    return status === 303 || undefined
+  })
+  dying.refuse('closePayoutAccount', process, 1)
+  await applicant.withdraw()
+  return ends(applicant)
+}
+
 /** Signed on our page, escalated, approved too early, taken back, and approved. */
 async function undone(applicant: Applicant) {
   const { search, origin } = new URL(applicant.statusUrl)
@@ -171,6 +188,13 @@ const ways: Record<string, Way> = {
   },
   Withdrawn: {
     ...{ play: withdrawn, status: 'withdrawn' },
+    left: {
+      ...{ ...nothing, envelopes: { completed: 1 } },
+      mails: { ...proven, application_withdrawn: 1 },
+    },
+  },
+  Stuck: {
+    ...{ play: stuck, status: 'withdrawn' },
     left: {
       ...{ ...nothing, envelopes: { completed: 1 } },
       mails: { ...proven, application_withdrawn: 1 },
