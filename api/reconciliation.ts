@@ -10,11 +10,12 @@ import {
   markBreakResolved,
 } from '../db/recon-breaks.ts'
 import { type ReconciliationSummary, summarizeReconciliation } from '../db/reconciliation.ts'
+import { stretchOf } from '../domain/cadence.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
 import { wireAmount } from '../domain/money.ts'
-import { periodEnd, periodPattern, periodStart } from '../domain/period.ts'
 import { ageInDays, breakKinds, breakResolutions } from '../domain/reconciliation.ts'
+import { runField } from './commission.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Route, route } from './route.ts'
 import {
@@ -30,7 +31,6 @@ import {
 
 const tag = 'Reconciliation'
 const notFound = 'there is no such break'
-const period = z.string().regex(periodPattern, 'expected a month like 2026-10')
 
 const breakAnswer = z.object({
   id: idAnswer('reconBreak'),
@@ -68,17 +68,17 @@ export function reconciliationRoutes(): Route[] {
       method: 'GET',
       path: '/v1/reconciliation',
       tag,
-      summary: 'Read what agrees with Stripe in a month',
+      summary: 'Read what agrees with Stripe in a month, a quarter or a week',
       description:
         '`matched` counts transfers, and what came back of them, that Stripe shows as the books ' +
         'do; `pending` those that are less than a day old there. `outside` is what moved the ' +
         "balance and is none of the books' concern. What differs is in the list of breaks.",
       access: 'reconciliation.read',
-      query: z.strictObject({ period }),
+      query: z.strictObject({ period: runField }),
       answers: { 200: { description: 'The month', schema: summaryAnswer } },
       refusals: [],
       handle: async ({ db, query }) => {
-        const summary = await summarizeReconciliation(db, rangeOf(query.period))
+        const summary = await summarizeReconciliation(db, stretchOf(query.period))
         return { status: 200, body: { period: query.period, ...presentSummary(summary) } }
       },
     }),
@@ -96,7 +96,7 @@ export function reconciliationRoutes(): Route[] {
         status: z.enum(['open', 'resolved']).optional(),
         kind: z.enum(breakKinds).optional(),
         owner: idField('member').optional(),
-        period: period.optional(),
+        period: runField.optional(),
       }),
       answers: { 200: { description: 'Newest first', schema: listAnswer(breakAnswer) } },
       refusals: [],
@@ -106,7 +106,7 @@ export function reconciliationRoutes(): Route[] {
           ...pageRequest(query),
           ...{ kind, ownerId },
           open: status && status === 'open',
-          range: query.period === undefined ? undefined : rangeOf(query.period),
+          range: query.period === undefined ? undefined : stretchOf(query.period),
         })
         return { status: 200, body: presentPage(page, presentBreak) }
       },
@@ -170,8 +170,6 @@ function decisionRoutes(): Route[] {
     }),
   ]
 }
-
-const rangeOf = (month: string) => ({ from: periodStart(month), until: periodEnd(month) })
 
 /** @throws DomainError `invalid_request` for somebody who is no active person of the platform. */
 async function refuseStrangers(db: Db, memberId: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** `npm run reconcile -- --period YYYY-MM`: whether a month agrees with Stripe's own ledger. */
+/** `npm run reconcile -- --period 2026-10`: whether a month agrees with Stripe's own ledger. */
 import { presentBreak, presentSummary } from '../api/reconciliation.ts'
 import { type Db, inTransaction } from '../db/database.ts'
 import { listOpenBreaks } from '../db/recon-breaks.ts'
@@ -7,13 +7,13 @@ import {
   reconcileTransfers,
   summarizeReconciliation,
 } from '../db/reconciliation.ts'
-import { isPeriod, periodEnd, periodStart } from '../domain/period.ts'
+import { cadenceOf, stretchOf } from '../domain/cadence.ts'
 import { CommandError, type CommandInput, runCommand } from './command.ts'
 import { openDevDatabase, withDatabase } from './stack/database.ts'
 
 /** Compares with what is mirrored of Stripe; new breaks are kept, and count from now on. */
-async function reconcileMonth(db: Db, period: string) {
-  const range = { from: periodStart(period), until: periodEnd(period) }
+async function reconcilePeriod(db: Db, period: string) {
+  const range = stretchOf(period)
   await inTransaction(db, (trx) => reconcileTransfers(trx, range))
   await inTransaction(db, reconcileStanding)
   const summary = await summarizeReconciliation(db, range)
@@ -21,9 +21,9 @@ async function reconcileMonth(db: Db, period: string) {
   return { period, ...presentSummary(summary), breaks: breaks.map(presentBreak) }
 }
 
-type Month = Awaited<ReturnType<typeof reconcileMonth>>
+type Reconciled = Awaited<ReturnType<typeof reconcilePeriod>>
 
-function describe({ period, matched, pending, breaks, mirrored_at: mirrored }: Month): string {
+function describe({ period, matched, pending, breaks, mirrored_at: mirrored }: Reconciled): string {
   const lines = breaks.map(
     ({ id, kind, payout, reference, owner, age_days: age }) =>
       `${id} ${kind} ${payout ?? reference ?? ''}: ${owner ?? 'nobody'}, for ${age} day(s)`,
@@ -37,13 +37,14 @@ function describe({ period, matched, pending, breaks, mirrored_at: mirrored }: M
 
 async function run({ env, progress, flags, print }: CommandInput): Promise<number> {
   const { period } = flags
-  if (typeof period !== 'string' || !isPeriod(period)) {
-    throw new CommandError('name the month: npm run reconcile -- --period 2026-10', 2)
+  if (typeof period !== 'string' || cadenceOf(period) === null) {
+    const words = 'name a month, a quarter or a week (2026-10, 2026-Q4, 2026-W47)'
+    throw new CommandError(`${words}: npm run reconcile -- --period 2026-10`, 2)
   }
   const database = await openDevDatabase(env, progress)
   try {
     const step = progress.step('reconciliation', 'what was sent beside what Stripe shows')
-    const month = await withDatabase(database.url, ({ db }) => reconcileMonth(db, period))
+    const month = await withDatabase(database.url, ({ db }) => reconcilePeriod(db, period))
     step.done(`${month.matched} matched, ${month.breaks.length} break(s)`)
     print(month, () => describe(month))
     return month.breaks.length === 0 ? 0 : 1
@@ -54,7 +55,9 @@ async function run({ env, progress, flags, print }: CommandInput): Promise<numbe
 
 await runCommand({
   name: 'reconcile',
-  usage: 'npm run reconcile -- --period YYYY-MM [--json]: whether a month agrees with Stripe',
-  flags: { period: { type: 'string', describe: 'the month, like 2026-10' } },
+  usage: 'npm run reconcile -- --period 2026-10 [--json]: whether a month agrees with Stripe',
+  flags: {
+    period: { type: 'string', describe: 'the month, quarter or week: 2026-10, 2026-Q4, 2026-W47' },
+  },
   run,
 })

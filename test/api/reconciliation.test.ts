@@ -86,10 +86,14 @@ describe('a break', () => {
     }
   })
 
-  it('is found by its state, its kind and the month in which it happened', async () => {
+  it('is found by its state, its kind and the month, quarter or week in which it happened', async () => {
     const id = await plant()
     expect(await list('status=open&kind=amount&period=2026-10')).toEqual([id])
     expect(await list('status=open&period=2026-09')).toEqual([])
+    expect(await list('status=open&period=2026-Q4')).toEqual([id])
+    expect(await list('status=open&period=2026-Q3')).toEqual([])
+    expect(await list('status=open&period=2026-W41')).toEqual([id])
+    expect(await list('status=open&period=2026-W40')).toEqual([])
     expect(await list('kind=missing_at_stripe')).toEqual([])
     await act(id, 'resolve', { note: 'seen' })
     expect(await list('status=open')).toEqual([])
@@ -133,6 +137,10 @@ describe('a month beside Stripe', () => {
       outside: [],
       mirrored_at: null,
     })
+    for (const period of ['2026-Q4', '2026-W44']) {
+      const other = await call(`/v1/reconciliation?period=${period}`, { key: world.owner.key })
+      expect(other.body).toEqual({ ...body, period })
+    }
     const without = await call('/v1/reconciliation', { key: world.owner.key })
     expect(faults(without)).toEqual(['missing /period'])
   })
@@ -142,6 +150,7 @@ itRefusesBadQueries(breaks, stage, [
   ['status=done', 'invalid /status'],
   ['kind=odd', 'invalid /kind'],
   ['period=2026-13', 'invalid /period'],
+  ['period=2027-W53', 'invalid /period'],
   ['owner=me', 'invalid /owner'],
 ])
 
