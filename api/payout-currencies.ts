@@ -1,4 +1,4 @@
-/** Partners that are paid in another currency than they earn in, and the rates for that. */
+/** In which currencies partners are paid: the rates for that, and what rails carry at the least. */
 import { z } from 'zod'
 import { inTransaction } from '../db/database.ts'
 import {
@@ -10,9 +10,11 @@ import {
 } from '../db/fx-rates.ts'
 import { findPartner } from '../db/partners.ts'
 import { getProgramme } from '../db/programmes.ts'
+import { type Floor, listFloors, recordFloor } from '../db/settlement/floors.ts'
 import { currencyCodes } from '../domain/currencies.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
+import { wireAmount } from '../domain/money.ts'
 import { listAnswer, pageQuery, pageRequest, presentPage } from './paging.ts'
 import { type Call, type Route, route } from './route.ts'
 import {
@@ -21,6 +23,7 @@ import {
   idAnswer,
   instantAnswer,
   instantField,
+  minorAmount,
   pathId,
   text,
 } from './validate.ts'
@@ -54,6 +57,14 @@ const rateAnswer = z.object({
   source: z.string(),
   recorded_at: instantAnswer,
 })
+const floorFields = {
+  /** `*` is every country. */
+  country: z.string().regex(/^([A-Z]{2}|[*])$/, 'expected a country like DE, or *'),
+  currency: currencyField,
+  minimum: minorAmount.min(1),
+}
+const floorForm = z.strictObject(floorFields)
+const floorAnswer = z.object(floorFields)
 const currencyForm = z.strictObject({ currency: currencyField.nullable() })
 const payoutCurrencyAnswer = z.object({
   partner: idAnswer('partner'),
@@ -103,9 +114,59 @@ export function payoutCurrencyRoutes(): Route[] {
         return { status: 200, body: presentRate(row) }
       },
     }),
+    ...floorRoutes(),
     ...ofPartner(),
   ]
 }
+
+function floorRoutes(): Route[] {
+  const path = '/v1/payout-floors'
+  return [
+    route({
+      method: 'GET',
+      path,
+      tag,
+      summary: 'List what rails carry at the least',
+      access: 'payouts.rates.read',
+      answers: {
+        200: {
+          description: 'By country of the partner and currency of the payout',
+          schema: z.object({ data: z.array(floorAnswer) }),
+        },
+      },
+      refusals: [],
+      handle: async ({ db }) => {
+        const floors = await listFloors(db)
+        return { status: 200, body: { data: floors.map(presentFloor) } }
+      },
+    }),
+    route({
+      method: 'PUT',
+      path,
+      tag,
+      summary: 'Set what a rail carries at the least',
+      description:
+        'Of a country and of all countries the higher one holds, above every minimum. What is ' +
+        'below is carried; 1 carries nothing over.',
+      access: 'payouts.rates',
+      effect: 'transaction',
+      body: floorForm,
+      answers: { 200: { description: 'Set', schema: floorAnswer } },
+      refusals: ['invalid_request'],
+      handle: async ({ db, body }) => {
+        const { minimum, ...place } = body
+        const floor = { ...place, minimumMinor: BigInt(minimum) }
+        await inTransaction(db, (trx) => recordFloor(trx, floor))
+        return { status: 200, body: presentFloor(floor) }
+      },
+    }),
+  ]
+}
+
+const presentFloor = ({ minimumMinor, ...place }: Floor) => ({
+  ...place,
+  minimum: wireAmount(minimumMinor),
+})
 
 function ofPartner(): Route[] {
   const path = '/v1/partners/:id/payout-currency'

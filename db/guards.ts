@@ -229,7 +229,7 @@ export const tableGuards: Record<keyof DB, TableGuard> = {
   payoutAttempts: { kind: 'tree' },
   payoutDecisions: { kind: 'inner', may: { super_admin: insert } },
   payoutExceptions: { kind: 'tree', may: { super_admin: ['update'] } },
-  payoutFloors: { kind: 'shared' },
+  payoutFloors: { kind: 'shared', may: { super_admin: change } },
   payoutReturns: { kind: 'tree', may: { super_admin: insert } },
   payouts: { kind: 'tree', may: { super_admin: ['update'] } },
   programmes: { kind: 'shared', may: { super_admin: change } },

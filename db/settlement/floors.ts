@@ -1,6 +1,6 @@
 /** What the rails carry at the least, by country and currency. */
 import { larger } from '../../domain/money.ts'
-import type { Trx } from '../database.ts'
+import type { Db, Trx } from '../database.ts'
 
 /** The least amount of a payout to a partner in a currency; 0 where any amount goes. */
 export type FloorOf = (partnerId: string, currency: string) => bigint
@@ -27,4 +27,27 @@ export async function readFloors(trx: Trx, partnerIds: string[]): Promise<FloorO
     )
     return fitting.reduce((most, { minimumMinor }) => larger(most, minimumMinor), 0n)
   }
+}
+
+export interface Floor {
+  /** `*` is every country. */
+  country: string
+  currency: string
+  minimumMinor: bigint
+}
+
+export async function listFloors(db: Db): Promise<Floor[]> {
+  return db.selectFrom('payoutFloors').selectAll().orderBy('country').orderBy('currency').execute()
+}
+
+/** Sets a floor, or sets it anew, for statements that are drafted from now on. */
+export async function recordFloor(trx: Trx, floor: Floor): Promise<void> {
+  const { minimumMinor } = floor
+  await trx
+    .insertInto('payoutFloors')
+    .values(floor)
+    .onConflict((conflict) =>
+      conflict.columns(['country', 'currency']).doUpdateSet({ minimumMinor }),
+    )
+    .execute()
 }

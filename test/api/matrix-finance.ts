@@ -13,6 +13,8 @@ const breaks = '/v1/reconciliation/breaks'
 const lookingAfter = { id: '' }
 
 export const ofFinance: Record<string, Line> = {
+  'GET /v1/payout-floors': { without: 'the floors are the platform’s' },
+  'PUT /v1/payout-floors': { without: 'the floors are the platform’s' },
   'GET /v1/fx-rates': { without: 'the rates are the platform’s' },
   'PUT /v1/fx-rates': { without: 'the rates are the platform’s' },
   'GET /v1/partners/:id/payout-currency': { about: 'partner' },

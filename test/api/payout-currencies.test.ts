@@ -59,6 +59,28 @@ describe('exchange rates', () => {
   })
 })
 
+describe('floors of rails', () => {
+  const path = '/v1/payout-floors'
+  const floor = { country: '*', currency: 'CHF', minimum: 1_500 }
+  const put = (body: unknown, key = product.owner) => call(path, { method: 'PUT', key, body })
+
+  it('are set by the platform, each of a country and a currency once', async () => {
+    expect((await put(floor)).body).toEqual(floor)
+    expect((await put({ ...floor, minimum: 2_000 })).status).toBe(200)
+    const { data } = (await call(path, { key: product.owner })).body
+    expect(data).toContainEqual({ ...floor, minimum: 2_000 })
+    expect(data).not.toContainEqual(floor)
+    expect((await put(floor, world.shop.key)).status).toBe(403)
+    expect((await call(path, { key: world.shop.key })).status).toBe(403)
+  })
+
+  it('are of a country, in a currency, and above nothing', async () => {
+    expect(faults(await put({ ...floor, country: 'Switzerland' }))).toEqual(['invalid /country'])
+    expect(faults(await put({ ...floor, currency: 'chf' }))).toEqual(['invalid /currency'])
+    expect(faults(await put({ ...floor, minimum: 0 }))).toEqual(['invalid /minimum'])
+  })
+})
+
 describe('the currency of a partner', () => {
   it('is that in which its statements are paid from then on', async () => {
     expect((await call(currencyOf(), { key: world.shop.key })).body).toMatchObject({
@@ -100,6 +122,8 @@ describe('whoever has no live key is answered 401', () => {
   itTakesLiveKeysOnly(
     () => ({ db: product.db, call, key: world.shop.key }),
     [
+      'GET /v1/payout-floors',
+      'PUT /v1/payout-floors',
       'GET /v1/fx-rates',
       'PUT /v1/fx-rates',
       'GET /v1/partners/:id/payout-currency',

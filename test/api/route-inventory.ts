@@ -155,6 +155,8 @@ GET /v1/payouts: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}/remittance: super_admin master_reseller reseller, payouts:read
 GET /v1/payouts/{id}/remittance/pdf: super_admin master_reseller reseller, payouts:read
+GET /v1/payout-floors: super_admin, payouts:read
+PUT /v1/payout-floors: super_admin, approvals:write
 GET /v1/fx-rates: super_admin, payouts:read
 PUT /v1/fx-rates: super_admin, approvals:write
 GET /v1/partners/{id}/payout-currency: super_admin master_reseller reseller, payouts:read
