@@ -130,9 +130,19 @@ export async function reserveTerritories(
   return { reserved: count('reserved'), conflicts: count('conflict') }
 }
 
+/** Whether somebody stands in the way of the partner though it reserved the area: one was moved. */
+async function isBlockedFor(trx: Trx, id: string, partnerId: string): Promise<boolean> {
+  const { rows } = await sql<{ blocked: boolean }>`
+    select exists (select from territory_assignments held where blocks_territory(held,
+      jsonb_populate_record(own, jsonb_build_object('partner_id', ${partnerId}::text)))) as blocked
+    from territory_assignments own where own.id = ${id}`.execute(trx)
+  return rows[0]?.blocked ?? false
+}
+
 /**
  * Hands what an application has reserved to the partner that it becomes. A reservation that has
- * run out is tried again: what somebody else took meanwhile is a conflict of the partner then.
+ * run out is tried again: what somebody else took meanwhile is a conflict of the partner then, and
+ * so is what one holds who shared it with those above before they were moved.
  */
 export async function admitTerritories(
   trx: Trx,
@@ -149,11 +159,20 @@ export async function admitTerritories(
     rows.filter(({ status }) => live.includes(status)).map((row) => row.territory),
   )
   for (const { id, programmeId, territory, mode, status } of rows) {
+    const area = { programmeId, territory, mode }
     if (status === 'expired') {
       if (held.has(territory)) continue
       held.add(territory)
-      const claim = { programmeId, territory, mode, applicationId, partnerId, expiresAt: null }
-      await claimTerritory(trx, claim)
+      await claimTerritory(trx, { ...area, applicationId, partnerId, expiresAt: null })
+      continue
+    }
+    if (status === 'reserved' && (await isBlockedFor(trx, id, partnerId))) {
+      await trx
+        .updateTable('territoryAssignments')
+        .set({ status: 'released', until: sql<Date>`clock_timestamp()`, releaseCause: 'moved' })
+        .where('id', '=', id)
+        .execute()
+      await claimTerritory(trx, { ...area, applicationId, partnerId, expiresAt: null })
       continue
     }
     await trx

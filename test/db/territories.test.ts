@@ -4,7 +4,12 @@ import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { type Db, inTransaction } from '../../db/database.ts'
 import { recordPartnerMove } from '../../db/partner-moves.ts'
-import { expireReservations, releaseTerritories } from '../../db/territories.ts'
+import {
+  admitTerritories,
+  expireReservations,
+  releaseTerritories,
+  reserveTerritories,
+} from '../../db/territories.ts'
 import { createTestDatabase, rolledBack, type TestDatabase } from '../support/database.ts'
 import {
   makeApplication,
@@ -171,5 +176,26 @@ describe('a reservation', () => {
     expect(rows).toEqual([{ what: 'the reservation of CZ has run out', internal: true }])
     const taken = await makeTerritory(db, { partnerId: await makePartner(db), code: 'CZ' })
     expect(await standing(taken)).toMatchObject({ status: 'assigned' })
+  })
+
+  it('below a partner that was moved meanwhile is a conflict of the partner, and stops nothing', async () => {
+    const { master, reseller } = await makeChain(db)
+    await makeTerritory(db, { partnerId: master, code: 'GR' })
+    const id = await makeApplication(db, { parentId: reseller, territoryCodes: ['GR-A'] })
+    const until = new Date(Date.now() + 86_400_000)
+    const { reserved } = await inTransaction(db, (trx) => reserveTerritories(trx, id, until))
+    expect(reserved).toBe(1)
+    const parentId = await makePartner(db, { level: 'master_reseller' })
+    const move = { id: randomUUIDv7(), partnerId: reseller, parentId, from: null }
+    await inTransaction(db, (trx) => recordPartnerMove(trx, move))
+    await makePartner(db, { id, parentId: reseller })
+    await inTransaction(db, (trx) => admitTerritories(trx, { applicationId: id, partnerId: id }))
+    const { rows } = await sql<{ status: string; partner: string | null }>`
+      select status, partner_id as partner from territory_assignments
+      where holder_id = ${id} order by id`.execute(db)
+    expect(rows).toEqual([
+      { status: 'released', partner: null },
+      { status: 'conflict', partner: id },
+    ])
   })
 })
