@@ -37,11 +37,15 @@ export interface ReservedTotals {
   ends: ReserveEnd[]
 }
 
+/** Whether a reserve ends by a cut-off, by its day or by a person's word. */
+export function isOver({ released, until }: KeptReserve, at: Date): boolean {
+  return released || until <= at
+}
+
 /** What ends, by its day or by a person's word; then what no other money of the balance covers. */
 function endReserves({ kept, at }: ReserveTerms, free: bigint) {
-  const isOver = ({ released, until }: KeptReserve) => released || until <= at
-  const over = kept.filter(isOver)
-  const standing = kept.filter((reserve) => !isOver(reserve))
+  const over = kept.filter((reserve) => isOver(reserve, at))
+  const standing = kept.filter((reserve) => !isOver(reserve, at))
   const ends = over.map(({ id, left, released }): ReserveEnd => {
     return { id, cause: released ? 'by_person' : 'matured', amount: left }
   })

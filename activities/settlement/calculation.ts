@@ -102,8 +102,9 @@ async function draftOthers(
   const ended = await listTerminationReasons(trx, partnerIds)
   const floorOf = await readFloors(trx, partnerIds)
   const taxOn = await readWithholding(trx, { programme, partnerIds, at: cutoffAt })
-  const agedFrom = await agedBalances(trx, { run, programme, figures })
   const reserves = await openReserves(trx, { run, programme, partnerIds })
+  const beside = figures.map((own) => ({ ...own, held: own.held + reserves.standing(own) }))
+  const agedFrom = await agedBalances(trx, { run, programme, figures: beside })
   await recordDraftStatements(
     trx,
     run,

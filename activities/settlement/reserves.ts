@@ -10,9 +10,10 @@ import {
 } from '../../db/settlement/reserves.ts'
 import type { RunRow } from '../../db/settlement/runs.ts'
 import { stretchOf } from '../../domain/cadence.ts'
+import { sum } from '../../domain/money.ts'
 import { daysLater, windowStart } from '../../domain/period.ts'
 import { isAtRisk } from '../../domain/reserve-moves.ts'
-import { totalsWithReserve } from '../../domain/reserves.ts'
+import { isOver, totalsWithReserve } from '../../domain/reserves.ts'
 import type { StatementInput, StatementTotals } from '../../domain/settlement.ts'
 
 interface OfPartner {
@@ -43,6 +44,12 @@ export async function openReserves(
   const said = new Map<string, { reserves: NewReserve[]; ends: NewEnd[] }>()
 
   return {
+    /** What of earlier payouts stays reserved whatever the statement is; losses take of it. */
+    standing(of: OfPartner): bigint {
+      const kept = keptOf.get(keyOf(of)) ?? []
+      return sum(kept.filter((one) => !isOver(one, run.cutoffAt)).map(({ left }) => left))
+    },
+
     /** The totals of a statement, what is reserved among what it holds. */
     totals(of: OfPartner, given: StatementInput): StatementTotals {
       const volume = risky.get(keyOf(of))

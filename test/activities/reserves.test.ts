@@ -4,6 +4,7 @@ import { bookInvoice } from '../../activities/commission/payments.ts'
 import { bookRefund } from '../../activities/commission/reversals.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
+import type { OnboardingSettings } from '../../db/programme-settings.ts'
 import {
   findReserve,
   listReserveMoves,
@@ -36,8 +37,12 @@ afterEach(async () => {
 })
 
 /** A quarter is kept above 1.5 % of one month, for 90 days. */
-const makeRisky = (changes: { riskReserve?: boolean; reserveWindowMonths?: number } = {}) =>
+const makeRisky = (
+  changes: Partial<OnboardingSettings> = {},
+  terms: { minimumPayoutMinor?: bigint } = {},
+) =>
   makeProgramme(database.db, {
+    ...terms,
     onboarding: { riskReserve: true, reserveWindowMonths: 1, agedBalanceDays: null, ...changes },
   })
 
@@ -163,6 +168,20 @@ describe('a reserve', () => {
         { cause: 'reserve', amount: 4_900n },
       ],
     })
+  })
+
+  it('keeps no old small balance beside it from being paid', async () => {
+    await makeRisky({ reserveDays: 365, agedBalanceDays: 90 }, { minimumPayoutMinor: 2_500n })
+    const partnerId = await makePartner(database.db)
+    await sell(partnerId, '2026-08-02T00:00:00Z')
+    await dispute(partnerId, { amount: 2_000, at: '2026-08-20T00:00:00Z' })
+    await books.settle('2026-08')
+    await books.sell(partnerId, { net: 5_000n, paidAt: '2026-09-02T00:00:00Z' })
+    for (const month of ['2026-09', '2026-10', '2026-11']) await books.settle(month)
+    const before = await statement(partnerId, '2026-10')
+    expect(before).toMatchObject({ closing: 6_000n, held: 5_000n, payable: 0n })
+    const aged = await statement(partnerId, '2026-11')
+    expect(aged).toMatchObject({ closing: 6_000n, held: 5_000n, payable: 1_000n })
   })
 
   it('is of one currency, and of what is disputed in it', async () => {
