@@ -136,8 +136,9 @@ export async function markIdentityOwner(
 }
 
 /**
- * Sessions whose results the vendor has kept for long enough: since they were verified, or since
- * the end of an application that came to nothing.
+ * Sessions whose results the vendor has kept for long enough: since they were verified, since the
+ * end of an application that came to nothing, or since the last look at one that a partner that is
+ * terminated never passed.
  */
 export async function listChecksToRedact(
   db: Db,
@@ -153,7 +154,9 @@ export async function listChecksToRedact(
     .where(sql<SqlBool>`coalesce(identity_checks.verified_at,
       case when applications.status in ('rejected', 'withdrawn', 'lapsed')
         then applications.closed_at end,
-      case when identity_checks.status = 'canceled' then identity_checks.checked_at end)
+      case when identity_checks.status = 'canceled' or exists (select from partners
+        where partners.id = identity_checks.partner_id and partners.status = 'terminated')
+        then coalesce(identity_checks.checked_at, identity_checks.created_at) end)
         < ${before}`)
     .$if(page.after !== null, (query) => query.where('identityChecks.id', '>', page.after ?? ''))
     .orderBy('identityChecks.id')

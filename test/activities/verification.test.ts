@@ -376,7 +376,17 @@ describe('the daily round', () => {
     )
     await sql`update applications set closed_at = now() - interval '366 days'
       where id = ${applicationId}`.execute(kit.db)
+    const left = await opened()
+    await makePartner(kit.db, { id: left.applicationId })
+    const partnerId = left.applicationId
+    await sql`update identity_checks set partner_id = ${partnerId},
+      checked_at = now() - interval '366 days' where application_id = ${partnerId}`.execute(kit.db)
+    const open = await findIdentityCheck(kit.db, partnerId)
     await kit.steps.redactVerifications({ after: null })
+    expect((await sessions(open))[0]?.redaction).toBeNull()
+    await sql`update partners set status = 'terminated' where id = ${partnerId}`.execute(kit.db)
+    await kit.steps.redactVerifications({ after: null })
+    expect((await sessions(open))[0]?.redaction).toEqual({ status: 'processing' })
     expect((await sessions(check))[0]).toMatchObject({
       status: 'canceled',
       redaction: { status: 'processing' },
