@@ -15,7 +15,7 @@ import { removeFullBuckets } from '../db/limits.ts'
 import { recordManualTask } from '../db/manual-tasks.ts'
 import { getApplication, listOpenApplications } from '../db/onboarding/applications.ts'
 import { releaseOldHolds } from '../db/partner-holds.ts'
-import { listUnendedExceptions } from '../db/payout-exceptions.ts'
+import { listUnendedExceptions, openHoldCases } from '../db/payout-exceptions.ts'
 import { listClosedRunsToPay } from '../db/payouts.ts'
 import { getProgramme } from '../db/programmes.ts'
 import { removeOldRequestKeys } from '../db/requests.ts'
@@ -184,6 +184,8 @@ export function relayActivities(deps: ActivityDeps) {
 
   /** Payouts that wait for a person, and those whose process has not heard of the end. */
   async function startExceptions(): Promise<void> {
+    const { deadlines } = await getProgramme(db)
+    await openHoldCases(db, deadlines.payoutHoldCase)
     for (const { id, closedAt } of await listUnendedExceptions(db)) {
       if (closedAt) await tellException(deps, id)
       else await startException(deps, id)

@@ -11,6 +11,9 @@ import {
 import { type Page, type PageRequest, pageOf } from './paging.ts'
 import { bookingPeriod } from './periods.ts'
 
+/** Of one look; what is left waits for the next. */
+const mostCases = 1_000
+
 /** Opens the case of a payout unless it is open. @returns the id of the open one. */
 export async function openException(
   trx: Trx,
@@ -23,6 +26,21 @@ export async function openException(
     .returning('id')
     .executeTakeFirst()
   return inserted?.id ?? (await findOpenException(trx, payout.payoutId))?.id ?? ''
+}
+
+/**
+ * Opens a case for payouts that were made so long ago and are still held for what their partner
+ * lacks: nobody could give them back to its balance otherwise, or write them off.
+ */
+export async function openHoldCases(db: Db, seconds: number): Promise<void> {
+  await sql`insert into payout_exceptions (payout_id, partner_id, cause)
+    select id, partner_id, 'held_too_long' from payouts
+    where status = 'held' and hold_reason not in ('transfer_rejected', 'transfer_reversed')
+      and created_at <= clock_timestamp() - make_interval(secs => ${seconds})
+      and not exists (select from payout_exceptions open
+        where open.payout_id = payouts.id and open.closed_at is null)
+    order by id limit ${mostCases}
+    on conflict (payout_id) where closed_at is null do nothing`.execute(db)
 }
 
 /** Ends the open case of a payout, where there is one. @returns its id. */
@@ -89,7 +107,7 @@ export async function listUnendedExceptions(db: Db) {
     .select(['id', 'payoutId', 'openedAt', 'closedAt'])
     .where('endedAt', 'is', null)
     .orderBy('id')
-    .limit(1_000)
+    .limit(mostCases)
     .execute()
 }
 

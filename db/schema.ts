@@ -1182,7 +1182,7 @@ export interface PayoutDecisionsTable {
 }
 
 export interface PayoutExceptionsTable {
-  cause: 'transfer_rejected' | 'bank_failed' | 'transfer_reversed'
+  cause: 'transfer_rejected' | 'bank_failed' | 'transfer_reversed' | 'held_too_long'
   closedAt: Timestamp | null
   endedAt: Timestamp | null
   escheatAt: Timestamp | null

@@ -100,7 +100,13 @@ export function holdReasonOf(
 }
 
 /** Why a payout waits for a person. */
-export const exceptionCauses = ['transfer_rejected', 'bank_failed', 'transfer_reversed'] as const
+export const exceptionCauses = [
+  'transfer_rejected',
+  'bank_failed',
+  'transfer_reversed',
+  /** Made long ago, and still waiting for the partner: its account, its form, its hold. */
+  'held_too_long',
+] as const
 export type ExceptionCause = (typeof exceptionCauses)[number]
 
 /** How it ended. */

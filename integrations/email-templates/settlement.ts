@@ -8,6 +8,7 @@ const oldCustomers = 'Customers that you have already keep the rates with which 
 const causeWords: Record<ExceptionCause, string> = {
   transfer_rejected: 'the transfer was refused',
   bank_failed: 'its bank sent the money back',
+  held_too_long: 'what its partner has to do for it has not been done for long',
   transfer_reversed: 'the transfer was taken back at Stripe',
 }
 

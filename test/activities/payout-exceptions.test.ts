@@ -2,16 +2,11 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { bookBankPayout, noteBankChange } from '../../activities/payout-exceptions/bank.ts'
-import { recordMember } from '../../db/access.ts'
 import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { listHolds, releaseOldHolds } from '../../db/partner-holds.ts'
-import {
-  findOpenException,
-  findWriteOff,
-  recordPayoutDecision,
-} from '../../db/payout-exceptions.ts'
+import { findOpenException, findWriteOff } from '../../db/payout-exceptions.ts'
 import type { Proposal } from '../../domain/approvals.ts'
 import type { PayoutDecisionKind } from '../../domain/payouts.ts'
 import { makePartner, makePayoutAccount, unique } from '../support/factories.ts'
@@ -68,13 +63,8 @@ async function bankFails(sent: { account: string; bank: string }): Promise<void>
   await tell(sent.account, sent.bank)
 }
 
-let members = 0
-async function member(): Promise<string> {
-  members += 1
-  const email = `decider${members}@platform.example`
-  const row = { id: randomUUIDv7(), partnerId: null, name: 'M', email }
-  return inTransaction(kit.db, (trx) => recordMember(trx, row))
-}
+const member = () => runs.decider()
+const decide = (payoutId: string, kind: PayoutDecisionKind) => runs.decide(payoutId, kind)
 
 async function approved(terms: Omit<Proposal, 'id'>): Promise<void> {
   const [proposedBy, memberId] = [await member(), await member()]
@@ -85,22 +75,6 @@ async function approved(terms: Omit<Proposal, 'id'>): Promise<void> {
   await inTransaction(kit.db, (trx) =>
     recordDecision(trx, { id, memberId, verdict: 'approved', payloadHash }),
   )
-}
-
-/** The two steps by which the process carries a decision out. */
-async function decide(payoutId: string, kind: PayoutDecisionKind) {
-  const decisionId = randomUUIDv7()
-  const decidedBy = await member()
-  await inTransaction(kit.db, async (trx) => {
-    const exceptionId = (await findOpenException(trx, payoutId))?.id ?? ''
-    await recordPayoutDecision(trx, {
-      ...{ id: decisionId, exceptionId, kind, reason: 'because', decidedBy },
-    })
-  })
-  await kit.steps.checkPayoutDecision({ decisionId })
-  const state = await kit.steps.carryOutPayoutDecision({ decisionId })
-  expect(await kit.steps.carryOutPayoutDecision({ decisionId })).toBe(state)
-  return state
 }
 
 async function changeBank({ account, partnerId }: Pick<Sent, 'account' | 'partnerId'>) {

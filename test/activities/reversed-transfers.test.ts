@@ -1,13 +1,11 @@
 /** Transfers that somebody takes back at Stripe, and news of them in any order. */
-import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
 import { bookBankPayout, noteBankChange } from '../../activities/payout-exceptions/bank.ts'
 import { bookTakenBack } from '../../activities/payout-exceptions/taken-back.ts'
-import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
 import { checkInvariants } from '../../db/invariants.ts'
 import { releaseOldHolds } from '../../db/partner-holds.ts'
-import { findOpenException, recordPayoutDecision } from '../../db/payout-exceptions.ts'
+import { findOpenException } from '../../db/payout-exceptions.ts'
 import { markBreakResolved } from '../../db/recon-breaks.ts'
 import { createStripe } from '../../integrations/stripe-client.ts'
 import { unique } from '../support/factories.ts'
@@ -38,25 +36,6 @@ async function paid() {
 const takeBack = (transferId: string) => kit.deps.bank.reverseTransfer(transferId, unique('key'))
 const told = (transferId: string) => bookTakenBack(kit.deps, transferId)
 
-let members = 0
-async function member(): Promise<string> {
-  members += 1
-  const email = `reverser${members}@platform.example`
-  const row = { id: randomUUIDv7(), partnerId: null, name: 'M', email }
-  return inTransaction(kit.db, (trx) => recordMember(trx, row))
-}
-
-async function retry(payoutId: string): Promise<void> {
-  const decisionId = randomUUIDv7()
-  const decidedBy = await member()
-  await inTransaction(kit.db, async (trx) => {
-    const exceptionId = (await findOpenException(trx, payoutId))?.id ?? ''
-    const decision = { id: decisionId, exceptionId, kind: 'retry' as const, decidedBy }
-    await recordPayoutDecision(trx, { ...decision, reason: 'because' })
-  })
-  await kit.steps.carryOutPayoutDecision({ decisionId })
-}
-
 describe('a transfer that somebody takes back at Stripe', () => {
   it('is booked once, and its payout waits for a person', async () => {
     const { runId, payoutId, transferId } = await paid()
@@ -76,7 +55,7 @@ describe('a transfer that somebody takes back at Stripe', () => {
     await told(transferId)
     await kit.steps.payPage({ runId, after: null })
     expect(await runs.transfersTo([partnerId])).toHaveLength(1)
-    await retry(payoutId)
+    await runs.decide(payoutId, 'retry')
     await told(transferId)
     expect(await runs.payoutsOf(runId)).toMatchObject([
       { status: 'paid', attempts: ['reversed', 'succeeded'] },
@@ -115,7 +94,7 @@ describe('a transfer that somebody takes back at Stripe', () => {
       return rows[0]?.id ?? ''
     }
     const explain = async (id: string) => {
-      const by = { memberId: await member(), note: 'a test at the dashboard' }
+      const by = { memberId: await runs.decider(), note: 'a test at the dashboard' }
       await inTransaction(kit.db, (trx) => markBreakResolved(trx, id, by))
     }
     await explain(await seen('clearing_age'))
@@ -168,7 +147,7 @@ describe('a transfer that somebody takes back at Stripe', () => {
     await takeBack(transferId)
     await told(transferId)
     await changeBank()
-    await retry(payoutId)
+    await runs.decide(payoutId, 'retry')
     await tellOfBank()
     expect(await runs.payoutsOf(runId)).toMatchObject([
       { status: 'paid', attempts: ['reversed', 'succeeded'] },

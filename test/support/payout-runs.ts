@@ -5,12 +5,12 @@ import { bookInvoice } from '../../activities/commission/payments.ts'
 import { draftRun } from '../../activities/settlement/calculation.ts'
 import { recordMember } from '../../db/access.ts'
 import { inTransaction } from '../../db/database.ts'
+import { findOpenException, recordPayoutDecision } from '../../db/payout-exceptions.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunReleased, markRunReviewed } from '../../db/settlement/run-marks.ts'
-
 import { recordRun } from '../../db/settlement/runs.ts'
-
 import { outwardId } from '../../domain/ids.ts'
+import type { PayoutDecisionKind } from '../../domain/payouts.ts'
 import { periodOf } from '../../domain/period.ts'
 import { makeOrder, makePartner, makePayoutAccount, paidInvoice, unique } from './factories.ts'
 import type { Steps } from './steps.ts'
@@ -94,5 +94,30 @@ export function payoutRuns(kit: Steps) {
     return data.filter(({ metadata }) => ids.includes(metadata.partner))
   }
 
-  return { verifiedAccount, releasedRun, payableRun, payoutsOf, transfersTo }
+  let members = 0
+  /** Another person of the platform each time. */
+  async function decider(): Promise<string> {
+    members += 1
+    const email = `decider${members}@platform.example`
+    const row = { id: randomUUIDv7(), partnerId: null, name: 'M', email }
+    return inTransaction(kit.db, (trx) => recordMember(trx, row))
+  }
+
+  /** The two steps by which the process carries a decision out. */
+  async function decide(payoutId: string, kind: PayoutDecisionKind) {
+    const decisionId = randomUUIDv7()
+    const decidedBy = await decider()
+    await inTransaction(kit.db, async (trx) => {
+      const exceptionId = (await findOpenException(trx, payoutId))?.id ?? ''
+      await recordPayoutDecision(trx, {
+        ...{ id: decisionId, exceptionId, kind, reason: 'because', decidedBy },
+      })
+    })
+    await kit.steps.checkPayoutDecision({ decisionId })
+    const state = await kit.steps.carryOutPayoutDecision({ decisionId })
+    expect(await kit.steps.carryOutPayoutDecision({ decisionId })).toBe(state)
+    return state
+  }
+
+  return { verifiedAccount, releasedRun, payableRun, payoutsOf, transfersTo, decider, decide }
 }
