@@ -59,7 +59,7 @@ export const deadlinesSchema = z.strictObject({
   lineDisputeReminders: marks.default([5 * day, 7 * day, 14 * day]),
   /** Of a payout that waits for a person: when to remind, and when the law may want the money. */
   payoutExceptionReminders: marks.default([3 * day, 10 * day, 30 * day]),
-  /** After how long a payout that is held, for whatever its partner lacks, is a case for a person. */
+  /** How long a payout is held for what its partner lacks before it is a case for a person. */
   payoutHoldCase: seconds.default(90 * day),
   payoutEscheat: seconds.default(365 * day),
   /** How long nothing is paid after a partner changed its bank. */
