@@ -11,6 +11,7 @@ import { catalogRoutes } from './catalog.ts'
 import { commissionRoutes } from './commission.ts'
 import { customerPeopleRoutes } from './customers-people.ts'
 import type { ApiDeps } from './deps.ts'
+import { earningsRoutes } from './earnings.ts'
 import { healthRoutes } from './health.ts'
 import { invitationRoutes } from './invitations.ts'
 import { ledgerRoutes } from './ledger.ts'
@@ -84,6 +85,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...customerRoutes(),
     ...subscriptionRoutes(deps),
     ...commissionRoutes(),
+    ...earningsRoutes(),
     ...settlementRoutes(deps),
     ...settlementDecisionRoutes(deps),
     ...settlementEventRoutes(deps),

@@ -30,6 +30,7 @@ const linesOf = new Map<string, string>()
 export const ofEarnings: Record<string, Line> = {
   'GET /v1/accruals': { list: 'accrual', ...earnings },
   'GET /v1/accruals/:id/why': { about: 'accrual' },
+  'GET /v1/partners/:id/earnings': { about: 'partner', reaches: ofBothSides },
   'GET /v1/clawbacks': { list: 'clawback', ...earnings },
   'GET /v1/statements': { list: 'statement', ...earnings },
   'GET /v1/statements/:id': { about: 'statement' },

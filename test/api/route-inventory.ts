@@ -101,6 +101,7 @@ GET /v1/subscriptions/{id}: super_admin master_reseller reseller customer, subsc
 GET /v1/accruals: super_admin master_reseller reseller, accruals:read
 GET /v1/accruals/{id}/why: super_admin master_reseller reseller, accruals:read
 GET /v1/clawbacks: super_admin master_reseller reseller, accruals:read
+GET /v1/partners/{id}/earnings: super_admin master_reseller reseller, accruals:read
 POST /v1/settlement-runs: super_admin, settlement:write
 GET /v1/settlement-runs: super_admin, settlement:read
 GET /v1/settlement-runs/{id}: super_admin, settlement:read
