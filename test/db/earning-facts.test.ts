@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { bookInvoice } from '../../activities/commission/payments.ts'
 import { bookRefund } from '../../activities/commission/reversals.ts'
 import { listEarningFacts } from '../../db/commission/earning-facts.ts'
+import { listEarnings } from '../../db/commission/earnings.ts'
 import { inTransaction } from '../../db/database.ts'
 import { placeSettlementHold, releaseSettlementHold } from '../../db/settlement/holds.ts'
 import { earningStatus } from '../../domain/earnings.ts'
@@ -148,4 +149,35 @@ test('is reversed when all of it went back, also after it was paid', async () =>
   expect(await statusOf(id)).toBe('paid')
   await refund(6_000n)
   expect(await statusOf(id)).toBe('reversed')
+})
+
+test('of a week is on its own statement, and what comes later in the month waits', async () => {
+  await makeProgramme(database.db, { onboarding: { settlementCadence: 'weekly' } })
+  const partnerId = await makePartner(database.db)
+  const first = await sold(partnerId, '2024-09-03T00:00:00Z')
+  await books.settle('2024-W36')
+  await allPaid()
+  const second = await sold(partnerId, '2024-09-10T00:00:00Z')
+  const pending = async () =>
+    (await listEarnings(database.db, { partnerId, month: '2024-09' })).map((own) => own.pending)
+  expect([await statusOf(first), await statusOf(second)]).toEqual(['paid', 'pending'])
+  expect(await pending()).toEqual([2_000n])
+  await books.settle('2024-W37')
+  expect([await statusOf(first), await statusOf(second)]).toEqual(['paid', 'due'])
+  expect(await pending()).toEqual([0n])
+})
+
+test('of a quarter is on the one statement of its months', async () => {
+  await makeProgramme(database.db, { onboarding: { settlementCadence: 'quarterly' } })
+  const partnerId = await makePartner(database.db)
+  const ids = [
+    await sold(partnerId, '2024-07-03T00:00:00Z'),
+    await sold(partnerId, '2024-09-03T00:00:00Z'),
+  ]
+  const later = await sold(partnerId, '2024-10-03T00:00:00Z')
+  await books.settle('2024-Q3')
+  expect(await Promise.all([...ids, later].map(statusOf))).toEqual(['due', 'due', 'pending'])
+  expect(await listEarnings(database.db, { partnerId, month: '2024-10' })).toEqual([
+    { currency: 'USD', earned: 2_000n, takenBack: 0n, pending: 2_000n, carried: 0n },
+  ])
 })
