@@ -17,7 +17,7 @@ import { hasComeBack } from '../../domain/payouts.ts'
 import { mails } from '../../integrations/email-templates/index.ts'
 import type { BankPayout } from '../../integrations/stripe-bank.ts'
 import type { ActivityDeps } from '../deps.ts'
-import { notify } from '../notices.ts'
+import { notifyOrPass } from '../notices.ts'
 import { tellException } from './tell.ts'
 
 interface Owner {
@@ -108,7 +108,7 @@ export async function noteBankChange(deps: ActivityDeps, vendorAccountId: string
   const hold = holds.find(({ source }) => source.startsWith(`${known.mark}:`))
   if (!hold) return
   const partner = await getPartner(db, partnerId)
-  await notify(
+  await notifyOrPass(
     deps,
     {
       kind: 'bank_changed',

@@ -9,6 +9,7 @@ import { listHolds, releaseOldHolds } from '../../db/partner-holds.ts'
 import { findOpenException, findWriteOff } from '../../db/payout-exceptions.ts'
 import type { Proposal } from '../../domain/approvals.ts'
 import type { PayoutDecisionKind } from '../../domain/payouts.ts'
+import { VendorError } from '../../integrations/vendor-error.ts'
 import { makePartner, makePayoutAccount, unique } from '../support/factories.ts'
 import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'
 import { failureOf, type Steps, startSteps } from '../support/steps.ts'
@@ -221,6 +222,17 @@ describe('another bank of a partner', () => {
         and subject_id = ${partnerId}`.execute(kit.db)
     return rows.filter(({ sentAt }) => sentAt !== null).length
   }
+
+  it('is done with although the mailbox of the partner refuses the mail for good', async () => {
+    const sent = await paidOut()
+    const refused = new VendorError({
+      ...{ vendor: 'mail', failure: 'rejected', code: 'EENVELOPE', message: 'no such mailbox' },
+    })
+    const mailer = { ...kit.deps.mailer, send: () => Promise.reject(refused) }
+    await kit.story.sandbox(`/accounts/${sent.account}/bank`, {})
+    await noteBankChange({ ...kit.deps, mailer }, sent.account)
+    expect(await listHolds(kit.db, sent.partnerId)).toMatchObject([{ cause: 'bank_change' }])
+  })
 
   it('is told by mail although the first step ended after the hold was placed', async () => {
     const { account, partnerId } = await paidOut()
