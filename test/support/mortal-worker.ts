@@ -6,6 +6,8 @@ import { compiled } from './suite.ts'
 
 export interface MortalWorker {
   deaths(): number
+  /** Ends the present life now, whatever it is in the middle of. */
+  kill(): void
   stop(): Promise<void>
 }
 
@@ -43,6 +45,9 @@ export function mortalWorker(
   start()
   return {
     deaths: () => deaths,
+    kill() {
+      child?.kill('SIGKILL')
+    },
     async stop() {
       ending = true
       const gone = new Promise((resolve) => child?.once('exit', resolve))

@@ -125,9 +125,11 @@ describe('a partner that does everything', () => {
 describe('a process that was lost after the approval', () => {
   it('goes on with the environment, and asks nobody for another decision', async () => {
     const worker = await steppedWorker(env, { ...smooth, admitPartner: () => randomUUID() })
+    const handle = await start({ from: 'provisioning' })
+    // Asked before the process has made its first step, too.
+    const refused = refusalOf(decide(handle))
     const status = await worker.runUntil(async () => {
-      const handle = await start({ from: 'provisioning' })
-      expect(await refusalOf(decide(handle))).toBe('already_decided')
+      expect(await refused).toBe('already_decided')
       return handle.result()
     })
     expect(status).toBe('active')
