@@ -50,7 +50,9 @@ function stepsBeside(told: (transferId: string) => object | Error | undefined) {
     const sent = { amount, currency: 'usd', destination: 'acct_1', reversed: false }
     return { transferId, ...sent, metadata: {}, ...other }
   }
-  const deps = { db: database.db, connect: { readTransfer } }
+  // What went back did so in part: a whole one would be booked, and be no difference.
+  const bank = { findReversal: () => Promise.resolve(null) }
+  const deps = { db: database.db, connect: { readTransfer }, bank }
   return { asked, steps: asSteps(deps as unknown as ActivityDeps) }
 }
 
