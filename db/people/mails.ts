@@ -29,6 +29,7 @@ export async function recordAccessMail(trx: Trx, mail: AccessMail): Promise<void
     .execute()
 }
 
+/** The oldest first; ids of one millisecond are in no order. */
 export async function listWaitingMails(db: Db, limit: number) {
   return db
     .selectFrom('accessMails')
@@ -43,6 +44,7 @@ export async function listWaitingMails(db: Db, limit: number) {
     .select(openedFields('accessMails'))
     .select('partners.name as organisation')
     .where('sentAt', 'is', null)
+    .orderBy('accessMails.createdAt')
     .orderBy('accessMails.id')
     .limit(limit)
     .execute()
