@@ -1,19 +1,11 @@
 /** Paying the payouts of a released run, each once. */
-import {
-  condition,
-  continueAsNew,
-  setCurrentDetails,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow'
+import { condition, continueAsNew, setCurrentDetails, setHandler } from '@temporalio/workflow'
 import type { PaidPage } from '../activities/payouts.ts'
 import { balanceAvailable, type PayoutBatchInput, runResumed } from './contract.ts'
 import { batch, mail, quick } from './steps.ts'
-import { pauseAfter } from './waiting.ts'
+import { hasLongHistory, pauseAfter } from './waiting.ts'
 
 const day = 86_400_000
-/** A balance that stays empty for weeks is looked at each hour. */
-const longHistory = 1_500
 
 interface News {
   /** The balance of the platform was filled. */
@@ -61,7 +53,7 @@ async function payRound({ paid: before = 0, ...shard }: PayoutBatchInput, news: 
   let unknown = 0
   let without: { without?: string[] } = {}
   for (;;) {
-    if (workflowInfo().historyLength > longHistory) {
+    if (hasLongHistory()) {
       await continueAsNew({ ...shard, paid: before + paid })
     }
     setCurrentDetails(`Paying; ${paid} paid in this round`)

@@ -7,7 +7,6 @@ import {
   setCurrentDetails,
   startChild,
   WorkflowIdReusePolicy,
-  workflowInfo,
 } from '@temporalio/workflow'
 import type { ReconciledPage } from '../activities/reconciliation.ts'
 import { cadenceOf } from '../domain/cadence.ts'
@@ -19,13 +18,11 @@ import { type Desk, gate, openDesk, RunCancelled, waits } from './settlement-des
 import { draftShards, inChild } from './shards.ts'
 import { batch, failureType, mail, quick, vendor } from './steps.ts'
 import { tierReview } from './tiers.ts'
-import { pauseAfter } from './waiting.ts'
+import { hasLongHistory, pauseAfter } from './waiting.ts'
 
 const minute = 60_000
 const hour = 60 * minute
 const day = 86_400
-/** What waits for weeks looks again each hour. */
-const longHistory = 1_500
 
 /**
  * A preview ends with its totals. A live run stops new bookings, drafts every statement, waits
@@ -103,7 +100,7 @@ async function mirrorPeriod({ runId }: SettlementInput): Promise<void> {
 
 /** Goes on in a new history where this one is long: the books say where the run stands. */
 async function beginAnew(input: SettlementInput, desk: Desk): Promise<void> {
-  if (workflowInfo().historyLength <= longHistory) return
+  if (!hasLongHistory()) return
   while (!allHandlersFinished()) {
     // Whoever cancels waits for the gate.
     await condition(() => allHandlersFinished() || desk.cancelling !== null)

@@ -1,5 +1,5 @@
 /** Waiting: for people, with reminders on the way, and for what settles by itself. */
-import { condition, sleep } from '@temporalio/workflow'
+import { condition, sleep, workflowInfo } from '@temporalio/workflow'
 
 export interface Wait {
   /** When it began, in milliseconds; news on the way do not move the marks. */
@@ -59,4 +59,9 @@ export function pauseAfter(round: number, longestSeconds: number): Promise<void>
 /** The instant so many seconds from now, as it crosses to activities. */
 export function instantIn(seconds: number): string {
   return new Date(Date.now() + seconds * 1000).toISOString()
+}
+
+/** Whether what waits for weeks, with a look each hour, should go on in a new history. */
+export function hasLongHistory(): boolean {
+  return workflowInfo().historyLength > 1_500
 }
