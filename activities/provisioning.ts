@@ -1,8 +1,13 @@
 /** Steps of provisioning, each with the step that undoes it. */
 import { createHash } from 'node:crypto'
-import { findInvitationOf, markInvitationRevoked, recordInvitation } from '../db/access.ts'
+import {
+  findInvitationOf,
+  invitationDays,
+  markInvitationRevoked,
+  recordInvitation,
+} from '../db/access.ts'
 import { inTransaction, readTogether, type Trx } from '../db/database.ts'
-import { recordManualTask } from '../db/manual-tasks.ts'
+import { recordUndosLeft } from '../db/manual-tasks.ts'
 import { markApplication, recordTimeline } from '../db/onboarding/applications.ts'
 import { getPartner, lockPartner, type PartnerRow } from '../db/partners.ts'
 import { getProgramme, markFeePriced } from '../db/programmes.ts'
@@ -12,6 +17,7 @@ import { recordOffers } from '../db/tenant-packages.ts'
 import { findQuotas, recordQuotas } from '../db/tenant-quotas.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
+import { daysLater } from '../domain/period.ts'
 import {
   type ProvisioningStep,
   provisioningSteps,
@@ -30,8 +36,6 @@ interface StepInput extends TenantInput {
   attempt: number
   tries: number
 }
-
-const inviteLifeMs = 7 * 24 * 3_600_000
 
 const metadataOf = ({ id, partnerId }: Pick<TenantRow, 'id' | 'partnerId'>) => ({
   kind: 'platform',
@@ -212,7 +216,7 @@ function invitationActivities(deps: ActivityDeps) {
           name: found.contactName,
           email: found.contactEmail,
           tokenHash: createHash('sha256').update(token).digest(),
-          expiresAt: new Date(Date.now() + inviteLifeMs),
+          expiresAt: daysLater(new Date(), invitationDays),
         })
         return found
       })
@@ -333,14 +337,8 @@ function progressActivities(deps: ActivityDeps) {
           problem: problem ?? input.problem,
           waitsUntil: null,
         })
-        for (const what of left) {
-          await recordManualTask(trx, {
-            taskKey: `provisioning:${tenantId}:${attempt}:${what}`,
-            kind: 'undo_failed',
-            subject: outwardId('tenant', tenantId),
-            what,
-          })
-        }
+        const of = `provisioning:${tenantId}:${attempt}`
+        await recordUndosLeft(trx, { of, subject: outwardId('tenant', tenantId), left })
       })
     },
   }

@@ -6,6 +6,7 @@ import type { ActorLevel, PartnerStatus } from '../domain/partners.ts'
 import { covers } from '../domain/scopes.ts'
 import type { Db, Trx } from './database.ts'
 import type { Quota } from './limits.ts'
+import { secondsBetweenMails } from './onboarding/application-invitations.ts'
 import { mailboxIndex, openedField, openedFields, sealedFields } from './personal-fields.ts'
 
 /** Who makes a request: a member, through one of its keys or a session. */
@@ -210,6 +211,9 @@ export interface NewInvitation {
   expiresAt: Date
 }
 
+/** How long the invitation of a first administrator works. */
+export const invitationDays = 7
+
 /**
  * One invitation for the first administrator of a partner; a repeated step finds its own, and one
  * that was withdrawn holds again. What was taken up stays as it is.
@@ -232,22 +236,20 @@ export async function recordInvitation(trx: Trx, invitation: NewInvitation): Pro
     .execute()
 }
 
-const secondsBetweenInvitations = 3_600
-
 /**
  * Lets an invitation that nobody took up work for another seven days.
  * @throws DomainError `not_ready` where none holds, `conflict` once it was taken up,
  *   `too_many_requests` within an hour of its last mail.
  */
 export async function renewInvitation(trx: Trx, partnerId: string) {
-  const life = sql`interval '7 days'`
+  const life = sql`make_interval(days => ${invitationDays})`
   const row = await trx
     .selectFrom('invitations')
     .select(['id', 'acceptedAt', 'revokedAt'])
     .select(openedFields('invitations'))
     .select(
       sql<number>`ceil(extract(epoch from expires_at - ${life} - clock_timestamp())
-        + ${secondsBetweenInvitations})::integer`.as('waitSeconds'),
+        + ${secondsBetweenMails})::integer`.as('waitSeconds'),
     )
     .where('partnerId', '=', partnerId)
     .forUpdate()

@@ -22,6 +22,16 @@ export async function recordManualTask(trx: Trx, task: NewManualTask): Promise<v
     .execute()
 }
 
+/** What an end could not take back: one task for each, however often it is noted. */
+export async function recordUndosLeft(
+  trx: Trx,
+  { of, subject, left }: { of: string; subject: string; left: string[] },
+): Promise<void> {
+  for (const what of left) {
+    await recordManualTask(trx, { taskKey: `${of}:${what}`, kind: 'undo_failed', subject, what })
+  }
+}
+
 export type ManualTaskRow = NonNullable<Awaited<ReturnType<typeof findManualTask>>>
 
 export async function findManualTask(db: Db, id: string) {

@@ -1,7 +1,7 @@
 /** The last part of the way: prepared, active, or closed. */
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { findStandingTermination } from '../../db/lifecycle/terminations.ts'
-import { recordManualTask } from '../../db/manual-tasks.ts'
+import { recordUndosLeft } from '../../db/manual-tasks.ts'
 import {
   getApplication,
   markApplication,
@@ -103,18 +103,12 @@ export function activationActivities({ db, processes }: ActivityDeps) {
 
     /** What could not be taken back at the end of an application is a person's to do. */
     async recordUndosLeft(input: { applicationId: string; left: string[] }): Promise<void> {
-      const { applicationId, left } = input
-      await inTransaction(db, async (trx) => {
-        for (const name of left) {
-          const what = name.replaceAll(' ', '_')
-          await recordManualTask(trx, {
-            taskKey: `onboarding:${applicationId}:${what}`,
-            kind: 'undo_failed',
-            subject: outwardId('application', applicationId),
-            what,
-          })
-        }
-      })
+      const { applicationId } = input
+      const left = input.left.map((name) => name.replaceAll(' ', '_'))
+      const subject = outwardId('application', applicationId)
+      await inTransaction(db, (trx) =>
+        recordUndosLeft(trx, { of: `onboarding:${applicationId}`, subject, left }),
+      )
     },
   }
 }

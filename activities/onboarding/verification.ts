@@ -21,6 +21,7 @@ import { DomainError } from '../../domain/errors.ts'
 import { outwardId } from '../../domain/ids.ts'
 import type { VerificationStatus } from '../../domain/onboarding.ts'
 import { actorOf, isOutOfTries, together } from '../../domain/verification.ts'
+import { outcomeOf } from '../../integrations/stripe-connect.ts'
 import { VendorError } from '../../integrations/vendor-error.ts'
 import type { ActivityDeps } from '../deps.ts'
 import { closeIdentity, openIdentity, readIdentity } from '../verification/identity.ts'
@@ -64,14 +65,8 @@ async function openAccount(
 
 /** What the vendor refuses to open was never opened; who is not let in has learnt nothing. */
 function noneIfRefused(error: unknown): null {
-  const isRefusal =
-    error instanceof VendorError &&
-    error.failure === 'rejected' &&
-    error.status !== 401 &&
-    error.status !== 403 &&
-    error.code !== 'idempotency_error'
-  if (!isRefusal) throw error
-  return null
+  if (error instanceof VendorError && outcomeOf(error).kind === 'rejected') return null
+  throw error
 }
 
 export function verificationActivities(deps: ActivityDeps) {
