@@ -121,18 +121,18 @@ async function eraseNotices(trx: Trx, partnerId: string, mailboxes: Buffer[]): P
 /** Empties everything that tells of persons, table by table. @returns counts for the evidence. */
 export async function erasePersons(trx: Trx, partnerId: string): Promise<Record<string, number>> {
   const mailboxes = await strangersOf(trx, partnerId)
-  const contact = await contactsOf(trx, partnerId)
+  const applications = await listApplicationsOf(trx, partnerId)
+  const contact = await contactsOf(trx, applications)
   const counts: Record<string, number> = {}
   counts.notices = await eraseNotices(trx, partnerId, [...mailboxes, ...contact])
   counts.people = await erasePeople(trx, mailboxes)
-  const applications = await listEarlierApplications(trx, partnerId)
   for (const one of erasedTables) {
     let emptied = 0
-    for (const id of [partnerId, ...applications]) emptied += await eraseTable(trx, one, id)
+    for (const id of applications) emptied += await eraseTable(trx, one, id)
     counts[one.table] = emptied
   }
   counts.application_invitations =
-    (counts.application_invitations ?? 0) + (await eraseInvitations(trx, partnerId))
+    (counts.application_invitations ?? 0) + (await eraseInvitations(trx, partnerId, applications))
   await sql`delete from sessions where member_id in
     (select id from members where partner_id = ${partnerId})`.execute(trx)
   await sql`update members set email_index = uuid_send(id), status = 'disabled',
@@ -147,14 +147,14 @@ export async function erasePersons(trx: Trx, partnerId: string): Promise<Record<
   return counts
 }
 
-/** Those that were turned away before the one that became the partner. */
-async function listEarlierApplications(trx: Trx, partnerId: string): Promise<string[]> {
+/** The one that became the partner, which has its id, and those that were turned away before. */
+async function listApplicationsOf(trx: Trx, partnerId: string): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    with recursive earlier as (
-      select reapplies_id as id from applications where id = ${partnerId}
+    with recursive own as (
+      select ${partnerId}::uuid as id
       union
-      select reapplies_id from applications join earlier using (id))
-    select id from earlier where id is not null`.execute(trx)
+      select reapplies_id from applications join own using (id) where reapplies_id is not null)
+    select id from own`.execute(trx)
   return rows.map(({ id }) => id)
 }
 
@@ -162,24 +162,26 @@ async function listEarlierApplications(trx: Trx, partnerId: string): Promise<str
  * By whom it was invited keeps that it did, and whom it has invited itself is found by no mailbox
  * any more. @returns how many rows of others were emptied.
  */
-async function eraseInvitations(trx: Trx, partnerId: string): Promise<number> {
+async function eraseInvitations(
+  trx: Trx,
+  partnerId: string,
+  applications: string[],
+): Promise<number> {
   await sql`update application_invitations set email_index = uuid_send(id)
     where partner_id = ${partnerId}`.execute(trx)
-  const ids = [partnerId, ...(await listEarlierApplications(trx, partnerId))]
   const { numAffectedRows } = await sql`
     update application_invitations set email_index = uuid_send(id),
       name_sealed = ${none}::bytea, email_sealed = ${none}::bytea, message_sealed = ${none}::bytea
     where octet_length(email_sealed) > 0 and id in (select invitation_id from applications
-      where ${among('id', ids, 'uuid')})`.execute(trx)
+      where ${among('id', applications, 'uuid')})`.execute(trx)
   return Number(numAffectedRows ?? 0n)
 }
 
 /** By which mailboxes notices to the contact of the application are found. */
-async function contactsOf(trx: Trx, partnerId: string): Promise<Buffer[]> {
-  const ids = [partnerId, ...(await listEarlierApplications(trx, partnerId))]
+async function contactsOf(trx: Trx, applications: string[]): Promise<Buffer[]> {
   const { rows } = await sql<{ index: Buffer | null }>`
     select contact_email_index as index from applications
-    where ${among('id', ids, 'uuid')}`.execute(trx)
+    where ${among('id', applications, 'uuid')}`.execute(trx)
   return rows.flatMap(({ index }) => index ?? [])
 }
 
@@ -188,11 +190,11 @@ export async function eraseCompany(trx: Trx, partnerId: string, name: string): P
   const nowhere = 'https://erased.invalid'
   await sql`update partners set name = ${name}, website = ${nowhere}, status = 'terminated'
     where id = ${partnerId}`.execute(trx)
-  const ids = [partnerId, ...(await listEarlierApplications(trx, partnerId))]
+  const applications = await listApplicationsOf(trx, partnerId)
   await sql`update applications set company_name = ${name}, company_normalized = ${name},
       legal_name = null, registration_number = null, registration_normalized = null,
       website = ${nowhere}, contact_email_index = null, domain_index = null
-    where ${among('id', ids, 'uuid')}`.execute(trx)
+    where ${among('id', applications, 'uuid')}`.execute(trx)
   await sql`update tenants set name = ${name}, subdomain = null, status = 'erased'
     where partner_id = ${partnerId}`.execute(trx)
 }
@@ -221,7 +223,7 @@ export async function recordKeptDocuments(trx: Trx, partnerId: string): Promise<
 
 export async function shredKeys(trx: Trx, partnerId: string): Promise<number> {
   let destroyed = 0
-  for (const id of [partnerId, ...(await listEarlierApplications(trx, partnerId))]) {
+  for (const id of await listApplicationsOf(trx, partnerId)) {
     destroyed += await markDataKeysDestroyed(trx, id)
   }
   return destroyed
