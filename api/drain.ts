@@ -27,10 +27,13 @@ const limits = {
 /** How many Node lets wait for being accepted, at most: it accepts one in a turn of its loop. */
 const backlog = 511
 
-/** A whole turn of the event loop, with a look at every socket in it. */
-const oneTurn = async () => {
-  await setImmediate()
-  await setImmediate()
+/** Lets the event loop turn until nothing was counted in a turn, with a look at every socket. */
+async function untilStill(count: () => number): Promise<void> {
+  for (let before = -1; before !== count(); ) {
+    before = count()
+    await setImmediate()
+    await setImmediate()
+  }
 }
 
 export interface ApiServer {
@@ -76,18 +79,12 @@ export function createApiServer(
   /** Accepts those who have connected and still wait in the backlog: closing would reset them. */
   async function acceptAll(): Promise<void> {
     const most = connected + backlog
-    for (let before = -1; before !== connected && connected < most; ) {
-      before = connected
-      await oneTurn()
-    }
+    await untilStill(() => Math.min(connected, most))
   }
 
   /** Looks into all sockets first: requests may have come to lie there while the loop worked. */
   async function closeSilent(): Promise<void> {
-    for (let before = -1; before !== asked; ) {
-      before = asked
-      await oneTurn()
-    }
+    await untilStill(() => asked)
     server.closeIdleConnections()
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   }
