@@ -28,9 +28,7 @@ import {
 } from '../db/payouts.ts'
 import { bookingPeriod } from '../db/periods.ts'
 import { markRunProblem } from '../db/settlement/run-marks.ts'
-
 import { getRun } from '../db/settlement/runs.ts'
-
 import { toStripeAmount } from '../domain/currencies.ts'
 import { outwardId } from '../domain/ids.ts'
 import { attemptKey, nextMove, type SendOutcome, transferGroup } from '../domain/payouts.ts'

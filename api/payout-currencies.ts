@@ -1,16 +1,11 @@
 /** In which currencies partners are paid: the rates for that, and what rails carry at the least. */
 import { z } from 'zod'
 import { inTransaction } from '../db/database.ts'
-import {
-  findPayoutCurrency,
-  listRates,
-  markPayoutCurrencySet,
-  type RateRow,
-  recordRate,
-} from '../db/fx-rates.ts'
+import { findPayoutCurrency, listRates, type RateRow, recordRate } from '../db/fx-rates.ts'
 import { findPartner } from '../db/partners.ts'
 import { getProgramme } from '../db/programmes.ts'
 import { type Floor, listFloors, recordFloor } from '../db/settlement/floors.ts'
+import { markPayoutCurrency } from '../db/settlement/rates.ts'
 import { currencyCodes } from '../domain/currencies.ts'
 import { DomainError } from '../domain/errors.ts'
 import { outwardId } from '../domain/ids.ts'
@@ -220,7 +215,7 @@ async function setCurrency(call: Call<unknown, z.output<typeof currencyForm>>) {
       fields: [{ pointer: '/currency', code: 'invalid', detail }],
     })
   }
-  await inTransaction(db, (trx) => markPayoutCurrencySet(trx, { partnerId, ...body }))
+  await inTransaction(db, (trx) => markPayoutCurrency(trx, partnerId, body.currency))
   return present(call, partnerId)
 }
 

@@ -61,15 +61,3 @@ export async function findPayoutCurrency(db: Db, partnerId: string): Promise<str
     .executeTakeFirst()
   return row?.payoutCurrency ?? null
 }
-
-/** Statements that are drafted from now on are paid in this currency. */
-export async function markPayoutCurrencySet(
-  trx: Trx,
-  { partnerId, currency }: { partnerId: string; currency: string | null },
-): Promise<void> {
-  await trx
-    .updateTable('partners')
-    .set({ payoutCurrency: currency })
-    .where('id', '=', partnerId)
-    .execute()
-}

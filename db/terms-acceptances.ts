@@ -43,16 +43,19 @@ export async function getAcceptance(db: Db, { termsId, partnerId }: Acceptance) 
   return row
 }
 
+/** The version that partners have to accept. */
+const newestAsking = sql`
+      select id, programme_id, notice_seconds from agreement_terms
+      where status = 'published' and notice_seconds is not null
+      order by effective_from desc, id desc limit 1`
+
 /**
  * Asks every active partner that has not signed the newest version that asks for it. What an
  * earlier version asked and nobody answered is superseded.
  */
 export async function recordAcceptancesDue(db: Db): Promise<void> {
   await sql`
-    with newest as (
-      select id, programme_id, notice_seconds from agreement_terms
-      where status = 'published' and notice_seconds is not null
-      order by effective_from desc, id desc limit 1),
+    with newest as (${newestAsking}),
     asked as (
       insert into terms_acceptances (terms_id, partner_id, due_at)
       select newest.id, partner.id,
@@ -81,9 +84,7 @@ export async function isStillAsked(db: Db, { termsId, partnerId }: Acceptance): 
       join partners on partners.id = asked.partner_id and partners.status <> 'terminated'
       where asked.terms_id = ${termsId} and asked.partner_id = ${partnerId}
         and asked.status in ('pending', 'overdue')
-        and asked.terms_id = (select id from agreement_terms
-          where status = 'published' and notice_seconds is not null
-          order by effective_from desc, id desc limit 1)) as asked`.execute(db)
+        and asked.terms_id = (select id from (${newestAsking}) newest)) as asked`.execute(db)
   return rows[0]?.asked ?? false
 }
 

@@ -10,9 +10,7 @@ import type { Trx } from '../db/database.ts'
 import { recordMove } from '../db/partner-places.ts'
 import { findUnsettledBefore } from '../db/periods.ts'
 import { markRunReleased, markRunReviewed } from '../db/settlement/run-marks.ts'
-
 import { recordRun } from '../db/settlement/runs.ts'
-
 import { recordTierFrom } from '../db/tiers.ts'
 import { closesAt } from '../domain/period.ts'
 import { ScenarioError, type ScenarioEvent } from './scenario.ts'

@@ -55,7 +55,7 @@ export function payoutDecisionActivities(deps: ActivityDeps) {
       const decision = await getPayoutDecision(db, decisionId)
       const { kind, payoutId, exceptionId, partnerId } = decision
       if ((await stateOf(deps, exceptionId)) === 'closed') return 'closed'
-      if (kind === 'retry' && !isHeldTooLong(decision)) await retry(deps, decision)
+      if (triesAgain(decision)) await retry(deps, decision)
       else {
         await takeBack(deps, payoutId)
         if (kind === 'release') {
@@ -94,8 +94,8 @@ async function goOn(deps: ActivityDeps, exceptionId: string): Promise<ExceptionS
   return stateOf(deps, exceptionId)
 }
 
-/** It never had an account that could be paid, or not one of today: it goes to the present one. */
-const isHeldTooLong = ({ cause }: Decision) => cause === 'held_too_long'
+/** What was held for too long had no account that could be paid: it goes to the present one. */
+const triesAgain = ({ kind, cause }: Decision) => kind === 'retry' && cause !== 'held_too_long'
 
 async function refuseUnfit(trx: Trx, decision: Decision): Promise<void> {
   const { kind, payoutId, partnerId } = decision
@@ -114,7 +114,7 @@ async function refuseUnfit(trx: Trx, decision: Decision): Promise<void> {
   if (holding.length > 0) {
     throw new DomainError('not_ready', 'payouts of the partner are held; see its holds')
   }
-  if (kind === 'retry' && !isHeldTooLong(decision)) return
+  if (triesAgain(decision)) return
   const account = await findPayoutAccountOf(trx, partnerId)
   if (!account?.payable || !account.vendorAccountId) {
     throw new DomainError('not_ready', 'the partner has no account that can be paid')

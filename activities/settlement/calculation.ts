@@ -16,9 +16,7 @@ import { readFloors } from '../../db/settlement/floors.ts'
 import { listWithheldAmong } from '../../db/settlement/holds.ts'
 import { listPayoutRates, type PayoutRate } from '../../db/settlement/rates.ts'
 import { markRunProblem, markRunTakes, markRunTotals } from '../../db/settlement/run-marks.ts'
-
 import { getRun, lockRun, type RunRow } from '../../db/settlement/runs.ts'
-
 import {
   countPartnersOf,
   findPage,

@@ -6,7 +6,6 @@ import { recordForfeits } from '../../db/lifecycle/terminations.ts'
 import { listClosedSince, listUnclosed, markPeriodClosed, startClosing } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunStage } from '../../db/settlement/run-marks.ts'
-
 import {
   findSettling,
   findUnendedBefore,
@@ -14,7 +13,6 @@ import {
   type RunRow,
   recordRun,
 } from '../../db/settlement/runs.ts'
-
 import { cadenceOf, eachMonth, monthsEnded } from '../../domain/cadence.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { periodStart } from '../../domain/period.ts'

@@ -19,9 +19,7 @@ import {
   markRunRejected,
   markRunTotals,
 } from '../../db/settlement/run-marks.ts'
-
 import { findUnendedBefore, getRun, lockRun, type RunRow } from '../../db/settlement/runs.ts'
-
 import { removeDraftStatements } from '../../db/settlement/statements.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { RunDecisionKind } from '../../domain/settlement.ts'

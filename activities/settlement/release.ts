@@ -8,9 +8,7 @@ import { listPayoutAccountsOf, recordPayouts } from '../../db/payouts.ts'
 import { bookingPeriod } from '../../db/periods.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunProblem, markRunReleased, markRunReviewed } from '../../db/settlement/run-marks.ts'
-
 import { getRun, lockRun, type RunRow } from '../../db/settlement/runs.ts'
-
 import { countShards } from '../../db/settlement/shards.ts'
 import { recordStatementHolds } from '../../db/settlement/statement-holds.ts'
 import { lockDraftPage, markStatementsIssued } from '../../db/settlement/statements.ts'

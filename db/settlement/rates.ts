@@ -44,10 +44,11 @@ export async function listPayoutRates(
   return rows
 }
 
+/** Statements that are drafted from now on are paid in this; null is that of the programme. */
 export async function markPayoutCurrency(
   trx: Trx,
   partnerId: string,
-  currency: string,
+  currency: string | null,
 ): Promise<void> {
   await trx
     .updateTable('partners')

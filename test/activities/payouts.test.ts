@@ -7,9 +7,7 @@ import { checkInvariants } from '../../db/invariants.ts'
 import { listHolds, placeHold, releaseHold } from '../../db/partner-holds.ts'
 import { listClosedRunsToPay, retryRejectedPayouts } from '../../db/payouts.ts'
 import { markRunPaused } from '../../db/settlement/run-marks.ts'
-
 import { getRun } from '../../db/settlement/runs.ts'
-
 import { workflowIds } from '../../domain/process-names.ts'
 import { makePartner, makePayoutAccount } from '../support/factories.ts'
 import { type PayoutRuns, payoutRuns } from '../support/payout-runs.ts'

@@ -6,9 +6,7 @@ import { openStreams } from '../../api/event-streams.ts'
 import { inTransaction } from '../../db/database.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunCancelled, markRunProblem, markRunStage } from '../../db/settlement/run-marks.ts'
-
 import { recordRun } from '../../db/settlement/runs.ts'
-
 import { outwardId } from '../../domain/ids.ts'
 import { makeKey } from '../support/factories.ts'
 import { type Product, startProduct } from '../support/product.ts'

@@ -6,9 +6,7 @@ import { recordDecision, recordProposal } from '../../db/approvals.ts'
 import { inTransaction, type Trx } from '../../db/database.ts'
 import { getProgramme } from '../../db/programmes.ts'
 import { markRunReleased, markRunReviewed } from '../../db/settlement/run-marks.ts'
-
 import { recordRun } from '../../db/settlement/runs.ts'
-
 import { listTierStandings } from '../../db/tier-standings.ts'
 import { recordTierChange } from '../../db/tiers.ts'
 import type { TierName } from '../../domain/tiers.ts'
